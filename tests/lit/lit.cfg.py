@@ -1,0 +1,28 @@
+# What a lit test may use: kvcc, kv-opt, FileCheck, not, split-file, and the C and C++ compilers as %cc and %cxx.
+# %examples is the examples folder, %kvinclude the runtime's headers.
+import os
+
+import lit.formats
+
+config.name = "kvcc"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".kv", ".mlir", ".test"]
+config.excludes = ["Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = config.kvcc_test_dir
+
+path = [config.kvcc_bin_dir, config.llvm_bin_dir, config.environment.get("PATH", "")]
+config.environment["PATH"] = os.pathsep.join(path)
+# A user's override of the dispatch must not change what the tests see.
+config.environment.pop("KV_TARGET", None)
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+config.substitutions.append(("%examples", os.path.join(config.kvcc_source_dir, "examples")))
+config.substitutions.append(("%kvinclude", os.path.join(config.kvcc_source_dir, "runtime", "include")))
+config.substitutions.append(("%cxx", config.cxx_compiler))
+config.substitutions.append(("%cc", config.c_compiler))
+
+if config.host_processor in ("x86_64", "AMD64"):
+    config.available_features.add("x86")
