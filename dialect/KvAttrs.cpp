@@ -1,0 +1,244 @@
+// Syntax and rules of the kv attributes. Each check names the rule of KvAttrs.td that it enforces.
+#include "dialect/KvAttrs.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/ADT/SmallVector.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialect/KvAttrs.cpp.inc"
+
+using namespace mlir;
+
+namespace kv {
+
+void KvDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/KvAttrs.cpp.inc"
+      >();
+}
+
+template <typename Enum>
+static FailureOr<Enum> parseEnum(AsmParser &parser, std::optional<Enum> (*symbolize)(StringRef), StringRef what) {
+  StringRef word;
+  SMLoc loc = parser.getCurrentLocation();
+  if (failed(parser.parseKeyword(&word)))
+    return failure();
+  if (std::optional<Enum> value = symbolize(word))
+    return *value;
+  return parser.emitError(loc) << "expected " << what << ", got `" << word << "`", failure();
+}
+
+//===- codec -----------------------------------------------------------------------------------------------------------------===//
+
+int64_t CodecAttr::bits() const {
+  switch (getElement()) {
+  case Element::f32:
+    return 32;
+  case Element::f16:
+  case Element::bf16:
+    return 16;
+  case Element::i8:
+  case Element::u8:
+    return 8;
+  case Element::i4:
+  case Element::u4:
+    return 4;
+  }
+  return 0;
+}
+
+int64_t CodecAttr::storedBias() const {
+  if (!isInteger())
+    return 0;
+  int64_t half = int64_t(1) << (bits() - 1);
+  bool isUnsigned = getElement() == Element::u8 || getElement() == Element::u4;
+  if (isAsym())
+    return isUnsigned ? 0 : -half;
+  return isUnsigned ? half : 0;
+}
+
+LogicalResult CodecAttr::verify(function_ref<InFlightDiagnostic()> emitError, Element element, int64_t group, ZeroPoint,
+                                Element scale) {
+  bool integer = element >= Element::i8;
+  if (integer ? group <= 0 : group != 0) // C1
+    return emitError() << "expected " << (integer ? "a positive group for an integer codec" : "no group for a scalar codec")
+                       << ", got " << group;
+  if (scale != Element::f32 && scale != Element::f16) // C2
+    return emitError() << "expected a scale of f32 or f16, got " << stringifyElement(scale);
+  return success();
+}
+
+// <f16>  or  <i8, group = 128, sym, scale = f32>
+Attribute CodecAttr::parse(AsmParser &parser, Type) {
+  int64_t group = 0;
+  FailureOr<ZeroPoint> zero = ZeroPoint::sym;
+  FailureOr<Element> scale = Element::f32;
+  if (parser.parseLess())
+    return {};
+  FailureOr<Element> element = parseEnum(parser, symbolizeElement, "an element type");
+  if (failed(element))
+    return {};
+  if (succeeded(parser.parseOptionalComma())) {
+    if (parser.parseKeyword("group") || parser.parseEqual() || parser.parseInteger(group) || parser.parseComma())
+      return {};
+    zero = parseEnum(parser, symbolizeZeroPoint, "`sym` or `asym`");
+    if (failed(zero) || parser.parseComma() || parser.parseKeyword("scale") || parser.parseEqual())
+      return {};
+    scale = parseEnum(parser, symbolizeElement, "a scale type");
+    if (failed(scale))
+      return {};
+  }
+  if (parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(), *element, group, *zero, *scale);
+}
+
+void CodecAttr::print(AsmPrinter &printer) const {
+  printer << "<" << stringifyElement(getElement());
+  if (isInteger())
+    printer << ", group = " << getGroup() << ", " << stringifyZeroPoint(getZero()) << ", scale = " << stringifyElement(getScale());
+  printer << ">";
+}
+
+//===- order -----------------------------------------------------------------------------------------------------------------===//
+
+std::string checkDigits(ArrayRef<Digit> digits) {
+  if (digits.empty())
+    return "";
+  for (char coordinate : {'h', 't', 'd'}) {
+    SmallVector<Digit> own;
+    for (const Digit &digit : digits)
+      if (digit.coordinate == coordinate)
+        own.push_back(digit);
+    if (own.empty())
+      return std::string("coordinate `") + coordinate + "` is missing";
+    llvm::sort(own, [](const Digit &a, const Digit &b) { return a.divisor < b.divisor; });
+    int64_t covered = 1;
+    for (const Digit &digit : own) {
+      if (covered == 0 || digit.divisor != covered)
+        return std::string("coordinate `") + coordinate + "` is not covered exactly once";
+      covered = digit.extent == 0 ? 0 : covered * digit.extent;
+    }
+    if (covered != 0)
+      return std::string("coordinate `") + coordinate + "` has no outermost digit without `%`";
+  }
+  return "";
+}
+
+LogicalResult OrderAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Digit> digits) {
+  for (const Digit &digit : digits)
+    if (!StringRef("htd").contains(digit.coordinate) || digit.divisor < 1 || digit.extent < 0)
+      return emitError() << "expected digits of `h`, `t` and `d` with positive divisors, got `" << digit.coordinate << "`";
+  std::string fault = checkDigits(digits); // C1
+  if (!fault.empty())
+    return emitError() << "expected each coordinate once, but " << fault;
+  return success();
+}
+
+std::string OrderAttr::str() const {
+  if (isAuto())
+    return "auto";
+  std::string text = "[";
+  for (const Digit &digit : getDigits()) {
+    if (text.size() > 1)
+      text += ", ";
+    text += digit.coordinate;
+    if (digit.divisor != 1)
+      text += "/" + std::to_string(digit.divisor);
+    if (digit.extent != 0)
+      text += "%" + std::to_string(digit.extent);
+  }
+  return text + "]";
+}
+
+// MLIR's lexer has no `/` or `%16`, so an order is written as a string.
+static FailureOr<OrderAttr> parseOrder(AsmParser &parser) {
+  std::string text;
+  SMLoc loc = parser.getCurrentLocation();
+  if (succeeded(parser.parseOptionalKeyword("auto")))
+    return OrderAttr::get(parser.getContext(), {});
+  if (parser.parseString(&text))
+    return failure();
+  SmallVector<Digit> digits;
+  StringRef rest = StringRef(text).trim();
+  bool good = rest.consume_front("[") && rest.consume_back("]");
+  SmallVector<StringRef> parts;
+  rest.split(parts, ',');
+  for (StringRef part : parts) {
+    part = part.trim();
+    Digit digit{part.empty() ? '?' : part.front(), 1, 0};
+    part = part.drop_front(part.empty() ? 0 : 1);
+    if (part.consume_front("/"))
+      good &= !part.consumeInteger(10, digit.divisor);
+    if (part.consume_front("%"))
+      good &= !part.consumeInteger(10, digit.extent) && digit.extent > 0;
+    good &= part.empty();
+    digits.push_back(digit);
+  }
+  if (!good)
+    return parser.emitError(loc) << "expected an order such as \"[h, t/16, d, t%16]\", got \"" << text << "\"", failure();
+  OrderAttr order = OrderAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), digits);
+  if (!order)
+    return failure();
+  return order;
+}
+
+static void printOrder(AsmPrinter &printer, OrderAttr order) {
+  if (order.isAuto())
+    printer << "auto";
+  else
+    printer << '"' << order.str() << '"';
+}
+
+Attribute OrderAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  FailureOr<OrderAttr> order = parseOrder(parser);
+  if (failed(order) || parser.parseGreater())
+    return {};
+  return *order;
+}
+
+void OrderAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printOrder(printer, *this);
+  printer << ">";
+}
+
+//===- layout ----------------------------------------------------------------------------------------------------------------===//
+
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKind, int64_t slots, OrderAttr, OrderAttr) {
+  if (slots < 1) // C1
+    return emitError() << "expected a page of at least one slot, got " << slots;
+  return success();
+}
+
+// <paged 16, key = auto, value = "[h, t, d]">
+Attribute LayoutAttr::parse(AsmParser &parser, Type) {
+  int64_t slots = 0;
+  if (parser.parseLess())
+    return {};
+  FailureOr<LayoutKind> kind = parseEnum(parser, symbolizeLayoutKind, "`dense` or `paged`");
+  if (failed(kind) || parser.parseInteger(slots) || parser.parseComma() || parser.parseKeyword("key") || parser.parseEqual())
+    return {};
+  FailureOr<OrderAttr> key = parseOrder(parser);
+  if (failed(key) || parser.parseComma() || parser.parseKeyword("value") || parser.parseEqual())
+    return {};
+  FailureOr<OrderAttr> value = parseOrder(parser);
+  if (failed(value) || parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(), *kind, slots, *key, *value);
+}
+
+void LayoutAttr::print(AsmPrinter &printer) const {
+  printer << "<" << stringifyLayoutKind(getKind()) << " " << getSlots() << ", key = ";
+  printOrder(printer, getKey());
+  printer << ", value = ";
+  printOrder(printer, getValue());
+  printer << ">";
+}
+
+} // namespace kv

@@ -1,0 +1,31 @@
+// Attributes of the kv dialect (KvAttrs.td).
+#ifndef KV_ATTRS_H
+#define KV_ATTRS_H
+
+#include "dialect/KvDialect.h"
+#include "llvm/ADT/Hashing.h"
+#include "mlir/IR/BuiltinAttributes.h"
+
+namespace kv {
+
+/// One digit of an order: `coordinate / divisor % extent`; extent 0 takes all that is left of the coordinate.
+struct Digit {
+  char coordinate; // 'h', 't' or 'd'
+  int64_t divisor;
+  int64_t extent;
+
+  bool operator==(const Digit &) const = default;
+  friend llvm::hash_code hash_value(const Digit &digit) {
+    return llvm::hash_combine(digit.coordinate, digit.divisor, digit.extent);
+  }
+};
+
+/// Says why `digits` do not cover h, t and d exactly once, or an empty string. `auto` (no digits) is fine.
+std::string checkDigits(llvm::ArrayRef<Digit> digits);
+
+} // namespace kv
+
+#define GET_ATTRDEF_CLASSES
+#include "dialect/KvAttrs.h.inc"
+
+#endif

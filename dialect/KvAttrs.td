@@ -1,0 +1,92 @@
+// Attributes of the kv dialect: codecs, orders, layouts, schedules.
+#ifndef KV_ATTRS_TD
+#define KV_ATTRS_TD
+
+include "dialect/KvDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Kv_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::kv";
+  let genSpecializedAttr = 0;
+}
+
+// Element types of a codec, in kv_type's order (runtime/include/kv/kv_abi.h).
+def Kv_ElementEnum : Kv_Enum<"Element", "element type of a codec", [
+  I32EnumAttrCase<"f32", 0>, I32EnumAttrCase<"f16", 1>, I32EnumAttrCase<"bf16", 2>,
+  I32EnumAttrCase<"i8", 3>, I32EnumAttrCase<"u8", 4>, I32EnumAttrCase<"i4", 5>, I32EnumAttrCase<"u4", 6>]>;
+
+def Kv_ZeroEnum : Kv_Enum<"ZeroPoint", "where a group's zero lies", [
+  I32EnumAttrCase<"sym", 0>, I32EnumAttrCase<"asym", 1>]>;
+
+def Kv_LayoutKindEnum : Kv_Enum<"LayoutKind", "how tokens are found", [
+  I32EnumAttrCase<"dense", 0>, I32EnumAttrCase<"paged", 1>]>;
+
+def Kv_AccuracyEnum : Kv_Enum<"Accuracy", "tolerance promised by an attend", [
+  I32EnumAttrCase<"exact", 0>, I32EnumAttrCase<"high", 1>, I32EnumAttrCase<"fast", 2>]>;
+
+def Kv_MaskEnum : Kv_Enum<"Mask", "which keys a query sees", [
+  I32EnumAttrCase<"causal", 0, "causal">, I32EnumAttrCase<"all", 1, "all">]>;
+
+def Kv_AccuracyAttr : EnumAttr<Kv_Dialect, Kv_AccuracyEnum, "accuracy">;
+def Kv_MaskAttr : EnumAttr<Kv_Dialect, Kv_MaskEnum, "mask">;
+
+class Kv_Attr<string name, string attrMnemonic> : AttrDef<Kv_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def Kv_CodecAttr : Kv_Attr<"Codec", "codec"> {
+  let summary = "how a group of channels of one token and head is stored";
+  let description = [{
+    `#kv.codec<f16>` stores values; `#kv.codec<i8, group = 128, sym, scale = f32>` stores integer codes and one scale (and, for
+    `asym`, one zero of the same type) for each `group` consecutive channels. Rounding is defined in compiler/frontend/language.md.
+
+    Rules:
+    - C1: integer elements have a positive group; scalar elements have none (0).
+    - C2: the scale is f32 or f16.
+  }];
+  let parameters = (ins "Element":$element, "int64_t":$group, "ZeroPoint":$zero, "Element":$scale);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bits of one stored element: 32, 16, 8 or 4.
+    int64_t bits() const;
+    bool isInteger() const { return getGroup() != 0; }
+    bool isAsym() const { return isInteger() && getZero() == ZeroPoint::asym; }
+    /// Codes of unsigned elements are stored with this added; asym codes of signed elements with it subtracted.
+    int64_t storedBias() const;
+  }];
+}
+
+def Kv_OrderAttr : Kv_Attr<"Order", "order"> {
+  let summary = "the order of elements in a region of a page";
+  let description = [{
+    Digits from slowest to fastest: `[h, t/16, d/4, t%16, d%4]`. A digit of coordinate c with divisor v and extent e is
+    `c / v % e`; extent 0 is the outermost digit of its coordinate and takes what is left (padded up). `auto` is the order
+    that a family of processors wants and stands for no digits.
+
+    Rules:
+    - C1: the digits of each coordinate cover it exactly once.
+  }];
+  let parameters = (ins ArrayRefParameter<"Digit">:$digits);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isAuto() const { return getDigits().empty(); }
+    /// The order as written in a `.kv` file: `[h, t/16, d]` or `auto`.
+    std::string str() const;
+  }];
+}
+
+def Kv_LayoutAttr : Kv_Attr<"Layout", "layout"> {
+  let summary = "where tokens live: dense(N) or paged(P), and the orders inside a page";
+  let description = [{
+    Rules:
+    - C1: a page has at least one slot.
+  }];
+  let parameters = (ins "LayoutKind":$kind, "int64_t":$slots, "OrderAttr":$key, "OrderAttr":$value);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+#endif

@@ -1,0 +1,105 @@
+// Level 0 of the kv dialect: what a `.kv` file says, for one sequence. The reference interpreter executes these ops.
+#ifndef KV_OPS_TD
+#define KV_OPS_TD
+
+include "dialect/KvTypes.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+class Kv_Op<string opMnemonic, list<Trait> traits = []> : Op<Kv_Dialect, opMnemonic, traits>;
+
+def Kv_Float : AnyTypeOf<[F32, F16, BF16]>;
+def Kv_Rows : RankedTensorOf<[Kv_Float]>;
+def Kv_RowStat : RankedTensorOf<[F32]>;
+
+def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure]> {
+  let summary = "result of a score region";
+  let arguments = (ins F32:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Kv_AppendOp : Kv_Op<"append"> {
+  let summary = "store new tokens at the end of a sequence";
+  let description = [{
+    `keys` is `[tokens, heads, keyDim]`, `values` is `[tokens, heads, valueDim]`. Each group of channels is converted to f32 and
+    encoded by its codec. Appending n tokens at once stores the same bytes as one by one.
+
+    Rules:
+    - C1: keys and values have the cache's heads and dimensions.
+    - C2: keys and values have the same element type and number of tokens.
+  }];
+  let arguments = (ins Kv_Rows:$keys, Kv_Rows:$values, Arg<Kv_CacheType, "", [MemRead, MemWrite]>:$cache);
+  let assemblyFormat = "$keys `,` $values `to` $cache attr-dict `:` type($keys) `,` type($values) `,` type($cache)";
+  let hasVerifier = 1;
+}
+
+class Kv_AttendLike<string opMnemonic, list<Trait> traits> : Kv_Op<opMnemonic, traits> {
+  let results = (outs Kv_Rows:$output, Optional<Kv_RowStat>:$lse);
+  // Entry block: (s: f32, i: i32, j: i32, h: index); empty when the score is s itself. It may use values defined above it.
+  let regions = (region MaxSizedRegion<1>:$score);
+  let hasVerifier = 1;
+}
+
+def Kv_AttendOp : Kv_AttendLike<"attend", []> {
+  let summary = "attention of new queries over a sequence's cache";
+  let description = [{
+    `query` is `[queries, Hq, keyDim]`; query n is at position i = length - queries + n, where length counts the tokens in the cache.
+    For each query head h, kv head g = h / (Hq / heads), and each key j that the mask lets pass:
+      s = scale * sum_d query[n, h, d] * key[g, j, d];  s' = score(s, i, j, h)
+      output[n, h, :] = sum_j softmax_j(s') * value[g, j, :],   lse[n, h] = log sum_j exp(s')
+    A query that sees no key gives output 0 and lse -inf.
+
+    Rules:
+    - C1: the query's heads are a multiple of the cache's heads and its dimension is keyDim.
+    - C2: the output is [queries, Hq, valueDim]; lse is [queries, Hq].
+    - C3: the score region takes (f32, i32, i32, index) and yields f32.
+    - C4: 1 <= the least number of queries <= the greatest.
+    - C5: the scale is finite.
+  }];
+  let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, F64Attr:$scale, Kv_MaskAttr:$mask,
+                       Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
+                       OptionalAttr<DictionaryAttr>:$schedules);
+  let assemblyFormat = [{
+    $query `on` $cache `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
+    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($cache) `->` type($output)
+    (`,` type($lse)^)?
+  }];
+}
+
+def Kv_AppendAttendOp : Kv_AttendLike<"append_attend", []> {
+  let summary = "kv.append, then kv.attend, as one step";
+  let description = [{
+    Same meaning, bit for bit, as the two ops in turn.
+
+    Rules: those of kv.append (C1, C2) and of kv.attend (C1 to C5).
+    - C6: as many new tokens as queries.
+  }];
+  let arguments = (ins Kv_Rows:$query, Kv_Rows:$keys, Kv_Rows:$values, Arg<Kv_CacheType, "", [MemRead, MemWrite]>:$cache,
+                       F64Attr:$scale, Kv_MaskAttr:$mask, Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
+                       OptionalAttr<DictionaryAttr>:$schedules);
+  let assemblyFormat = [{
+    $query `,` $keys `,` $values `on` $cache `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
+    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($keys) `,` type($values)
+    `,` type($cache) `->` type($output) (`,` type($lse)^)?
+  }];
+}
+
+def Kv_MergeOp : Kv_Op<"merge", [Pure]> {
+  let summary = "join attention over two disjoint sets of keys";
+  let description = [{
+    With m = max(lseA, lseB), wA = exp(lseA - m), wB = exp(lseB - m):
+      output = (wA * outputA + wB * outputB) / (wA + wB),  lse = m + log(wA + wB); both sides empty give 0 and -inf.
+
+    Rules:
+    - C1: both outputs and the result have one type, both lse and the result's have one type, and lse is output without channels.
+  }];
+  let arguments = (ins Kv_Rows:$outputA, Kv_RowStat:$lseA, Kv_Rows:$outputB, Kv_RowStat:$lseB);
+  let results = (outs Kv_Rows:$output, Kv_RowStat:$lse);
+  let assemblyFormat = [{
+    `(` $outputA `,` $lseA `)` `,` `(` $outputB `,` $lseB `)` attr-dict `:` type($outputA) `,` type($lseA) `,` type($outputB) `,`
+    type($lseB) `->` type($output) `,` type($lse)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

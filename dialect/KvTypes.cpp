@@ -1,0 +1,45 @@
+// Rules of the kv types (KvTypes.td).
+#include "dialect/KvTypes.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialect/KvTypes.cpp.inc"
+
+using namespace mlir;
+
+namespace kv {
+
+void KvDialect::registerTypes() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialect/KvTypes.cpp.inc"
+      >();
+}
+
+LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr, int64_t heads, int64_t keyDim,
+                                int64_t valueDim, CodecAttr key, CodecAttr value, LayoutAttr layout) {
+  if (heads < 1) // C1
+    return emitError() << "expected at least one head, got " << heads;
+  auto checkStream = [&](StringRef name, int64_t dim, CodecAttr codec, OrderAttr order) -> LogicalResult {
+    if (dim < 8 || dim > 576 || dim % 8) // C1
+      return emitError() << "expected a " << name << " dimension that is a multiple of 8 from 8 to 576, got " << dim;
+    if (codec.isInteger() && dim % codec.getGroup()) // C2
+      return emitError() << "expected a " << name << " group that divides " << dim << ", got " << codec.getGroup();
+    if (codec.bits() < 8 && !order.isAuto()) { // C3
+      Digit last = order.getDigits().back();
+      int64_t whole = last.coordinate == 'h' ? heads : last.coordinate == 'd' ? dim : layout.getSlots();
+      int64_t extent = last.extent ? last.extent : (whole + last.divisor - 1) / last.divisor;
+      if (extent % 2)
+        return emitError() << "expected an even fastest digit for 4-bit " << name << " codes, got an extent of " << extent;
+    }
+    return success();
+  };
+  if (failed(checkStream("key", keyDim, key, layout.getKey())))
+    return failure();
+  return checkStream("value", valueDim, value, layout.getValue());
+}
+
+} // namespace kv

@@ -1,0 +1,25 @@
+// Types of the kv dialect.
+#ifndef KV_TYPES_TD
+#define KV_TYPES_TD
+
+include "dialect/KvAttrs.td"
+
+def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
+  let mnemonic = "cache";
+  let summary = "the cache of one sequence";
+  let description = [{
+    A reference to what has been appended so far: for each kv head and token, `keyDim` key channels and `valueDim` value channels,
+    stored by their codecs.
+
+    Rules:
+    - C1: heads, keyDim and valueDim are positive; dims are multiples of 8, at most 576.
+    - C2: a codec's group divides its dimension.
+    - C3: rows of 4-bit codes fill whole bytes: the fastest digit of their order has an even extent.
+  }];
+  let parameters = (ins "mlir::StringAttr":$name, "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim, "CodecAttr":$key,
+                        "CodecAttr":$value, "LayoutAttr":$layout);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif

@@ -1,0 +1,150 @@
+#include "dialect/Storage.h"
+
+using namespace mlir;
+
+namespace kv {
+
+int64_t Region::element(int64_t h, int64_t t, int64_t d) const {
+  int64_t index = 0;
+  for (const Axis &axis : axes) {
+    int64_t coordinate = axis.digit.coordinate == 'h' ? h : axis.digit.coordinate == 't' ? t : d;
+    index += coordinate / axis.digit.divisor % axis.extent * axis.stride;
+  }
+  return index;
+}
+
+static int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Resolves extents and strides of `digits` over a box of heads x slots x channels.
+static Region makeRegion(ArrayRef<Digit> digits, int64_t bits, int64_t heads, int64_t slots, int64_t channels) {
+  Region region;
+  region.bits = bits;
+  for (const Digit &digit : digits) {
+    int64_t whole = digit.coordinate == 'h' ? heads : digit.coordinate == 't' ? slots : channels;
+    region.axes.push_back({digit, digit.extent ? digit.extent : divideUp(whole, digit.divisor), 1});
+  }
+  int64_t stride = 1;
+  for (Axis &axis : llvm::reverse(region.axes)) {
+    axis.stride = stride;
+    stride *= axis.extent;
+  }
+  region.bytes = divideUp(stride * bits, 8);
+  return region;
+}
+
+/// The order of a codec's scales: that of its codes, channels replaced by groups and the digits inside a group dropped.
+static SmallVector<Digit> scaleDigits(ArrayRef<Digit> digits, int64_t group, int64_t channels) {
+  SmallVector<Digit> result;
+  for (Digit digit : digits) {
+    if (digit.coordinate != 'd') {
+      result.push_back(digit);
+      continue;
+    }
+    int64_t end = digit.extent ? digit.divisor * digit.extent : 0; // 0: the outermost
+    if (end && end <= group)
+      continue;
+    if (digit.divisor >= group) {
+      if (digit.divisor % group)
+        return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
+      result.push_back({'d', digit.divisor / group, digit.extent});
+      continue;
+    }
+    if (group % digit.divisor || (end && end % group))
+      return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
+    result.push_back({'d', 1, end ? end / group : 0});
+  }
+  return result;
+}
+
+PageMap mapPage(CacheType cache) {
+  PageMap map;
+  int64_t slots = map.slots = cache.getLayout().getSlots();
+  auto place = [&](Region &region) {
+    region.offset = map.bytes;
+    map.bytes += divideUp(region.bytes, 64) * 64;
+  };
+  struct Stream {
+    CodecAttr codec;
+    ArrayRef<Digit> digits;
+    int64_t dim;
+    Region &codes;
+    std::optional<Region> &scale, &zero;
+  } streams[] = {
+      {cache.getKey(), cache.getLayout().getKey().getDigits(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero},
+      {cache.getValue(), cache.getLayout().getValue().getDigits(), cache.getValueDim(), map.value, map.valueScale, map.valueZero},
+  };
+  for (Stream &stream : streams) {
+    assert(!stream.digits.empty() && "orders must be resolved first");
+    stream.codes = makeRegion(stream.digits, stream.codec.bits(), cache.getHeads(), slots, stream.dim);
+    place(stream.codes);
+  }
+  for (Stream &stream : streams) {
+    if (!stream.codec.isInteger())
+      continue;
+    int64_t bits = stream.codec.getScale() == Element::f32 ? 32 : 16;
+    SmallVector<Digit> digits = scaleDigits(stream.digits, stream.codec.getGroup(), stream.dim);
+    stream.scale = makeRegion(digits, bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
+    place(*stream.scale);
+    if (stream.codec.isAsym()) {
+      stream.zero = *stream.scale;
+      place(*stream.zero);
+    }
+  }
+  return map;
+}
+
+//===- auto ------------------------------------------------------------------------------------------------------------------===//
+
+// Keys lie with tokens in lanes, values with channels in lanes; in both, as many elements of the contraction lie together as one
+// 32-bit lane of a dot instruction takes (f16 has none with f32 sums), and 4-bit elements as two such halves, low nibbles first.
+static int64_t interleave(CodecAttr codec) { return codec.getElement() == Element::f16 ? 1 : 32 / codec.bits(); }
+
+static SmallVector<Digit> autoKey(CodecAttr codec) {
+  switch (interleave(codec)) {
+  case 1:
+    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}};
+  case 2:
+    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 2, 0}, {'t', 1, 16}, {'d', 1, 2}};
+  case 4:
+    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 4, 0}, {'t', 1, 16}, {'d', 1, 4}};
+  default:
+    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 8, 0}, {'t', 1, 16}, {'d', 1, 4}, {'d', 4, 2}};
+  }
+}
+
+static SmallVector<Digit> autoValue(CodecAttr codec) {
+  switch (interleave(codec)) {
+  case 1:
+    return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
+  case 2:
+    return {{'h', 1, 0}, {'t', 2, 0}, {'d', 1, 0}, {'t', 1, 2}};
+  case 4:
+    return {{'h', 1, 0}, {'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}};
+  default:
+    return {{'h', 1, 0}, {'t', 8, 0}, {'d', 1, 0}, {'t', 1, 4}, {'t', 4, 2}};
+  }
+}
+
+CacheType resolveAuto(CacheType cache) {
+  MLIRContext *context = cache.getContext();
+  LayoutAttr layout = cache.getLayout();
+  OrderAttr key = layout.getKey(), value = layout.getValue();
+  if (key.isAuto())
+    key = OrderAttr::get(context, autoKey(cache.getKey()));
+  if (value.isAuto())
+    value = OrderAttr::get(context, autoValue(cache.getValue()));
+  return CacheType::get(context, cache.getName(), cache.getHeads(), cache.getKeyDim(), cache.getValueDim(), cache.getKey(),
+                        cache.getValue(), LayoutAttr::get(context, layout.getKind(), layout.getSlots(), key, value));
+}
+
+double bytesPerToken(CacheType cache) {
+  auto stream = [](CodecAttr codec, int64_t dim) {
+    double bits = double(dim) * codec.bits();
+    if (codec.isInteger())
+      bits += double(dim) / codec.getGroup() * (codec.getScale() == Element::f32 ? 32 : 16) * (codec.isAsym() ? 2 : 1);
+    return bits / 8;
+  };
+  return cache.getHeads() * (stream(cache.getKey(), cache.getKeyDim()) + stream(cache.getValue(), cache.getValueDim()));
+}
+
+} // namespace kv

@@ -1,0 +1,51 @@
+// Where every code, scale and zero of a cache lies inside a page. The one place that knows it: kernels, the reference, headers
+// and documentation all ask here.
+#ifndef KV_STORAGE_H
+#define KV_STORAGE_H
+
+#include "dialect/KvTypes.h"
+
+#include <optional>
+
+namespace kv {
+
+/// A digit with its extent resolved and its stride in elements.
+struct Axis {
+  Digit digit;
+  int64_t extent;
+  int64_t stride;
+};
+
+/// One run of a page that holds one kind of element, in the order of its axes (slowest first).
+struct Region {
+  int64_t offset = 0; ///< bytes from the start of the page, a multiple of 64
+  int64_t bytes = 0;  ///< padding of the digits included, padding to 64 not
+  int64_t bits = 0;   ///< of an element: 32, 16, 8 or 4
+  llvm::SmallVector<Axis> axes;
+
+  /// Index of the element of kv head h, slot t and channel (or group) d.
+  int64_t element(int64_t h, int64_t t, int64_t d) const;
+  /// Byte of that element from the start of the page; a 4-bit element with an odd index is its high nibble.
+  int64_t byte(int64_t h, int64_t t, int64_t d) const { return offset + element(h, t, d) * bits / 8; }
+};
+
+/// A page: regions in this order, those that exist, each at a multiple of 64 bytes.
+struct PageMap {
+  Region key, value;
+  std::optional<Region> keyScale, keyZero, valueScale, valueZero;
+  int64_t bytes = 0; ///< of a page, a multiple of 64
+  int64_t slots = 0; ///< tokens of a page
+};
+
+/// The map of a page of `cache`; its orders must be resolved (see resolveAuto).
+PageMap mapPage(CacheType cache);
+
+/// `cache` with `auto` orders replaced by the order of tokens in lanes that CPU families want.
+CacheType resolveAuto(CacheType cache);
+
+/// Bytes that one token adds to a cache: codes, scales and zeros of all heads, without padding.
+double bytesPerToken(CacheType cache);
+
+} // namespace kv
+
+#endif
