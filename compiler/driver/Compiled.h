@@ -1,0 +1,33 @@
+// What a compilation yields before it is written anywhere: objects in memory, and for each kernel its variants.
+#ifndef KV_DRIVER_COMPILED_H
+#define KV_DRIVER_COMPILED_H
+
+#include "compiler/driver/KernelSpec.h"
+
+namespace kv {
+
+/// One row of a kernel's table: a kernel on one target. Empty symbols are null pointers.
+struct Variant {
+  size_t kernel = 0; ///< index into ModuleSpec::kernels
+  std::string target;
+  uint64_t features = 0; ///< KV_FEATURE_*
+  std::string append, attend, merge;
+  int64_t splitTokens = 1;
+  int64_t queryBlock = 1;
+  int64_t scratchBytes = 0;
+};
+
+struct ObjectFile {
+  std::string name; ///< of the archive's member: "cache.x86-64-v4.o"
+  std::string bytes;
+};
+
+struct Compiled {
+  ModuleSpec module;
+  std::vector<Variant> variants;   ///< in order of preference, all kernels mixed
+  std::vector<ObjectFile> objects; ///< one a target, then the descriptor tables
+};
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,15 @@
+// The tables the runtime reads: one `const kv_kernel` a kernel with its rows of `kv_variant`, as an object file of its own.
+#ifndef KV_DRIVER_DESCRIPTORS_H
+#define KV_DRIVER_DESCRIPTORS_H
+
+#include "compiler/driver/Compiled.h"
+#include "llvm/Support/Error.h"
+
+namespace kv {
+
+/// Emits the tables as a position-independent object for `triple` at its baseline CPU.
+llvm::Expected<std::string> emitDescriptors(const ModuleSpec &module, llvm::ArrayRef<Variant> variants, llvm::StringRef triple);
+
+} // namespace kv
+
+#endif

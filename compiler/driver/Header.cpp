@@ -1,0 +1,185 @@
+// The C header of a compiled file. Comments carry what a caller cannot ask the descriptor at run time: what the tensors mean, where
+// every byte of a page is, and what can go wrong.
+#include "compiler/driver/Artifacts.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+#include <fmt/format.h>
+#include <iterator>
+
+using namespace llvm;
+
+namespace kv {
+namespace {
+
+std::string macroName(StringRef name) {
+  std::string macro = name.upper();
+  for (char &c : macro)
+    if (!isAlnum(c))
+      c = '_';
+  return macro;
+}
+
+/// "h * 2048 + t / 16 * 64 + d": the index of an element as C would compute it.
+std::string indexText(const Region &region) {
+  std::string text;
+  for (const Axis &axis : region.axes) {
+    if (axis.extent == 1)
+      continue;
+    std::string term(1, axis.digit.coordinate);
+    if (axis.digit.divisor != 1)
+      term += fmt::format(" / {}", axis.digit.divisor);
+    if (axis.digit.extent != 0)
+      term += fmt::format(" % {}", axis.extent);
+    if (axis.stride != 1)
+      term += fmt::format(" * {}", axis.stride);
+    text += (text.empty() ? "" : " + ") + term;
+  }
+  return text.empty() ? "0" : text;
+}
+
+class HeaderWriter {
+public:
+  HeaderWriter(const Compiled &compiled, StringRef name, StringRef source) : compiled(compiled), name(name), source(source) {}
+
+  std::string write() {
+    begin();
+    for (auto [index, cache] : enumerate(compiled.module.caches)) {
+      writeCache(cache);
+      for (auto [kernelIndex, kernel] : enumerate(compiled.module.kernels))
+        if (kernel.cache == index)
+          writeKernel(cache, kernel, kernelIndex);
+    }
+    line("#ifdef __cplusplus\n}}\n#endif\n#endif");
+    return std::move(text);
+  }
+
+private:
+  template <typename... Args> void line(fmt::format_string<Args...> format, Args &&...args) {
+    fmt::format_to(std::back_inserter(text), format, std::forward<Args>(args)...);
+    text += '\n';
+  }
+
+  void begin() {
+    std::string guard = "KV_GENERATED_" + macroName(name) + "_H";
+    line("/* {}.h: kernels made by kvcc from {}. Generated: do not edit.", name.str(), source.str());
+    line(" *");
+    line(" * Link with lib{}.a, and with kvrt (kv/kv.h) to run them:", name.str());
+    line(" *");
+    line(" *   kv_step step;");
+    line(" *   kv_step_init(&step);                      // then the fields that kv/kv_abi.h describes");
+    line(" *   kv_status status = kv_run(&{}, &step, NULL);",
+         compiled.module.kernels.empty() ? std::string("KERNEL") : compiled.module.kernels.back().name);
+    line(" *");
+    line(" * Errors: kv_run() and kv_check() look at every field before anything is read or written and return a kv_status;");
+    line(" * kv_last_error() says what was seen and which rule it breaks. The kernels' own entry points check nothing.");
+    line(" * A value that is not finite is not hidden: its group of the cache, and every output that reads it, becomes NaN.");
+    line(" *");
+    line(" * Units: strides of tensors in elements, everything else in bytes; lse is a natural logarithm. */");
+    line("#ifndef {}\n#define {}\n\n#include \"kv/kv_abi.h\"\n", guard, guard);
+    line("#ifdef __cplusplus\nextern \"C\" {{\n#endif\n");
+  }
+
+  void writeRegion(const char *what, const Region &region, const char *d) {
+    line(" *   {:<13} {:>7} .. {:<7} {} of (h, t, {}) at {}", what, region.offset, region.offset + region.bytes - 1,
+         region.bits == 4 ? "nibble" : fmt::format("{} byte{}", region.bits / 8, region.bits == 8 ? "" : "s"), d,
+         elementText(region));
+  }
+
+  static std::string elementText(const Region &region) {
+    std::string index = indexText(region);
+    if (region.bits == 4)
+      return fmt::format("{} + ({}) / 2, even indices in the low half", region.offset, index);
+    if (region.bits == 8)
+      return fmt::format("{} + {}", region.offset, index);
+    return fmt::format("{} + {} * ({})", region.offset, region.bits / 8, index);
+  }
+
+  void writeCache(const CacheSpec &cache) {
+    CacheType type = cache.type;
+    double bytes = bytesPerToken(type);
+    double half = 2.0 * static_cast<double>(type.getHeads() * (type.getKeyDim() + type.getValueDim()));
+    line("/* ---- cache {} ----", cache.name);
+    line(" *   {} kv heads, {} key channels, {} value channels", type.getHeads(), type.getKeyDim(), type.getValueDim());
+    line(" *   keys    {}", codecText(type.getKey()));
+    line(" *   values  {}", codecText(type.getValue()));
+    line(" *   layout  {}", layoutText(type.getLayout()));
+    line(" *   {:g} bytes a token without padding ({:g} in f16: {:.2f} times as much)", bytes, half, half / bytes);
+    line(" *");
+    line(" * A page is {} bytes and holds {} slots; h is the kv head, t the slot, d the channel, g the channel's group:", cache.map.bytes,
+         cache.map.slots);
+    writeRegion("key codes", cache.map.key, "d");
+    writeRegion("value codes", cache.map.value, "d");
+    auto optional = [&](const char *what, const std::optional<Region> &region, CodecAttr codec) {
+      if (!region)
+        return;
+      Region grouped = *region;
+      for (Axis &axis : grouped.axes)
+        if (axis.digit.coordinate == 'd')
+          axis.digit.coordinate = 'g';
+      writeRegion(what, grouped, "g");
+    };
+    optional("key scales", cache.map.keyScale, type.getKey());
+    optional("key zeros", cache.map.keyZero, type.getKey());
+    optional("value scales", cache.map.valueScale, type.getValue());
+    optional("value zeros", cache.map.valueZero, type.getValue());
+    if (type.getLayout().getKind() == LayoutKind::dense)
+      line(" * The cache is dense: a sequence is one page, and block_table may be null (sequence b is page b).");
+    line(" * Caches with equal layout hashes hold interchangeable pages. */");
+    std::string macro = macroName(cache.name);
+    line("#define {}_HEADS_KV {}", macro, type.getHeads());
+    line("#define {}_DIM_K {}", macro, type.getKeyDim());
+    line("#define {}_DIM_V {}", macro, type.getValueDim());
+    line("#define {}_PAGE_TOKENS {}", macro, cache.map.slots);
+    line("#define {}_PAGE_BYTES {}", macro, cache.map.bytes);
+    line("#define {}_LAYOUT_HASH UINT64_C(0x{:016x})\n", macro, cache.layoutHash);
+  }
+
+  void writeKernel(const CacheSpec &cache, const KernelSpec &kernel, size_t index) {
+    CacheType type = cache.type;
+    bool attends = kernel.kind != KV_OP_APPEND, appends = kernel.kind != KV_OP_ATTEND;
+    line("/* {}: {}", kernel.name,
+         !attends  ? "stores new tokens at the end of their sequences."
+         : appends ? "stores new tokens, then attends from them, as one step: the same bits as the two steps in turn."
+                   : "attends from queries over the cache, which holds their own tokens already.");
+    auto tensor = [&](const char *field, const char *element, int64_t heads, int64_t channels, const char *note) {
+      line(" *   {:<4} {:<4} [tokens][{}][{}]{}", field, element, heads, channels, note);
+    };
+    if (attends)
+      tensor("q", typeName(kernel.qType), kernel.headsQ, type.getKeyDim(), "");
+    if (appends) {
+      tensor("k", typeName(kernel.qType), type.getHeads(), type.getKeyDim(), "");
+      tensor("v", typeName(kernel.qType), type.getHeads(), type.getValueDim(), "");
+    }
+    if (attends) {
+      tensor("o", typeName(kernel.oType), kernel.headsQ, type.getValueDim(), "   written");
+      if (kernel.hasLse)
+        line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
+      for (auto [i, param] : enumerate(kernel.params))
+        line(" *   params[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
+      line(" *   score {} * q.k{}, {}", fmt::format("{:.9g}", kernel.scale), kernel.score.empty() ? "" : ", then the file's expression",
+           kernel.causal ? "keys after the query masked" : "no mask");
+      line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);
+      line(" *   accuracy {}: relative RMS error of o at most {:g} against float64 on the stored cache, and o's own rounding",
+           stringifyAccuracy(kernel.accuracy).str(), accuracyTolerance(kernel.accuracy));
+    }
+    std::string targets;
+    for (const Variant &variant : compiled.variants)
+      if (variant.kernel == index)
+        targets += (targets.empty() ? "" : ", ") + variant.target;
+    line(" *   variants: {} */", targets.empty() ? "none" : targets);
+    line("extern const kv_kernel {};\n", kernel.name);
+  }
+
+  const Compiled &compiled;
+  StringRef name, source;
+  std::string text;
+};
+
+} // namespace
+
+std::string makeHeader(const Compiled &compiled, StringRef name, StringRef source) {
+  return HeaderWriter(compiled, name, source).write();
+}
+
+} // namespace kv

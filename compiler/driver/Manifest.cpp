@@ -1,0 +1,109 @@
+// The JSON manifest: what the library holds, for build systems and other languages. Keys come out sorted, so the text is stable.
+#include "compiler/driver/Artifacts.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fmt/format.h>
+
+using nlohmann::json;
+
+namespace kv {
+
+static json orderJson(const Region &region) {
+  json axes = json::array();
+  for (const Axis &axis : region.axes)
+    axes.push_back({{"coordinate", std::string(1, axis.digit.coordinate)},
+                    {"divisor", axis.digit.divisor},
+                    {"extent", axis.extent},
+                    {"stride", axis.stride}});
+  return {{"offset", region.offset}, {"bytes", region.bytes}, {"bits", region.bits}, {"axes", axes}};
+}
+
+static json codecJson(CodecAttr codec) {
+  json value = {{"type", stringifyElement(codec.getElement()).str()}, {"text", codecText(codec)}};
+  if (codec.isInteger()) {
+    value["group"] = codec.getGroup();
+    value["zero"] = codec.isAsym() ? "asym" : "sym";
+    value["scale"] = stringifyElement(codec.getScale()).str();
+  }
+  return value;
+}
+
+static json cacheJson(const CacheSpec &cache) {
+  CacheType type = cache.type;
+  json regions = {{"key", orderJson(cache.map.key)}, {"value", orderJson(cache.map.value)}};
+  auto optional = [&](const char *name, const std::optional<Region> &region) {
+    if (region)
+      regions[name] = orderJson(*region);
+  };
+  optional("key_scale", cache.map.keyScale);
+  optional("key_zero", cache.map.keyZero);
+  optional("value_scale", cache.map.valueScale);
+  optional("value_zero", cache.map.valueZero);
+  return {{"name", cache.name},
+          {"heads_kv", type.getHeads()},
+          {"dim_k", type.getKeyDim()},
+          {"dim_v", type.getValueDim()},
+          {"key", codecJson(type.getKey())},
+          {"value", codecJson(type.getValue())},
+          {"layout", layoutText(type.getLayout())},
+          {"dense", type.getLayout().getKind() == LayoutKind::dense},
+          {"page_tokens", cache.map.slots},
+          {"page_bytes", cache.map.bytes},
+          {"bytes_per_token", bytesPerToken(type)},
+          {"layout_hash", fmt::format("{:016x}", cache.layoutHash)},
+          {"regions", regions}};
+}
+
+static json symbolJson(const std::string &symbol) { return symbol.empty() ? json() : json(symbol); }
+
+std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::StringRef source,
+                         llvm::ArrayRef<std::pair<std::string, int64_t>> params) {
+  json manifest = {{"format", 1},          {"abi_version", KV_ABI_VERSION},  {"name", name.str()},
+                   {"source", source.str()}, {"library", "lib" + name.str() + ".a"}, {"header", name.str() + ".h"}};
+  manifest["params"] = json::object();
+  for (const auto &[param, value] : params)
+    manifest["params"][param] = value;
+  manifest["caches"] = json::array();
+  for (const CacheSpec &cache : compiled.module.caches)
+    manifest["caches"].push_back(cacheJson(cache));
+  manifest["objects"] = json::array();
+  for (const ObjectFile &object : compiled.objects)
+    manifest["objects"].push_back({{"name", object.name}, {"bytes", object.bytes.size()}});
+
+  manifest["kernels"] = json::array();
+  for (size_t index = 0; index < compiled.module.kernels.size(); ++index) {
+    const KernelSpec &kernel = compiled.module.kernels[index];
+    json entry = {{"symbol", kernel.name},
+                  {"op", opName(kernel.kind)},
+                  {"cache", compiled.module.caches[kernel.cache].name},
+                  {"q_type", typeName(kernel.qType)}};
+    if (kernel.kind != KV_OP_APPEND) {
+      entry["o_type"] = typeName(kernel.oType);
+      entry["lse"] = kernel.hasLse;
+      entry["heads_q"] = kernel.headsQ;
+      entry["min_queries"] = kernel.minQueries;
+      entry["max_queries"] = kernel.maxQueries;
+      entry["mask"] = kernel.causal ? "causal" : "all";
+      entry["scale"] = kernel.scale;
+      entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
+      entry["tolerance"] = accuracyTolerance(kernel.accuracy);
+      entry["params"] = kernel.params;
+    }
+    entry["variants"] = json::array();
+    for (const Variant &variant : compiled.variants)
+      if (variant.kernel == index)
+        entry["variants"].push_back({{"target", variant.target},
+                                     {"features", variant.features},
+                                     {"append", symbolJson(variant.append)},
+                                     {"attend", symbolJson(variant.attend)},
+                                     {"merge", symbolJson(variant.merge)},
+                                     {"split_tokens", variant.splitTokens},
+                                     {"query_block", variant.queryBlock},
+                                     {"scratch_bytes", variant.scratchBytes}});
+    manifest["kernels"].push_back(entry);
+  }
+  return manifest.dump(2) + "\n";
+}
+
+} // namespace kv
