@@ -1,0 +1,114 @@
+/* check_batch.c: validation of the arrays that describe the batch: query_start_loc, seq_lens, block_table, slot_mapping. */
+#include "internal.h"
+
+static int aligned(const void *pointer, uintptr_t bytes) { return (uintptr_t)pointer % bytes == 0; }
+
+kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
+  const int64_t seqs = step->num_seqs;
+  if (seqs < 0 || seqs > INT32_MAX)
+    return kvrt_fail(KV_ERROR_NUM_SEQS, "num_seqs is %lld; expected 0 .. 2^31 - 1", (long long)seqs);
+  if (seqs == 0)
+    return KV_OK;
+  const int32_t *starts = step->query_start_loc, *lengths = step->seq_lens;
+  if (!starts)
+    return kvrt_fail(KV_ERROR_QUERY_START_LOC, "query_start_loc is null");
+  if (!aligned(starts, 4))
+    return kvrt_fail(KV_ERROR_ALIGNMENT, "query_start_loc is %p; expected a multiple of 4", (const void *)starts);
+  if (!lengths)
+    return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens is null");
+  if (!aligned(lengths, 4))
+    return kvrt_fail(KV_ERROR_ALIGNMENT, "seq_lens is %p; expected a multiple of 4", (const void *)lengths);
+  if (starts[0] != 0)
+    return kvrt_fail(KV_ERROR_QUERY_START_LOC, "query_start_loc[0] is %d; expected 0", starts[0]);
+  const int64_t lowest = kernel->op == KV_OP_APPEND ? 0 : kernel->min_queries;
+  const int64_t most = kernel->op == KV_OP_APPEND ? INT32_MAX : kernel->max_queries;
+  for (int64_t b = 0; b < seqs; ++b) {
+    if (starts[b + 1] < starts[b])
+      return kvrt_fail(KV_ERROR_QUERY_START_LOC, "query_start_loc[%lld] is %d after %d; expected ascending", (long long)b + 1,
+                       starts[b + 1], starts[b]);
+    const int64_t queries = (int64_t)starts[b + 1] - starts[b];
+    if (lengths[b] < queries)
+      return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens[%lld] is %d; expected at least its %lld new tokens", (long long)b, lengths[b],
+                       (long long)queries);
+    if (queries != 0 && (queries < lowest || queries > most))
+      return kvrt_fail(KV_ERROR_QUERIES, "sequence %lld has %lld queries; %s takes %lld .. %lld", (long long)b, (long long)queries,
+                       kernel->name, (long long)lowest, (long long)most);
+    if (kernel->dense && queries != 0 && lengths[b] > kernel->page_tokens)
+      return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens[%lld] is %d; the dense cache holds %lld", (long long)b, lengths[b],
+                       (long long)kernel->page_tokens);
+  }
+  return KV_OK;
+}
+
+/* The entries of a sequence's row that a step touches: pages of its tokens [firstToken, length). */
+static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken) {
+  const int64_t begin = firstToken / kernel->page_tokens;
+  const int64_t end = kvrt_ceil_div(step->seq_lens[seq], kernel->page_tokens);
+  if (end > step->block_table_stride)
+    return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; sequence %lld of %d tokens needs %lld pages",
+                     (long long)step->block_table_stride, (long long)seq, step->seq_lens[seq], (long long)end);
+  const int32_t *row = step->block_table + seq * step->block_table_stride;
+  /* One pass without exits, so that it is vectorised; then the culprit. */
+  const uint32_t pages = (uint32_t)kvrt_min(step->num_pages, (int64_t)INT32_MAX + 1);
+  int bad = 0;
+  for (int64_t i = begin; i < end; ++i)
+    bad |= (uint32_t)row[i] >= pages;
+  for (int64_t i = begin; bad && i < end; ++i)
+    if ((uint32_t)row[i] >= pages)
+      return kvrt_fail(KV_ERROR_PAGE_NUMBER, "block_table[%lld][%lld] is %d; expected a page 0 .. %lld", (long long)seq,
+                       (long long)i, row[i], (long long)step->num_pages - 1);
+  return KV_OK;
+}
+
+/* Every new token's slot: -1, or one of the cache's; for append_attend, the very one where attend will look for it. */
+static kv_status checkSlots(const kv_kernel *kernel, const kv_step *step) {
+  const int64_t perPage = kernel->page_tokens;
+  for (int64_t b = 0; b < step->num_seqs; ++b) {
+    const int64_t start = step->query_start_loc[b], queries = step->query_start_loc[b + 1] - start;
+    const int64_t first = step->seq_lens[b] - queries;
+    for (int64_t i = 0; i < queries; ++i) {
+      const int64_t slot = step->slot_mapping[start + i];
+      if (slot == -1)
+        continue;
+      if (slot < 0 || slot / perPage >= step->num_pages)
+        return kvrt_fail(KV_ERROR_SLOT_MAPPING, "slot_mapping[%lld] is %lld; expected -1 or a slot of %lld pages of %lld",
+                         (long long)(start + i), (long long)slot, (long long)step->num_pages, (long long)perPage);
+      if (kernel->op != KV_OP_APPEND_ATTEND)
+        continue;
+      const int64_t position = first + i;
+      const int64_t page = step->block_table ? step->block_table[b * step->block_table_stride + position / perPage] : b;
+      if (slot != page * perPage + position % perPage)
+        return kvrt_fail(KV_ERROR_SLOT_MAPPING,
+                         "slot_mapping[%lld] is %lld; block_table puts token %lld of sequence %lld in slot %lld",
+                         (long long)(start + i), (long long)slot, (long long)position, (long long)b,
+                         (long long)(page * perPage + position % perPage));
+    }
+  }
+  return KV_OK;
+}
+
+kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step) {
+  const int mapped = step->slot_mapping && kernel->op != KV_OP_ATTEND;
+  const int tableUsed = !(mapped && kernel->op == KV_OP_APPEND);
+  if (mapped && !aligned(step->slot_mapping, 8))
+    return kvrt_fail(KV_ERROR_ALIGNMENT, "slot_mapping is %p; expected a multiple of 8", (const void *)step->slot_mapping);
+  if (tableUsed && !step->block_table) {
+    if (!kernel->dense)
+      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table is null; %s is paged", kernel->name);
+    if (step->num_seqs > step->num_pages)
+      return kvrt_fail(KV_ERROR_NUM_PAGES, "num_pages is %lld; without block_table, expected one for each of %lld sequences",
+                       (long long)step->num_pages, (long long)step->num_seqs);
+  } else if (tableUsed) {
+    if (!aligned(step->block_table, 4))
+      return kvrt_fail(KV_ERROR_ALIGNMENT, "block_table is %p; expected a multiple of 4", (const void *)step->block_table);
+    for (int64_t b = 0; b < step->num_seqs; ++b) {
+      const int64_t queries = (int64_t)step->query_start_loc[b + 1] - step->query_start_loc[b];
+      if (queries == 0)
+        continue;
+      const kv_status status = checkRow(kernel, step, b, kernel->op == KV_OP_APPEND ? step->seq_lens[b] - queries : 0);
+      if (status != KV_OK)
+        return status;
+    }
+  }
+  return mapped ? checkSlots(kernel, step) : KV_OK;
+}

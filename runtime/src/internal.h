@@ -1,0 +1,79 @@
+/* internal.h: what the runtime's files share. Nothing here is exported: names start with kvrt_. */
+#ifndef KVRT_INTERNAL_H
+#define KVRT_INTERNAL_H
+
+#include "kv/kv.h"
+
+#include <stddef.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define KVRT_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define KVRT_PRINTF(text, first)
+#endif
+
+/* status.c: records the sentence and returns the status. */
+kv_status kvrt_fail(kv_status status, const char *format, ...) KVRT_PRINTF(2, 3);
+
+/* features.c: "avx512_vnni, avx512_bf16" for a mask. */
+void kvrt_feature_names(uint64_t features, char *text, size_t size);
+
+/* dispatch.c: kv_select with everything explicit. */
+const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint64_t features, kv_status *status);
+
+/* check.c */
+kv_status kvrt_check_kernel(const kv_kernel *kernel);
+kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant);
+
+/* check_batch.c: num_seqs, query_start_loc, seq_lens, and the kernel's limits on queries. */
+kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step);
+/* check_batch.c: block_table and slot_mapping, for a batch that passed. */
+kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step);
+
+/* The most splits of one query block: bounds the partial results of long sequences. */
+#define KVRT_MAX_SPLITS 64
+
+/* plan.c: how one sequence of a step is cut. Everything follows from the sequence's own numbers and the variant. */
+typedef struct kvrt_sequence {
+  int64_t queries;      /* new tokens */
+  int64_t length;       /* tokens, new ones included */
+  int64_t blocks;       /* query blocks */
+  int64_t split_tokens; /* tokens of a split, a multiple of the variant's */
+  int32_t fused;        /* the attend items store the new tokens */
+} kvrt_sequence;
+
+/* One query block of a sequence: queries [begin, end) see tokens [0, tokens), in `splits` splits. */
+typedef struct kvrt_block {
+  int64_t begin, end, tokens, splits;
+} kvrt_block;
+
+kvrt_sequence kvrt_sequence_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq);
+kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int64_t block);
+int64_t kvrt_partial_floats(const kv_kernel *kernel, int64_t queries);
+
+/* Sums over a phase of a step. */
+typedef struct kvrt_totals {
+  int64_t items;
+  uint64_t cost;          /* a measure of time: comparable inside one phase only */
+  int64_t partial_floats; /* attend and merge: of the whole step */
+} kvrt_totals;
+kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase);
+
+/* Calls kernels for the items of a phase whose place in the phase's cost lies in [low, high). */
+void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, uint64_t low,
+                   uint64_t high, void *scratch);
+
+/* workspace.c */
+int64_t kvrt_scratch_stride(const kv_variant *variant);
+int64_t kvrt_scratch_offset(int64_t partial_floats);
+
+/* threads.c: kv_executor.run of the built-in pool, which may leave sleeping workers asleep when `nanoseconds` of work are few. */
+void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds);
+int kvrt_is_pool(const kv_executor *executor);
+
+static inline int64_t kvrt_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t kvrt_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t kvrt_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+static inline int64_t kvrt_round_up(int64_t a, int64_t b) { return kvrt_ceil_div(a, b) * b; }
+
+#endif

@@ -1,0 +1,208 @@
+/* plan.c: cuts a step into kernel calls, and finds those of one part without memory of its own.
+ *
+ * A phase is a fixed sequence of items, and each has a cost (about proportional to its time). Laying the items end to end gives
+ * every item a place; part i of n takes the items whose place begins in [total * i / n, total * (i + 1) / n). So every item belongs
+ * to one part, whatever n is, and which items exist does not depend on n.
+ *
+ *   append  for sequence: for chunk of new tokens: for kv head        (sequences whose attend does not store)
+ *   attend  for sequence: for kv head: for query block: for split
+ *   merge   for sequence: for kv head: for query block                (blocks with more than one split)
+ *
+ * Splits. A query block is split so that a sequence gives about length / split_tokens items for each head, however many blocks it
+ * has: a split of a sequence with B blocks is B times as long, and a long prompt is not split at all. Longer sequences than
+ * KVRT_MAX_SPLITS splits get longer splits. With a causal mask a block ends at its last query. All of it follows from the
+ * sequence's own length and queries, so a batch does not change a result. */
+#include "internal.h"
+
+static int appends(const kv_kernel *kernel) { return kernel->op != KV_OP_ATTEND; }
+static int attends(const kv_kernel *kernel) { return kernel->op != KV_OP_APPEND; }
+
+kvrt_sequence kvrt_sequence_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq) {
+  kvrt_sequence result;
+  result.queries = (int64_t)step->query_start_loc[seq + 1] - step->query_start_loc[seq];
+  result.length = step->seq_lens[seq];
+  result.blocks = kvrt_ceil_div(result.queries, variant->query_block);
+  const int64_t split = variant->split_tokens * kvrt_max(result.blocks, 1);
+  result.split_tokens = split * kvrt_max(kvrt_ceil_div(result.length, split * KVRT_MAX_SPLITS), 1);
+  result.fused = kernel->op == KV_OP_APPEND_ATTEND && result.blocks == 1;
+  return result;
+}
+
+kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int64_t block) {
+  kvrt_block result;
+  result.begin = block * variant->query_block;
+  result.end = kvrt_min(result.begin + variant->query_block, sequence->queries);
+  result.tokens = kernel->causal ? sequence->length - sequence->queries + result.end : sequence->length;
+  result.splits = kvrt_ceil_div(result.tokens, sequence->split_tokens);
+  return result;
+}
+
+int64_t kvrt_partial_floats(const kv_kernel *kernel, int64_t queries) {
+  return queries * (kernel->heads_q / kernel->heads_kv) * (kernel->dim_v + 2);
+}
+
+/* Reading a token costs about 4, each query on it 1 (a step of eight queries takes some 2.5 times that of one); a call costs about
+ * as much as 16 tokens. */
+static uint64_t attendCost(int64_t tokens, int64_t queries) { return (uint64_t)(tokens + 16) * (uint64_t)(queries + 4); }
+static uint64_t blockCost(const kvrt_block *block) {
+  const int64_t queries = block->end - block->begin;
+  return attendCost(block->tokens, queries) + attendCost(0, queries) * (uint64_t)(block->splits - 1);
+}
+static uint64_t mergeCost(const kvrt_block *block) { return (uint64_t)(block->splits * (block->end - block->begin)); }
+
+/* Chunks of append begin at a page, or inside a large page at a multiple of 256 slots: two tokens that share a byte are never
+ * apart. */
+enum { chunkSlots = 256, smallestChunk = 64 };
+static int64_t chunkEnd(const kv_kernel *kernel, int64_t position) {
+  const int64_t page = position / kernel->page_tokens;
+  if (kernel->page_tokens > chunkSlots) {
+    const int64_t slot = position % kernel->page_tokens;
+    return page * kernel->page_tokens + kvrt_min((slot / chunkSlots + 1) * chunkSlots, kernel->page_tokens);
+  }
+  const int64_t pages = kvrt_ceil_div(smallestChunk, kernel->page_tokens);
+  return (page / pages + 1) * pages * kernel->page_tokens;
+}
+
+/* A walk over the items of a phase. Everything it holds is a running sum. */
+typedef struct walk {
+  const kv_kernel *kernel;
+  const kv_variant *variant;
+  const kv_step *step;
+  uint64_t low, high; /* the part's range of places */
+  uint64_t place;     /* of the next item */
+  int64_t partial;    /* of the next block with more than one split: floats from the workspace's start */
+  void *scratch;
+} walk;
+
+static int inRange(const walk *w) { return w->place >= w->low && w->place < w->high; }
+
+static kv_item itemOf(const walk *w, int64_t seq, int64_t head, int64_t begin, int64_t end) {
+  kv_item item;
+  memset(&item, 0, sizeof item);
+  item.seq = seq;
+  item.head = head;
+  item.query_begin = begin;
+  item.query_end = end;
+  item.scratch = w->scratch;
+  return item;
+}
+
+static void appendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
+  const int64_t first = sequence->length - sequence->queries;
+  for (int64_t position = first; position < sequence->length;) {
+    const int64_t end = kvrt_min(chunkEnd(w->kernel, position), sequence->length);
+    const uint64_t cost = (uint64_t)(end - position);
+    for (int64_t head = 0; head < w->kernel->heads_kv; ++head, w->place += cost) {
+      if (!inRange(w))
+        continue;
+      const kv_item item = itemOf(w, seq, head, position - first, end - first);
+      w->variant->append(w->step, &item);
+    }
+    position = end;
+  }
+}
+
+static void attendHead(walk *w, int64_t seq, int64_t head, const kvrt_sequence *sequence) {
+  for (int64_t index = 0; index < sequence->blocks; ++index) {
+    const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
+    const int64_t floats = kvrt_partial_floats(w->kernel, block.end - block.begin);
+    for (int64_t split = 0; split < block.splits; ++split) {
+      const int64_t begin = split * sequence->split_tokens, end = kvrt_min(begin + sequence->split_tokens, block.tokens);
+      if (inRange(w)) {
+        kv_item item = itemOf(w, seq, head, block.begin, block.end);
+        item.token_begin = begin;
+        item.token_end = end;
+        item.partial = block.splits > 1 ? (float *)w->step->workspace + w->partial + split * floats : NULL;
+        w->variant->attend(w->step, &item);
+      }
+      w->place += attendCost(end - begin, block.end - block.begin);
+    }
+    if (block.splits > 1)
+      w->partial += block.splits * floats;
+  }
+}
+
+static void mergeHead(walk *w, int64_t seq, int64_t head, const kvrt_sequence *sequence) {
+  for (int64_t index = 0; index < sequence->blocks; ++index) {
+    const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
+    if (block.splits <= 1)
+      continue;
+    if (inRange(w)) {
+      kv_item item = itemOf(w, seq, head, block.begin, block.end);
+      item.token_end = block.tokens;
+      item.partial = (float *)w->step->workspace + w->partial;
+      item.num_partials = block.splits;
+      w->variant->merge(w->step, &item);
+    }
+    w->place += mergeCost(&block);
+    w->partial += block.splits * kvrt_partial_floats(w->kernel, block.end - block.begin);
+  }
+}
+
+/* One sequence's share: of append for all heads, otherwise for one head. */
+static kvrt_totals totalsOf(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int32_t phase) {
+  kvrt_totals totals = {0, 0, 0};
+  if (phase == KV_PHASE_APPEND) {
+    if (!appends(kernel) || sequence->fused)
+      return totals;
+    totals.cost = (uint64_t)(sequence->queries * kernel->heads_kv);
+    for (int64_t position = sequence->length - sequence->queries; position < sequence->length;
+         position = chunkEnd(kernel, position))
+      totals.items += kernel->heads_kv;
+    return totals;
+  }
+  if (!attends(kernel))
+    return totals;
+  for (int64_t index = 0; index < sequence->blocks; ++index) {
+    const kvrt_block block = kvrt_block_of(kernel, variant, sequence, index);
+    if (block.splits > 1)
+      totals.partial_floats += block.splits * kvrt_partial_floats(kernel, block.end - block.begin);
+    if (phase == KV_PHASE_ATTEND) {
+      totals.items += block.splits;
+      totals.cost += blockCost(&block);
+    } else if (block.splits > 1) {
+      totals.items += 1;
+      totals.cost += mergeCost(&block);
+    }
+  }
+  return totals;
+}
+
+kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase) {
+  kvrt_totals sum = {0, 0, 0};
+  const int64_t heads = phase == KV_PHASE_APPEND ? 1 : kernel->heads_kv;
+  for (int64_t seq = 0; seq < step->num_seqs; ++seq) {
+    const kvrt_sequence sequence = kvrt_sequence_of(kernel, variant, step, seq);
+    if (sequence.queries == 0)
+      continue;
+    const kvrt_totals one = totalsOf(kernel, variant, &sequence, phase);
+    sum.items += one.items * heads;
+    sum.cost += one.cost * (uint64_t)heads;
+    sum.partial_floats += one.partial_floats * heads;
+  }
+  return sum;
+}
+
+void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, uint64_t low,
+                   uint64_t high, void *scratch) {
+  walk w = {kernel, variant, step, low, high, 0, 0, scratch};
+  for (int64_t seq = 0; seq < step->num_seqs && w.place < high; ++seq) {
+    const kvrt_sequence sequence = kvrt_sequence_of(kernel, variant, step, seq);
+    if (sequence.queries == 0)
+      continue;
+    const kvrt_totals one = totalsOf(kernel, variant, &sequence, phase);
+    const int64_t heads = phase == KV_PHASE_APPEND ? 1 : kernel->heads_kv;
+    for (int64_t head = 0; head < heads && one.items != 0 && w.place < high; ++head) {
+      if (w.place + one.cost <= low) {
+        w.place += one.cost;
+        w.partial += one.partial_floats;
+      } else if (phase == KV_PHASE_APPEND) {
+        appendSequence(&w, seq, &sequence);
+      } else if (phase == KV_PHASE_ATTEND) {
+        attendHead(&w, seq, head, &sequence);
+      } else {
+        mergeHead(&w, seq, head, &sequence);
+      }
+    }
+  }
+}
