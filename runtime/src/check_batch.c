@@ -40,13 +40,21 @@ kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
   return KV_OK;
 }
 
+/* Rows are wide enough for their sequences. */
+static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
+  for (int64_t b = 0; b < step->num_seqs; ++b) {
+    const int64_t pages = kvrt_ceil_div(step->seq_lens[b], kernel->page_tokens);
+    if (pages > step->block_table_stride && step->query_start_loc[b + 1] != step->query_start_loc[b])
+      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; sequence %lld of %d tokens needs %lld pages",
+                       (long long)step->block_table_stride, (long long)b, step->seq_lens[b], (long long)pages);
+  }
+  return KV_OK;
+}
+
 /* The entries of a sequence's row that a step touches: pages of its tokens [firstToken, length). */
 static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken) {
   const int64_t begin = firstToken / kernel->page_tokens;
   const int64_t end = kvrt_ceil_div(step->seq_lens[seq], kernel->page_tokens);
-  if (end > step->block_table_stride)
-    return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; sequence %lld of %d tokens needs %lld pages",
-                     (long long)step->block_table_stride, (long long)seq, step->seq_lens[seq], (long long)end);
   const int32_t *row = step->block_table + seq * step->block_table_stride;
   /* One pass without exits, so that it is vectorised; then the culprit. */
   const uint32_t pages = (uint32_t)kvrt_min(step->num_pages, (int64_t)INT32_MAX + 1);
@@ -101,14 +109,14 @@ kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step) {
   } else if (tableUsed) {
     if (!aligned(step->block_table, 4))
       return kvrt_fail(KV_ERROR_ALIGNMENT, "block_table is %p; expected a multiple of 4", (const void *)step->block_table);
-    for (int64_t b = 0; b < step->num_seqs; ++b) {
+    kv_status status = checkWidth(kernel, step);
+    for (int64_t b = 0; b < step->num_seqs && status == KV_OK; ++b) {
       const int64_t queries = (int64_t)step->query_start_loc[b + 1] - step->query_start_loc[b];
-      if (queries == 0)
-        continue;
-      const kv_status status = checkRow(kernel, step, b, kernel->op == KV_OP_APPEND ? step->seq_lens[b] - queries : 0);
-      if (status != KV_OK)
-        return status;
+      if (queries != 0)
+        status = checkRow(kernel, step, b, kernel->op == KV_OP_APPEND ? step->seq_lens[b] - queries : 0);
     }
+    if (status != KV_OK)
+      return status;
   }
   return mapped ? checkSlots(kernel, step) : KV_OK;
 }

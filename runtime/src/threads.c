@@ -98,7 +98,8 @@ static void *workerMain(void *argument) {
 
 void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds) {
   /* Someone else's step is on the pool, perhaps the one that this call is part of: do it all here. */
-  if (parts == 1 || pool->threads == 1 || atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
+  if (parts == 1 || parts > UINT16_MAX || pool->threads == 1 ||
+      atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
     for (int32_t i = 0; i < parts; ++i)
       part(argument, i);
     return;

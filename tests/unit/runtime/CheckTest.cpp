@@ -1,0 +1,219 @@
+// CheckTest.cpp: every malformed argument has a status of its own and a sentence that names it.
+#include "Batch.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+using kv::test::Batch;
+
+namespace {
+
+// What a case may spoil. Each starts valid.
+struct Spoiled {
+  Batch batch{{{33, 1}, {20, 3}, {0, 0}, {100, 1}}};
+  kv_kernel kernel = fakeKernels[KV_OP_APPEND_ATTEND];
+  kv_variant variant = fakeVariants[KV_OP_APPEND_ATTEND][1];
+  std::vector<int64_t> slots;
+  int32_t threads = 2;
+  kv_step &step = batch.step;
+
+  Spoiled() {
+    batch.sizeWorkspace(kernel, threads);
+    for (size_t b = 0; b < batch.sequences.size(); ++b)
+      for (int32_t i = 0; i < batch.sequences[b].queries; ++i) {
+        const int64_t token = batch.sequences[b].length - batch.sequences[b].queries + i;
+        slots.push_back(batch.table[b * step.block_table_stride + token / 16] * int64_t(16) + token % 16);
+      }
+    step.slot_mapping = slots.data();
+  }
+  void dense() {
+    kernel.dense = 1;
+    step.slot_mapping = nullptr;
+    step.block_table = nullptr;
+    kernel.page_tokens = 128;
+  }
+  kv_status check() { return kv_check(&kernel, &variant, &step, threads); }
+};
+
+template <typename T> const T *offByOneByte(const T *pointer) {
+  return reinterpret_cast<const T *>(reinterpret_cast<const char *>(pointer) + 1);
+}
+
+struct Case {
+  const char *name;
+  kv_status status;
+  const char *words; // in the sentence
+  std::function<void(Spoiled &)> spoil;
+};
+
+const Case cases[] = {
+    {"abi", KV_ERROR_ABI_VERSION, "step has ABI version 2; this runtime has 1", [](Spoiled &s) { s.step.abi_version = 2; }},
+    {"size", KV_ERROR_STRUCT_SIZE, "struct_size is 64", [](Spoiled &s) { s.step.struct_size = 64; }},
+    {"sizeLarger", KV_ERROR_STRUCT_SIZE, "struct_size is 336", [](Spoiled &s) { s.step.struct_size += 8; }},
+    {"reserved", KV_ERROR_RESERVED, "reserved[7] is 1", [](Spoiled &s) { s.step.reserved[7] = 1; }},
+    {"kernelAbi", KV_ERROR_ABI_VERSION, "kernel has ABI version 9", [](Spoiled &s) { s.kernel.abi_version = 9; }},
+    {"kernelSize", KV_ERROR_STRUCT_SIZE, "kernel's struct_size", [](Spoiled &s) { s.kernel.struct_size = 8; }},
+    {"kernelName", KV_ERROR_KERNEL, "no name", [](Spoiled &s) { s.kernel.name = nullptr; }},
+    {"kernelOp", KV_ERROR_KERNEL, "op is 3", [](Spoiled &s) { s.kernel.op = 3; }},
+    {"kernelQType", KV_ERROR_KERNEL, "q_type is 3", [](Spoiled &s) { s.kernel.q_type = KV_TYPE_I8; }},
+    {"kernelOType", KV_ERROR_KERNEL, "o_type is 6", [](Spoiled &s) { s.kernel.o_type = KV_TYPE_U4; }},
+    {"kernelHeads", KV_ERROR_KERNEL, "heads_kv 0", [](Spoiled &s) { s.kernel.heads_kv = 0; }},
+    {"kernelGroup", KV_ERROR_KERNEL, "heads_q is 5", [](Spoiled &s) { s.kernel.heads_q = 5; }},
+    {"kernelDim", KV_ERROR_KERNEL, "dim_v -8", [](Spoiled &s) { s.kernel.dim_v = -8; }},
+    {"kernelPage", KV_ERROR_KERNEL, "page of 0 tokens", [](Spoiled &s) { s.kernel.page_tokens = 0; }},
+    {"kernelPageBytes", KV_ERROR_KERNEL, "100 bytes", [](Spoiled &s) { s.kernel.page_bytes = 100; }},
+    {"kernelQueries", KV_ERROR_KERNEL, "queries 9 .. 8", [](Spoiled &s) { s.kernel.min_queries = 9, s.kernel.max_queries = 8; }},
+    {"kernelParams", KV_ERROR_KERNEL, "num_params is 9", [](Spoiled &s) { s.kernel.num_params = 9; }},
+    {"kernelVariants", KV_ERROR_KERNEL, "no variants", [](Spoiled &s) { s.kernel.num_variants = 0; }},
+    {"variantTarget", KV_ERROR_VARIANT, "no target", [](Spoiled &s) { s.variant.target = nullptr; }},
+    {"variantFeatures", KV_ERROR_TARGET_FEATURES, "bit 63", [](Spoiled &s) { s.variant.features = 1ull << 63; }},
+    {"variantSplit", KV_ERROR_VARIANT, "split_tokens 0", [](Spoiled &s) { s.variant.split_tokens = 0; }},
+    {"variantBlock", KV_ERROR_VARIANT, "query_block -1", [](Spoiled &s) { s.variant.query_block = -1; }},
+    {"variantScratch", KV_ERROR_VARIANT, "scratch_bytes -1", [](Spoiled &s) { s.variant.scratch_bytes = -1; }},
+    {"variantAttend", KV_ERROR_VARIANT, "no attend", [](Spoiled &s) { s.variant.attend = nullptr; }},
+    {"variantMerge", KV_ERROR_VARIANT, "merge", [](Spoiled &s) { s.variant.merge = nullptr; }},
+    {"variantAppend", KV_ERROR_VARIANT, "no append", [](Spoiled &s) { s.variant.append = nullptr; }},
+    {"threadsNone", KV_ERROR_THREADS, "threads is 0", [](Spoiled &s) { s.threads = 0; }},
+    {"threadsMany", KV_ERROR_THREADS, "threads is 1025", [](Spoiled &s) { s.threads = 1025; }},
+    {"seqs", KV_ERROR_NUM_SEQS, "num_seqs is -1", [](Spoiled &s) { s.step.num_seqs = -1; }},
+    {"startsNull", KV_ERROR_QUERY_START_LOC, "is null", [](Spoiled &s) { s.step.query_start_loc = nullptr; }},
+    {"startsFirst", KV_ERROR_QUERY_START_LOC, "[0] is 1; expected 0", [](Spoiled &s) { s.batch.starts[0] = 1; }},
+    {"startsDescend", KV_ERROR_QUERY_START_LOC, "[3] is 2 after 4", [](Spoiled &s) { s.batch.starts[3] = 2; }},
+    {"startsAlign", KV_ERROR_ALIGNMENT, "query_start_loc",
+     [](Spoiled &s) { s.step.query_start_loc = offByOneByte(s.step.query_start_loc); }},
+    {"lensNull", KV_ERROR_SEQ_LENS, "seq_lens is null", [](Spoiled &s) { s.step.seq_lens = nullptr; }},
+    {"lensShort", KV_ERROR_SEQ_LENS, "seq_lens[1] is 2; expected at least its 3", [](Spoiled &s) { s.batch.lengths[1] = 2; }},
+    {"lensNegative", KV_ERROR_SEQ_LENS, "seq_lens[2] is -1", [](Spoiled &s) { s.batch.lengths[2] = -1; }},
+    {"lensAlign", KV_ERROR_ALIGNMENT, "seq_lens", [](Spoiled &s) { s.step.seq_lens = offByOneByte(s.step.seq_lens); }},
+    {"lensDense", KV_ERROR_SEQ_LENS, "dense cache holds 99", [](Spoiled &s) { s.dense(), s.kernel.page_tokens = 99; }},
+    {"queriesMany", KV_ERROR_QUERIES, "sequence 1 has 3 queries; fake_append_decode takes 1 .. 2",
+     [](Spoiled &s) { s.kernel.max_queries = 2; }},
+    {"queriesFew", KV_ERROR_QUERIES, "sequence 0 has 1 queries", [](Spoiled &s) { s.kernel.min_queries = 2; }},
+    {"pagesNull", KV_ERROR_PAGES, "pages is null", [](Spoiled &s) { s.step.pages = nullptr; }},
+    {"pagesAlign", KV_ERROR_PAGES, "multiple of 64", [](Spoiled &s) { s.step.pages = static_cast<char *>(s.step.pages) + 32; }},
+    {"pagesWrap", KV_ERROR_PAGES, "leave the address space", [](Spoiled &s) { s.step.num_pages = INT64_MAX; }},
+    {"strideAlign", KV_ERROR_PAGE_STRIDE, "page_stride is 3080", [](Spoiled &s) { s.step.page_stride += 8; }},
+    {"strideSmall", KV_ERROR_PAGE_STRIDE, "at least page_bytes 3072", [](Spoiled &s) { s.step.page_stride -= 64; }},
+    {"strideNegative", KV_ERROR_PAGE_STRIDE, "page_stride is -6400", [](Spoiled &s) { s.step.page_stride = -6400; }},
+    {"numPages", KV_ERROR_NUM_PAGES, "num_pages is -1", [](Spoiled &s) { s.step.num_pages = -1; }},
+    {"numPagesDense", KV_ERROR_NUM_PAGES, "one for each of 4 sequences", [](Spoiled &s) { s.dense(), s.step.num_pages = 3; }},
+    {"tableNull", KV_ERROR_BLOCK_TABLE, "block_table is null", [](Spoiled &s) { s.step.block_table = nullptr; }},
+    {"tableNarrow", KV_ERROR_BLOCK_TABLE, "sequence 3 of 100 tokens needs 7", [](Spoiled &s) { s.step.block_table_stride = 6; }},
+    {"tableAlign", KV_ERROR_ALIGNMENT, "block_table", [](Spoiled &s) { s.step.block_table = offByOneByte(s.step.block_table); }},
+    {"tableNegative", KV_ERROR_PAGE_NUMBER, "block_table[0][2] is -1", [](Spoiled &s) { s.batch.table[2] = -1; }},
+    {"tableLarge", KV_ERROR_PAGE_NUMBER, "block_table[3][6] is 15; expected a page 0 .. 14",
+     [](Spoiled &s) { s.batch.table[3 * 7 + 6] = 15; }},
+    {"slotsAlign", KV_ERROR_ALIGNMENT, "slot_mapping", [](Spoiled &s) { s.step.slot_mapping = offByOneByte(s.step.slot_mapping); }},
+    {"slotsLarge", KV_ERROR_SLOT_MAPPING, "slot_mapping[4] is 240", [](Spoiled &s) { s.slots[4] = 240; }},
+    {"slotsNegative", KV_ERROR_SLOT_MAPPING, "slot_mapping[0] is -2", [](Spoiled &s) { s.slots[0] = -2; }},
+    {"slotsElsewhere", KV_ERROR_SLOT_MAPPING, "puts token 32 of sequence 0 in slot", [](Spoiled &s) { s.slots[0] ^= 1; }},
+    {"qNull", KV_ERROR_TENSOR, "q is null", [](Spoiled &s) { s.step.q = nullptr; }},
+    {"kNull", KV_ERROR_TENSOR, "k is null", [](Spoiled &s) { s.step.k = nullptr; }},
+    {"vNull", KV_ERROR_TENSOR, "v is null", [](Spoiled &s) { s.step.v = nullptr; }},
+    {"oNull", KV_ERROR_TENSOR, "o is null", [](Spoiled &s) { s.step.o = nullptr; }},
+    {"qAlign", KV_ERROR_ALIGNMENT, "q is ", [](Spoiled &s) { s.step.q = static_cast<const char *>(s.step.q) + 2; }},
+    {"qToken", KV_ERROR_TENSOR_STRIDE, "q_token_stride is 0", [](Spoiled &s) { s.step.q_token_stride = 0; }},
+    {"kHead", KV_ERROR_TENSOR_STRIDE, "k_head_stride is 7; expected at least 8", [](Spoiled &s) { s.step.k_head_stride = 7; }},
+    {"vNegative", KV_ERROR_TENSOR_STRIDE, "v_token_stride is -32", [](Spoiled &s) { s.step.v_token_stride = -32; }},
+    {"oOverlap", KV_ERROR_TENSOR_STRIDE, "5 tokens and 4 heads overlap", [](Spoiled &s) { s.step.o_token_stride = 32; }},
+    {"oHuge", KV_ERROR_TENSOR_STRIDE, "address space", [](Spoiled &s) { s.step.o_token_stride = INT64_MAX / 2; }},
+    {"lseNone", KV_ERROR_LSE, "lse is given", [](Spoiled &s) { s.kernel.has_lse = 0; }},
+    {"lseAlign", KV_ERROR_ALIGNMENT, "lse is ", [](Spoiled &s) { s.step.lse = const_cast<float *>(offByOneByte(s.step.lse)); }},
+    {"paramsFew", KV_ERROR_PARAMS, "params[0] is null", [](Spoiled &s) { s.kernel.num_params = 1; }},
+    {"paramsMany", KV_ERROR_PARAMS, "params[3] is given", [](Spoiled &s) { s.step.params[3] = s.step.lse; }},
+    {"paramsAlign", KV_ERROR_ALIGNMENT, "params[0] is",
+     [](Spoiled &s) { s.kernel.num_params = 1, s.step.params[0] = offByOneByte<float>(s.step.lse); }},
+    {"workNull", KV_ERROR_WORKSPACE, "workspace is null", [](Spoiled &s) { s.step.workspace = nullptr; }},
+    {"workAlign", KV_ERROR_WORKSPACE, "multiple of 64",
+     [](Spoiled &s) { s.step.workspace = static_cast<char *>(s.step.workspace) + 16; }},
+    {"workSmall", KV_ERROR_WORKSPACE, "for 2 threads", [](Spoiled &s) { s.step.workspace_bytes -= 1; }},
+    {"workThreads", KV_ERROR_WORKSPACE, "for 3 threads", [](Spoiled &s) { s.threads = 3; }},
+};
+
+TEST(Check, TheSetupIsValid) {
+  Spoiled setup;
+  EXPECT_EQ(setup.check(), KV_OK) << kv_last_error();
+  Spoiled dense;
+  dense.dense();
+  EXPECT_EQ(dense.check(), KV_OK) << kv_last_error();
+}
+
+TEST(Check, EveryMalformedArgumentHasItsStatus) {
+  for (const Case &c : cases) {
+    SCOPED_TRACE(c.name);
+    Spoiled setup;
+    c.spoil(setup);
+    EXPECT_EQ(setup.check(), c.status) << kv_last_error();
+    EXPECT_NE(std::string(kv_last_error()).find(c.words), std::string::npos) << kv_last_error();
+  }
+}
+
+TEST(Check, EveryStatusOfAStepHasACase) {
+  std::set<int> seen = {KV_OK, KV_ERROR_NULL, KV_ERROR_NO_VARIANT, KV_ERROR_TARGET_UNKNOWN};
+  for (const Case &c : cases)
+    seen.insert(c.status);
+  for (int status = KV_OK; status <= KV_ERROR_THREADS; ++status)
+    EXPECT_TRUE(seen.count(status)) << kv_status_text(static_cast<kv_status>(status));
+}
+
+TEST(Check, ARefusedStepTouchesNothing) {
+  for (const Case &c : cases) {
+    Spoiled setup;
+    const std::vector<char> cache = setup.batch.cacheBytes();
+    c.spoil(setup);
+    const kv_executor executor = {[](void *, int32_t, kv_part_fn, void *) { FAIL(); }, nullptr, setup.threads, 0};
+    EXPECT_EQ(kv_run_variant(&setup.kernel, &setup.variant, &setup.step, &executor), c.status) << c.name;
+    for (float value : setup.batch.o)
+      ASSERT_EQ(value, -7);
+    setup.step.page_stride = FAKE_PAGE_BYTES;
+    setup.step.num_pages = cache.size() / FAKE_PAGE_BYTES;
+    EXPECT_EQ(setup.batch.cacheBytes(), cache);
+  }
+}
+
+TEST(Check, UnusedFieldsAreIgnored) {
+  Spoiled setup;
+  setup.kernel = fakeKernels[KV_OP_APPEND];
+  setup.variant = fakeVariants[KV_OP_APPEND][1];
+  setup.step.q = setup.step.o = nullptr;
+  setup.step.block_table = nullptr; // slot_mapping says it all
+  EXPECT_EQ(setup.check(), KV_OK) << kv_last_error();
+  Spoiled attend;
+  attend.kernel = fakeKernels[KV_OP_ATTEND];
+  attend.variant = fakeVariants[KV_OP_ATTEND][1];
+  attend.step.k = attend.step.v = nullptr;
+  attend.slots[0] = -5;
+  attend.step.lse = nullptr;
+  EXPECT_EQ(attend.check(), KV_OK) << kv_last_error();
+  Spoiled past; // entries past a sequence's length, and sequences without queries, may hold anything
+  past.batch.table[3] = 1 << 30;
+  past.batch.lengths[2] = 1000000;
+  EXPECT_EQ(past.check(), KV_OK) << kv_last_error();
+}
+
+TEST(Check, NullsAndParts) {
+  Spoiled s;
+  EXPECT_EQ(kv_check(nullptr, &s.variant, &s.step, 1), KV_ERROR_NULL);
+  EXPECT_EQ(kv_check(&s.kernel, nullptr, &s.step, 1), KV_ERROR_NULL);
+  EXPECT_EQ(kv_check(&s.kernel, &s.variant, nullptr, 1), KV_ERROR_NULL);
+  EXPECT_EQ(kv_run(nullptr, &s.step, nullptr), KV_ERROR_NULL);
+  EXPECT_EQ(kv_run(&s.kernel, nullptr, nullptr), KV_ERROR_NULL);
+  kv_executor executor = {nullptr, nullptr, 2, 0};
+  EXPECT_EQ(kv_run(&s.kernel, &s.step, &executor), KV_ERROR_NULL);
+  executor = kv_pool_executor(nullptr);
+  EXPECT_EQ(kv_run(&s.kernel, &s.step, &executor), KV_ERROR_THREADS);
+  executor.reserved = 1;
+  EXPECT_EQ(kv_run(&s.kernel, &s.step, &executor), KV_ERROR_RESERVED);
+  EXPECT_EQ(kv_run_part(nullptr, &s.variant, &s.step, 0, 0, 1), KV_ERROR_NULL);
+  EXPECT_EQ(kv_run_part(&s.kernel, &s.variant, &s.step, 3, 0, 1), KV_ERROR_PHASE);
+  EXPECT_EQ(kv_run_part(&s.kernel, &s.variant, &s.step, -1, 0, 1), KV_ERROR_PHASE);
+  EXPECT_EQ(kv_run_part(&s.kernel, &s.variant, &s.step, 0, 1, 1), KV_ERROR_PART);
+  EXPECT_EQ(kv_run_part(&s.kernel, &s.variant, &s.step, 0, -1, 1), KV_ERROR_PART);
+  EXPECT_EQ(kv_run_part(&s.kernel, &s.variant, &s.step, 0, 0, 0), KV_ERROR_THREADS);
+  EXPECT_EQ(kv_phase_items(&s.kernel, &s.variant, &s.step, 3), -1);
+  EXPECT_EQ(kv_phase_items(&s.kernel, nullptr, &s.step, 0), -1);
+}
+
+} // namespace

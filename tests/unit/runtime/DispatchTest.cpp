@@ -1,0 +1,88 @@
+// DispatchTest.cpp: which variant is selected, by features and by name.
+#include "fake.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+// The runtime's own function, with the processor's features as an argument.
+extern "C" const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint64_t features, kv_status *status);
+
+namespace {
+
+struct Dispatch : testing::Test {
+  std::vector<kv_variant> variants = {row("v4+vnni", KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4 | KV_FEATURE_X86_AVX512_VNNI),
+                                      row("v4", KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4), row("v3", KV_FEATURE_X86_V3)};
+  kv_kernel kernel = fakeKernels[KV_OP_ATTEND];
+  kv_status status = KV_NUM_STATUS;
+
+  static kv_variant row(const char *target, uint64_t features) {
+    kv_variant variant = fakeVariants[KV_OP_ATTEND][1];
+    variant.target = target;
+    variant.features = features;
+    return variant;
+  }
+  const char *select(const char *target, uint64_t features) {
+    kernel.variants = variants.data();
+    kernel.num_variants = static_cast<int32_t>(variants.size());
+    const kv_variant *variant = kvrt_select(&kernel, target, features, &status);
+    return variant ? variant->target : "";
+  }
+};
+
+TEST_F(Dispatch, TakesTheFirstRowWhoseFeaturesArePresent) {
+  const uint64_t v3 = KV_FEATURE_X86_V3, v4 = v3 | KV_FEATURE_X86_V4, vnni = v4 | KV_FEATURE_X86_AVX512_VNNI;
+  EXPECT_STREQ(select(nullptr, vnni | KV_FEATURE_X86_AVX512_BF16), "v4+vnni");
+  EXPECT_STREQ(select("", v4), "v4");
+  EXPECT_STREQ(select(nullptr, v3 | KV_FEATURE_X86_AVX512_VNNI), "v3");
+  EXPECT_EQ(status, KV_OK);
+}
+
+TEST_F(Dispatch, NoRowIsAnError) {
+  EXPECT_STREQ(select(nullptr, 0), "");
+  EXPECT_EQ(status, KV_ERROR_NO_VARIANT);
+  EXPECT_STREQ(kv_last_error(), "kernel fake_decode has v4+vnni, v4, v3; this processor runs none of them");
+}
+
+TEST_F(Dispatch, ANameIsTakenOrRefusedNeverReplaced) {
+  EXPECT_STREQ(select("v3", ~0ull), "v3");
+  EXPECT_STREQ(select("v4+vnni", KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4), "");
+  EXPECT_EQ(status, KV_ERROR_TARGET_FEATURES);
+  EXPECT_STREQ(kv_last_error(), "variant v4+vnni of fake_decode needs avx512_vnni, which this processor lacks");
+  EXPECT_STREQ(select("v5", ~0ull), "");
+  EXPECT_EQ(status, KV_ERROR_TARGET_UNKNOWN);
+}
+
+TEST_F(Dispatch, DescriptorsAreChecked) {
+  EXPECT_EQ(kv_select(nullptr, &status), nullptr);
+  EXPECT_EQ(status, KV_ERROR_NULL);
+  EXPECT_EQ(kv_select(nullptr, nullptr), nullptr);
+  kernel.abi_version = 99;
+  select(nullptr, 0);
+  EXPECT_EQ(status, KV_ERROR_ABI_VERSION);
+  kernel.abi_version = KV_ABI_VERSION;
+  kernel.struct_size -= 8;
+  select(nullptr, 0);
+  EXPECT_EQ(status, KV_ERROR_STRUCT_SIZE);
+  kernel.struct_size += 8;
+  variants.clear();
+  select(nullptr, 0);
+  EXPECT_EQ(status, KV_ERROR_KERNEL);
+}
+
+TEST(Features, AreNested) {
+  const uint64_t features = kv_cpu_features();
+  EXPECT_EQ(features, kv_cpu_features());
+  if (features & KV_FEATURE_X86_V4) {
+    EXPECT_TRUE(features & KV_FEATURE_X86_V3);
+  }
+  if (features & (KV_FEATURE_X86_AVX512_VNNI | KV_FEATURE_X86_AVX512_BF16)) {
+    EXPECT_TRUE(features & KV_FEATURE_X86_V4);
+  }
+#if defined(__x86_64__)
+  EXPECT_EQ(!!(features & KV_FEATURE_X86_V3), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+  EXPECT_EQ(!!(features & KV_FEATURE_X86_V4), __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"));
+#endif
+}
+
+} // namespace

@@ -1,0 +1,45 @@
+/* fake.h: a kernel in plain C for testing the runtime: f32 attention with a causal mask over an f32 cache in pages of 16 tokens,
+ * [K: h][t][d] then [V: h][t][d]. It records its items, and it stores, splits and merges as compiled kernels do. */
+#ifndef KVRT_TESTS_FAKE_H
+#define KVRT_TESTS_FAKE_H
+
+#include "kv/kv.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  FAKE_HEADS_Q = 4,
+  FAKE_HEADS_KV = 2,
+  FAKE_DIM_K = 8,
+  FAKE_DIM_V = 16,
+  FAKE_PAGE_TOKENS = 16,
+  FAKE_PAGE_BYTES = FAKE_HEADS_KV * FAKE_PAGE_TOKENS * (FAKE_DIM_K + FAKE_DIM_V) * 4,
+  FAKE_SPLIT = 32,
+  FAKE_QUERY_BLOCK = 4,
+  FAKE_MAX_QUERIES = 64,
+  FAKE_SCRATCH = 200
+};
+
+void fakeAppend(const kv_step *step, const kv_item *item);
+void fakeAttend(const kv_step *step, const kv_item *item);
+void fakeAppendAttend(const kv_step *step, const kv_item *item);
+void fakeMerge(const kv_step *step, const kv_item *item);
+
+/* Variants: one of a feature no processor has, then one that runs everywhere. */
+extern const kv_variant fakeVariants[3][2];
+extern const kv_kernel fakeKernels[3]; /* by kv_op */
+
+/* Items are recorded while `fakeItems` is not null. */
+typedef struct fake_record {
+  int32_t phase;
+  kv_item item;
+} fake_record;
+void fakeRecord(fake_record *records, int64_t capacity);
+int64_t fakeRecorded(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
