@@ -1,0 +1,141 @@
+// Attends: query types, arrays, mask, scale, score, accuracy.
+#include "compiler/frontend/ChecksImpl.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace llvm;
+
+namespace kv {
+
+static constexpr int64_t maxQueries = 65536;
+static constexpr size_t maxArrays = 8; // KV_MAX_PARAMS of kv_abi.h
+
+static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, Diagnostics &diagnostics) {
+  bool good = true;
+  for (auto [i, array] : enumerate(syntax.arrays)) {
+    good &= checkIdentifier(array.name, "an array", diagnostics);
+    auto twice = [&](const Word &other) {
+      diagnostics.error(DiagKind::duplicate_name, array.name.range, {array.name.text.str(), "name"})
+          .note(other.range, "first declared here");
+      good = false;
+    };
+    for (size_t j = 0; j < i; ++j)
+      if (syntax.arrays[j].name.text == array.name.text)
+        twice(syntax.arrays[j].name);
+    for (const Parameter &parameter : cache.parameters)
+      if (parameter.name.text == array.name.text)
+        twice(parameter.name);
+    std::optional<int64_t> extent = evaluateInteger(*array.extent, cache.parameters, diagnostics);
+    good &= extent.has_value();
+    if (extent && *extent != cache.queryHeads) {
+      diagnostics.error(DiagKind::unsupported_array_shape, array.extent->range);
+      good = false;
+    }
+  }
+  if (syntax.arrays.size() > maxArrays) {
+    diagnostics.error(DiagKind::too_many_arrays, syntax.arrays[maxArrays].name.range, {std::to_string(maxArrays)});
+    good = false;
+  }
+  return good;
+}
+
+static bool contains(const Expr &expr, function_ref<bool(const Expr &)> test) {
+  return test(expr) || any_of(expr.operands, [&](const ExprPtr &operand) { return contains(*operand, test); });
+}
+
+static bool checkMask(Expr &expr, const ExprScope &scope, Mask &mask, Diagnostics &diagnostics) {
+  if (expr.kind == ExprKind::boolean) {
+    mask = Mask::all;
+    if (!expr.boolean)
+      diagnostics.error(DiagKind::mask_false, expr.range);
+    return expr.boolean;
+  }
+  if ((expr.isOperator("<=") && expr.operands[0]->isName("j") && expr.operands[1]->isName("i")) ||
+      (expr.isOperator(">=") && expr.operands[0]->isName("i") && expr.operands[1]->isName("j"))) {
+    mask = Mask::causal;
+    return true;
+  }
+  DiagKind kind = DiagKind::unsupported_mask;
+  if (contains(expr, [](const Expr &e) { return e.kind == ExprKind::index && e.word.text == "tree"; })) {
+    kind = DiagKind::unsupported_mask_tree;
+  } else {
+    ExprType type = checkExpr(expr, scope, diagnostics);
+    if (type == ExprType::unknown)
+      return false;
+    if (type != ExprType::boolean)
+      kind = DiagKind::mask_not_bool;
+    else if (contains(expr, [](const Expr &e) { return e.isOperator("&&") || e.isOperator("||"); }))
+      kind = DiagKind::unsupported_mask_window;
+  }
+  diagnostics.error(kind, expr.range);
+  return false;
+}
+
+static bool checkScale(Expr *expr, CheckedCache &cache, double &scale, Diagnostics &diagnostics, ArrayRef<ArraySyntax> arrays) {
+  if (!expr) {
+    scale = std::pow(double(cache.keyDim), -0.5);
+    return true;
+  }
+  ExprScope scope{cache.parameters, arrays, false, {}};
+  ExprType type = checkExpr(*expr, scope, diagnostics);
+  if (type == ExprType::unknown)
+    return false;
+  if (type == ExprType::boolean) {
+    diagnostics.error(DiagKind::wrong_type, expr->range, {"`scale`", "a number", "a bool"});
+    return false;
+  }
+  scale = evaluateConstant(*expr, cache.parameters);
+  if (scale >= std::numeric_limits<float>::min() && scale <= std::numeric_limits<float>::max())
+    return true;
+  char shown[32];
+  snprintf(shown, sizeof(shown), "%.6g", scale);
+  diagnostics.error(DiagKind::scale_not_positive, expr->range, {shown});
+  return false;
+}
+
+bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &attend, Diagnostics &diagnostics) {
+  attend.syntax = &syntax;
+  attend.queryType = elementOf(syntax.queryType.text);
+  attend.outputType = elementOf(syntax.outputType.text);
+  bool good = true;
+  std::optional<int64_t> least = evaluateSize(*syntax.least, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
+  std::optional<int64_t> most = evaluateSize(*syntax.most, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
+  if (!least || !most) {
+    good = false;
+  } else if (*least > *most) {
+    diagnostics.error(DiagKind::empty_range, syntax.rangeOfQueries, {std::to_string(*least), std::to_string(*most)});
+    good = false;
+  } else {
+    attend.least = *least;
+    attend.most = *most;
+  }
+  bool arraysGood = checkArrays(syntax, cache, diagnostics);
+  SmallVector<bool> used(syntax.arrays.size(), false);
+  ExprScope scope{cache.parameters, syntax.arrays, true, used};
+  if (syntax.mask)
+    good &= checkMask(*syntax.mask, scope, attend.mask, diagnostics);
+  good &= checkScale(syntax.scale.get(), cache, attend.scale, diagnostics, syntax.arrays);
+  bool scoreGood = true;
+  if (syntax.score) {
+    ExprType type = checkExpr(*syntax.score, scope, diagnostics);
+    scoreGood = type == ExprType::integer || type == ExprType::number;
+    if (type == ExprType::boolean)
+      diagnostics.error(DiagKind::score_not_number, syntax.score->range);
+    if (!syntax.score->isName("s"))
+      attend.score = syntax.score.get();
+  }
+  if (scoreGood)
+    for (auto [array, isUsed] : zip(syntax.arrays, used))
+      if (!isUsed) {
+        diagnostics.error(DiagKind::unused_array, array.name.range, {array.name.text.take_front(40).str()});
+        good = false;
+      }
+  bool narrow = cache.key.bits() <= 4 || cache.value.bits() <= 4;
+  attend.accuracy = syntax.accuracy ? *symbolizeAccuracy(syntax.accuracy.text) : narrow ? Accuracy::fast : Accuracy::high;
+  return good && arraysGood && scoreGood;
+}
+
+} // namespace kv

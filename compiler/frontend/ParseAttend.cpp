@@ -1,0 +1,118 @@
+// `attend NAME(q: TYPE[lo..hi], array: f32[Hq]) on CACHE -> (o: TYPE, lse: f32) { mask scale score accuracy }`.
+#include "compiler/frontend/ParserImpl.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace llvm;
+
+namespace kv {
+
+static const StringRef attendClauses[] = {"mask", "score", "scale", "accuracy", "sinks", "select"};
+static const StringRef floatTypes[] = {"f32", "f16", "bf16"};
+static const StringRef otherTypes[] = {"f16", "bf16", "f64", "f8e4m3", "f8e5m2", "i64", "i32", "i16", "i8", "u32", "u16", "u8", "bool"};
+
+void Parser::parseAttend() {
+  auto attend = std::make_unique<AttendSyntax>();
+  advance();
+  bool good = parseAttendSignature(*attend);
+  if (!good)
+    skipTo({"{"});
+  if (token.is("{"))
+    good &= parseBlock("an attend", attendClauses, [&] { return parseAttendClause(*attend); });
+  attend->broken = !good;
+  if (attend->name)
+    file.attends.push_back(std::move(attend));
+  else
+    file.broken = true;
+}
+
+bool Parser::parseFloatType(Word &type, StringRef what) {
+  if (token.isName("f8e4m3") || token.isName("f8e5m2"))
+    return unsupported(DiagKind::unsupported_f8, {token.text.str()});
+  if (token.kind != TokenKind::name || !is_contained(floatTypes, token.text))
+    return unknownWord(token, what, floatTypes);
+  type = takeWord();
+  return true;
+}
+
+bool Parser::parseAttendSignature(AttendSyntax &attend) {
+  auto keyword = [&](StringRef name) {
+    if (token.isName(name)) {
+      advance();
+      return true;
+    }
+    expected(quoted(name));
+    return false;
+  };
+  if (!expectName(attend.name, "the name of an attend") || !expect("(") || !keyword("q") || !expect(":") ||
+      !parseFloatType(attend.queryType, "query type") || !expect("[") || !(attend.least = parseExpr()) || !expect("..") ||
+      !(attend.most = parseExpr()) || !expect("]"))
+    return false;
+  attend.rangeOfQueries = SMRange(attend.least->range.Start, attend.most->range.End);
+  while (consume(","))
+    if (!parseArray(attend))
+      return false;
+  if (!expect(")") || !keyword("on") || !expectName(attend.cache, "the name of a cache") || !expect("->") || !expect("(") ||
+      !keyword("o") || !expect(":") || !parseFloatType(attend.outputType, "output type"))
+    return false;
+  if (consume(",")) {
+    attend.lse = {token.text, token.range()};
+    if (!keyword("lse") || !expect(":") || !expectName(attend.lseType, "the type of `lse`"))
+      return false;
+    if (attend.lseType.text != "f32") {
+      diagnostics.error(DiagKind::lse_type, attend.lseType.range, {attend.lseType.text.take_front(40).str()});
+      return false;
+    }
+  }
+  return expect(")");
+}
+
+// slope: f32[Hq]
+bool Parser::parseArray(AttendSyntax &attend) {
+  ArraySyntax array;
+  if (!expectName(array.name, "the name of an array") || !expect(":"))
+    return false;
+  if (token.kind == TokenKind::name && is_contained(otherTypes, token.text))
+    return unsupported(DiagKind::unsupported_array_type, {token.text.str()});
+  if (!token.isName("f32"))
+    return unknownWord(token, "array type", {"f32"});
+  array.type = takeWord();
+  if (!expect("[") || !(array.extent = parseExpr()))
+    return false;
+  if (token.is(","))
+    return unsupported(DiagKind::unsupported_array_shape);
+  if (!expect("]"))
+    return false;
+  attend.arrays.push_back(std::move(array));
+  return true;
+}
+
+bool Parser::parseAttendClause(AttendSyntax &attend) {
+  if (token.isName("sinks"))
+    return unsupported(DiagKind::unsupported_sinks);
+  if (token.isName("select"))
+    return unsupported(DiagKind::unsupported_select);
+  Word word = takeWord();
+  auto expression = [&](Word &first, ExprPtr &expr) {
+    if (!once(first, word, quoted(word.text)))
+      return false;
+    first = word;
+    expr = parseExpr();
+    return expr != nullptr;
+  };
+  if (word.text == "mask")
+    return expression(attend.maskWord, attend.mask);
+  if (word.text == "scale")
+    return expression(attend.scaleWord, attend.scale);
+  if (word.text == "score")
+    return expression(attend.scoreWord, attend.score);
+  static const StringRef classes[] = {"exact", "high", "fast"};
+  if (!once(attend.accuracy, word, "`accuracy`"))
+    return false;
+  if (token.kind != TokenKind::name || !is_contained(classes, token.text))
+    return unknownWord(token, "accuracy", classes);
+  attend.accuracy = takeWord();
+  return true;
+}
+
+} // namespace kv
