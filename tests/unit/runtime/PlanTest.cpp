@@ -176,7 +176,7 @@ TEST(Plan, AppendCutsLargePagesInside) {
 
 TEST(Workspace, BoundsCoverEveryStepWithinThem) {
   std::mt19937 random(7);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     const auto pick = [&](int32_t low, int32_t high) { return std::uniform_int_distribution<int32_t>(low, high)(random); };
     const int32_t most = round % 3 == 0 ? FAKE_QUERY_BLOCK : FAKE_MAX_QUERIES, longest = pick(most, round % 2 ? 300 : 6000);
     std::vector<Batch::Sequence> sequences(pick(1, 5));

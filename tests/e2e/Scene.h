@@ -1,0 +1,82 @@
+// Scene.h: one step of a compiled cache, from nothing: allocate, fill the prefixes by append, run the step, collect what it made.
+//
+// A test is then two scenes that must agree. Every value comes from the sequence's id, the token's position, the head and the
+// channel, so a sequence has the same inputs in any batch.
+#ifndef KV_TESTS_E2E_SCENE_H
+#define KV_TESTS_E2E_SCENE_H
+
+#include "Memory.h"
+#include "kv/kv.h"
+
+#include <string>
+#include <vector>
+
+namespace kv::e2e {
+
+/// The kernels of one cache and one of its attends.
+struct Kernels {
+  const char *name;
+  const kv_kernel *append, *attend, *fused;
+};
+
+/// Every compiled cache of this program; made by CMake.
+const std::vector<Kernels> &allKernels();
+
+struct Sequence {
+  uint64_t id;
+  int32_t length;  // in the end
+  int32_t queries; // of the step
+};
+
+struct Options {
+  const char *target = "generic";
+  bool fused = true;          // or append, then attend
+  bool stepwise = false;      // prefixes token by token instead of at once
+  bool noTable = false;       // dense: block_table null, sequence b in page b
+  bool slotMapping = false;   // append through slot_mapping
+  bool spacedTensors = false; // strides larger than they must be, heads outermost
+  bool guarded = false;       // each page between guards, free pages not accessible, inputs read only
+  Side side = Side::right;
+  Poison poison = Poison::zero; // cache, o, lse and workspace beforehand
+  unsigned pageOrder = 1;
+  int64_t pageSpread = 1;  // page numbers are multiples of this
+  int64_t extraStride = 0; // bytes between pages
+  const kv_executor *executor = nullptr;
+};
+
+struct Outcome {
+  kv_status status = KV_OK;
+  std::string error; // of a status that is not KV_OK, or of a fault
+  struct OfSequence {
+    std::vector<uint8_t> o, lse;
+    std::vector<uint8_t> pages; // in the order of the sequence
+  };
+  std::vector<OfSequence> sequences;
+};
+
+Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, const Options &options);
+
+/// Lengths around the page, the split and the query block, from nothing to the longest that is reasonable.
+std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *target);
+
+/// The tensors of a step for some tokens of each sequence, and the step that points to them; `play` uses two of these.
+class StepTensors {
+public:
+  StepTensors(const Kernels &kernels, const std::vector<Sequence> &tokens, const Options &options);
+  void attach(kv_step &step) const;
+  int64_t rows() const { return total; }
+  std::vector<uint8_t> outputOf(size_t sequence, bool lse) const;
+
+private:
+  void fillInput(const Buffer &buffer, const std::vector<Sequence> &tokens, int64_t heads, int64_t dim, uint64_t salt) const;
+  void strides(int64_t heads, int64_t dim, int64_t &token, int64_t &head) const;
+
+  const kv_kernel &kernel;
+  bool spaced;
+  int64_t total = 0;
+  std::vector<int64_t> starts;
+  Buffer q, k, v, o, lse, params, startLoc, lengths;
+};
+
+} // namespace kv::e2e
+#endif
