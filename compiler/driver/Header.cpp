@@ -157,7 +157,7 @@ private:
         line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
       for (auto [i, param] : enumerate(kernel.params))
         line(" *   params[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
-      line(" *   score {} * q.k{}, {}", fmt::format("{:.9g}", kernel.scale), kernel.score.empty() ? "" : ", then the file's expression",
+      line(" *   s = {:.9g} * q.k{}, {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score,
            kernel.causal ? "keys after the query masked" : "no mask");
       line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);
       line(" *   accuracy {}: relative RMS error of o at most {:g} against float64 on the stored cache, and o's own rounding",

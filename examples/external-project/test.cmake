@@ -1,0 +1,55 @@
+# Installs the build BUILD into a prefix of its own, then configures, builds and runs the project SOURCE from there, as a stranger
+# would; then checks what makes the library be rebuilt and what does not.
+file(REMOVE_RECURSE ${WORK})
+# A copy, so that touching files changes nothing of the checkout.
+file(COPY ${SOURCE}/ DESTINATION ${WORK}/source)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+# `rebuilt` is true when a build runs kvcc.
+function(build expected why)
+  run(${CMAKE_COMMAND} --build ${WORK}/build)
+  set(seen FALSE)
+  if(output MATCHES "Compiling tiny.kv")
+    set(seen TRUE)
+  endif()
+  if(NOT seen STREQUAL expected)
+    message(FATAL_ERROR "${why}: expected kvcc to run: ${expected}, got: ${seen}\n${output}")
+  endif()
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+run(${CMAKE_COMMAND} -S ${WORK}/source -B ${WORK}/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${C_COMPILER}
+    -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+build(TRUE "first build")
+run(${WORK}/build/engine)
+message("${output}")
+if(NOT output MATCHES "8 query heads, 2 kv heads")
+  message(FATAL_ERROR "PARAMS were not passed on:\n${output}")
+endif()
+
+build(FALSE "nothing touched")
+# File times have a grain: a touch in the same instant would not be seen.
+execute_process(COMMAND ${CMAKE_COMMAND} -E sleep 1.1)
+file(TOUCH ${WORK}/source/engine.c)
+build(FALSE "another source touched")
+execute_process(COMMAND ${CMAKE_COMMAND} -E sleep 1.1)
+file(TOUCH ${WORK}/source/tiny.kv)
+build(TRUE "the .kv file touched")
+build(FALSE "nothing touched again")
+run(${WORK}/build/engine)
+
+# Cross-compiling: the compiler is the installed one, and `native` is refused because it would mean the wrong machine.
+execute_process(
+  COMMAND ${CMAKE_COMMAND} -S ${WORK}/source -B ${WORK}/cross -G Ninja -DCMAKE_PREFIX_PATH=${WORK}/prefix
+    -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=unlike-this-one
+  RESULT_VARIABLE code ERROR_VARIABLE output OUTPUT_QUIET)
+if(code EQUAL 0 OR NOT output MATCHES "native.*means the[ \n]*building machine")
+  message(FATAL_ERROR "expected `native` to be refused when cross-compiling, got ${code}:\n${output}")
+endif()

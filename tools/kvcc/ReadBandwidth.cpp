@@ -1,0 +1,133 @@
+#include "tools/kvcc/ReadBandwidth.h"
+
+#include <algorithm>
+#include <chrono>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+namespace kv {
+
+HugeBuffer::HugeBuffer(size_t wanted) {
+  constexpr size_t hugePage = size_t(2) << 20;
+  size_t rounded = (wanted + hugePage - 1) / hugePage * hugePage;
+  void *mapping = mmap(nullptr, rounded + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED)
+    return;
+  // Align to a huge page and give the ends back.
+  auto address = reinterpret_cast<uintptr_t>(mapping);
+  uintptr_t aligned = (address + hugePage - 1) / hugePage * hugePage;
+  if (aligned != address)
+    munmap(mapping, aligned - address);
+  if (address + hugePage != aligned)
+    munmap(reinterpret_cast<void *>(aligned + rounded), address + hugePage - aligned);
+  start = reinterpret_cast<uint8_t *>(aligned);
+  bytes = rounded;
+  madvise(start, bytes, MADV_HUGEPAGE);
+}
+
+HugeBuffer::~HugeBuffer() {
+  if (start)
+    munmap(start, bytes);
+}
+
+size_t lastLevelCacheBytes() {
+  long known = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  known = std::max(sysconf(_SC_LEVEL3_CACHE_SIZE), sysconf(_SC_LEVEL4_CACHE_SIZE));
+#endif
+  return known > 0 ? static_cast<size_t>(known) : size_t(32) << 20;
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+namespace {
+
+using ReadLoop = void (*)(const uint8_t *, size_t);
+
+/// Where sums end, so that no load is dropped.
+volatile uint64_t sink;
+
+// One loop: registers of `Width` bytes, `Unroll` of them a step, prefetch `Ahead` bytes in front (0: the hardware's alone).
+#define KV_READ_LOOP(name, attributes, Width, Unroll, Ahead)                                                                         \
+  attributes void name(const uint8_t *memory, size_t bytes) {                                                                        \
+    typedef uint64_t Vector __attribute__((vector_size(Width)));                                                                     \
+    Vector sums[Unroll] = {};                                                                                                        \
+    for (size_t at = 0; at + Width * Unroll <= bytes; at += Width * Unroll) {                                                        \
+      if (Ahead)                                                                                                                     \
+        for (size_t line = 0; line < Width * Unroll; line += 64)                                                                     \
+          __builtin_prefetch(memory + at + line + Ahead);                                                                            \
+      _Pragma("GCC unroll 16") for (int i = 0; i < Unroll; ++i) sums[i] |= *reinterpret_cast<const Vector *>(memory + at + i * Width); \
+    }                                                                                                                                \
+    for (const Vector &sum : sums)                                                                                                   \
+      sink = sink | sum[0];                                                                                                          \
+  }
+
+KV_READ_LOOP(readPlain, , 16, 8, 0)
+KV_READ_LOOP(readPlainAhead, , 16, 8, 2048)
+#if defined(__x86_64__)
+#define KV_AVX2 __attribute__((target("avx2")))
+#define KV_AVX512 __attribute__((target("avx512f")))
+KV_READ_LOOP(readAvx2, KV_AVX2, 32, 8, 0)
+KV_READ_LOOP(readAvx2Ahead, KV_AVX2, 32, 8, 1024)
+KV_READ_LOOP(readAvx2Far, KV_AVX2, 32, 8, 4096)
+KV_READ_LOOP(readAvx512, KV_AVX512, 64, 8, 0)
+KV_READ_LOOP(readAvx512Wide, KV_AVX512, 64, 16, 0)
+KV_READ_LOOP(readAvx512Near, KV_AVX512, 64, 8, 1024)
+KV_READ_LOOP(readAvx512Ahead, KV_AVX512, 64, 8, 4096)
+KV_READ_LOOP(readAvx512Far, KV_AVX512, 64, 8, 16384)
+#endif
+#undef KV_READ_LOOP
+
+std::vector<ReadLoop> loopsOfThisMachine() {
+  std::vector<ReadLoop> loops = {readPlain, readPlainAhead};
+#if defined(__x86_64__)
+  uint64_t features = kv_cpu_features();
+  if (features & KV_FEATURE_X86_V3)
+    loops.insert(loops.end(), {readAvx2, readAvx2Ahead, readAvx2Far});
+  if (features & KV_FEATURE_X86_V4)
+    loops.insert(loops.end(), {readAvx512, readAvx512Wide, readAvx512Near, readAvx512Ahead, readAvx512Far});
+#endif
+  return loops;
+}
+
+struct PassArguments {
+  ReadLoop loop;
+  const uint8_t *memory;
+  size_t share;
+};
+
+void readPart(void *argument, int32_t part) {
+  const auto &pass = *static_cast<PassArguments *>(argument);
+  pass.loop(pass.memory + static_cast<size_t>(part) * pass.share, pass.share);
+}
+
+} // namespace
+
+ReadBandwidth::ReadBandwidth(const uint8_t *memory, size_t bytes, const kv_executor &executor)
+    : memory(memory), bytes(bytes), piece(std::min(bytes, size_t(64) << 20)), executor(executor) {
+  size_t count = loopsOfThisMachine().size();
+  std::vector<double> fastest(count, 0);
+  for (int round = 0; round < 3; ++round)
+    for (size_t loop = 0; loop < count; ++loop)
+      fastest[loop] = std::max(fastest[loop], pass(loop));
+  best = static_cast<size_t>(std::max_element(fastest.begin(), fastest.end()) - fastest.begin());
+}
+
+double ReadBandwidth::measure() { return pass(best); }
+
+double ReadBandwidth::pass(size_t loop) {
+  static const std::vector<ReadLoop> loops = loopsOfThisMachine();
+  if (next + piece > bytes)
+    next = 0;
+  auto parts = static_cast<size_t>(executor.threads);
+  PassArguments arguments{loops[loop], memory + next, piece / parts / 4096 * 4096};
+  next += piece;
+  double start = now();
+  executor.run(executor.context, static_cast<int32_t>(parts), readPart, &arguments);
+  return static_cast<double>(arguments.share * parts) / (now() - start);
+}
+
+} // namespace kv

@@ -1,0 +1,31 @@
+#include "tools/kvcc/SourceArguments.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+#include <CLI/CLI.hpp>
+
+namespace kv {
+
+void SourceArguments::declare(CLI::App &command) {
+  command.add_option("FILE", file, "the .kv file, or - for standard input")->required();
+  command.add_option("-p,--param", params, "NAME=INTEGER: a parameter of the cache")->allow_extra_args(false);
+  command.add_option("--schedule", schedule, "a file with schedules, read after FILE");
+}
+
+std::unique_ptr<Source> SourceArguments::open(bool json) const {
+  SourceOptions options{file, {}, schedule};
+  for (const std::string &text : params) {
+    std::pair<std::string, int64_t> param;
+    if (!parseParam(text, param)) {
+      llvm::errs() << "kvcc: error: `-p " << text << "` is not NAME=INTEGER\n";
+      return nullptr;
+    }
+    options.params.push_back(param);
+  }
+  auto source = std::make_unique<Source>(std::move(options));
+  if (!source->read(json ? llvm::outs() : llvm::errs(), json))
+    return nullptr;
+  return source;
+}
+
+} // namespace kv

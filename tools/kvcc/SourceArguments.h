@@ -1,0 +1,30 @@
+// The arguments that every subcommand has: FILE.kv, -p NAME=VALUE, --schedule FILE, --target NAME,...
+#ifndef KV_TOOLS_KVCC_SOURCEARGUMENTS_H
+#define KV_TOOLS_KVCC_SOURCEARGUMENTS_H
+
+#include "compiler/driver/Source.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace kv {
+
+struct SourceArguments {
+  std::string file, schedule;
+  std::vector<std::string> params;
+
+  /// Declares them on a subcommand.
+  void declare(CLI::App &command);
+
+  /// Reads and checks the file. Null after errors, which have been printed on stderr (as JSON on stdout when asked).
+  std::unique_ptr<Source> open(bool json = false) const;
+};
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,92 @@
+// kvcc explain: what a file means and costs. The file with every default written out, bytes per token and per context, the map of a
+// page, and what one step has to read and compute.
+#include "compiler/driver/Source.h"
+#include "compiler/frontend/Printer.h"
+#include "tools/kvcc/Commands.h"
+#include "tools/kvcc/SourceArguments.h"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+namespace kv {
+namespace {
+
+struct ExplainArguments {
+  SourceArguments source;
+  std::vector<int64_t> contexts = {1024, 8192, 32768, 131072};
+  double readRate = 40;
+};
+
+void explainRegion(const char *name, const Region &region) {
+  std::string order;
+  for (const Axis &axis : region.axes)
+    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate,
+                         axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
+  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, region.offset + region.bytes - 1, region.bits, order);
+}
+
+void explainCache(const CacheSpec &cache) {
+  CacheType type = cache.type;
+  double bytes = bytesPerToken(type);
+  double half = 2.0 * static_cast<double>(type.getHeads() * (type.getKeyDim() + type.getValueDim()));
+  fmt::print("cache {}: {} kv heads, {} key and {} value channels\n", cache.name, type.getHeads(), type.getKeyDim(), type.getValueDim());
+  fmt::print("  keys    {}\n  values  {}\n  layout  {}\n", codecText(type.getKey()), codecText(type.getValue()), layoutText(type.getLayout()));
+  fmt::print("  {:g} bytes a token, {:.2f} times less than f16; {:.2f} with the padding of a page\n", bytes, half / bytes,
+             static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
+  fmt::print("  a page is {} bytes and holds {} tokens:\n", cache.map.bytes, cache.map.slots);
+  explainRegion("key codes", cache.map.key);
+  explainRegion("value codes", cache.map.value);
+  auto optional = [](const char *name, const std::optional<Region> &region) {
+    if (region)
+      explainRegion(name, *region);
+  };
+  optional("key scales", cache.map.keyScale);
+  optional("key zeros", cache.map.keyZero);
+  optional("value scales", cache.map.valueScale);
+  optional("value zeros", cache.map.valueZero);
+}
+
+void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
+  fmt::print("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})\n", kernel.name, kernel.headsQ,
+             kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries, stringifyAccuracy(kernel.accuracy).str(),
+             accuracyTolerance(kernel.accuracy));
+  fmt::print("  {:>9} {:>14} {:>10} {:>11} {:>22}\n", "context", "cache bytes", "MFLOP", "flop/byte",
+             fmt::format("us at {:g} GB/s", arguments.readRate));
+  for (int64_t context : arguments.contexts) {
+    double bytes = bytesPerToken(cache.type) * static_cast<double>(context);
+    double flop = 2.0 * static_cast<double>(kernel.headsQ * (cache.type.getKeyDim() + cache.type.getValueDim()) * context);
+    fmt::print("  {:>9} {:>14.0f} {:>10.1f} {:>11.1f} {:>22.1f}\n", context, bytes, flop * 1e-6, flop / bytes,
+               bytes / arguments.readRate * 1e-3);
+  }
+}
+
+int runExplain(const ExplainArguments &arguments) {
+  std::unique_ptr<Source> source = arguments.source.open();
+  if (!source)
+    return exitUserError;
+  printSource(source->checked(), llvm::outs());
+  llvm::outs().flush();
+  ModuleSpec spec = source->spec();
+  for (size_t index = 0; index < spec.caches.size(); ++index) {
+    fmt::print("\n");
+    explainCache(spec.caches[index]);
+    for (const KernelSpec &kernel : spec.kernels)
+      if (kernel.cache == index && kernel.kind == KV_OP_ATTEND)
+        explainKernel(spec.caches[index], kernel, arguments);
+  }
+  return exitOk;
+}
+
+} // namespace
+
+void addExplain(CLI::App &app, Command &chosen) {
+  auto arguments = std::make_shared<ExplainArguments>();
+  CLI::App *command = app.add_subcommand("explain", "print the file with all defaults, its bytes and what a step costs");
+  arguments->source.declare(*command);
+  command->add_option("--context", arguments->contexts, "contexts of the table")->delimiter(',')->capture_default_str();
+  command->add_option("--read-gbps", arguments->readRate, "read bandwidth for the time of a step")->capture_default_str();
+  command->callback([arguments, &chosen] { chosen = [arguments] { return runExplain(*arguments); }; });
+}
+
+} // namespace kv
