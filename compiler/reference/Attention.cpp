@@ -1,0 +1,126 @@
+// Rows are taken a few at a time, so that a tile of the cache is widened once for all of them; the sums themselves are plain loops.
+#include "compiler/reference/Attention.h"
+
+#include "llvm/Support/Parallel.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+
+namespace kv {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr int64_t rowsAtOnce = 8, tokensAtOnce = 32, laneCount = 8;
+
+#if defined(__x86_64__) && defined(__clang__)
+#define KV_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define KV_CLONES
+#endif
+
+/// a . b; dimensions are multiples of 8.
+KV_CLONES double dot(const double *a, const double *b, int64_t count) {
+  double sums[laneCount] = {};
+  for (int64_t i = 0; i < count; i += laneCount)
+    for (int64_t lane = 0; lane < laneCount; ++lane)
+      sums[lane] += a[i + lane] * b[i + lane];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+KV_CLONES void addScaled(double *sum, double factor, const double *row, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    sum[i] += factor * row[i];
+}
+
+KV_CLONES void widen(double *result, const float *source, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    result[i] = source[i];
+}
+
+/// Rows [begin, end) of one kv head; row r is query r / group and the head's query head r % group.
+void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t head, int64_t begin, int64_t end,
+                AttendResult &result) {
+  const int64_t group = problem.headsQ / sequence.key.heads, length = sequence.length();
+  const int64_t dimK = sequence.key.dim, dimV = sequence.value.dim;
+  auto rowIndex = [&](int64_t row) { return row / group * problem.headsQ + head * group + row % group; };
+  auto position = [&](int64_t row) { return length - problem.queries + row / group; };
+  auto visible = [&](int64_t row) { return problem.causal ? std::min(position(row) + 1, length) : length; };
+  const int64_t longest = visible(end - 1); // positions ascend
+
+  std::vector<std::vector<double>> scores(end - begin);
+  for (int64_t row = begin; row < end; ++row)
+    scores[row - begin].resize(visible(row));
+  std::vector<double> tile(tokensAtOnce * std::max(dimK, dimV));
+  for (int64_t first = 0; first < longest; first += tokensAtOnce) {
+    int64_t last = std::min(first + tokensAtOnce, longest);
+    widen(tile.data(), sequence.key.decoded(first, head), (last - first) * dimK);
+    for (int64_t row = begin; row < end; ++row)
+      for (int64_t token = first; token < std::min(last, visible(row)); ++token)
+        scores[row - begin][token] =
+            problem.scale * dot(problem.query + rowIndex(row) * dimK, &tile[(token - first) * dimK], dimK);
+  }
+
+  // scores become probabilities that are not divided by their sum yet
+  std::vector<double> sums(end - begin);
+  for (int64_t row = begin; row < end; ++row) {
+    std::vector<double> &own = scores[row - begin];
+    if (problem.score)
+      problem.score(rowIndex(row) % problem.headsQ, position(row), own);
+    double greatest = -infinity, sum = 0;
+    for (double score : own)
+      greatest = std::max(greatest, score);
+    for (double &score : own)
+      sum += score = score == -infinity ? 0 : std::exp(score - greatest); // NaN stays NaN
+    sums[row - begin] = sum;
+    result.lse[rowIndex(row)] = sum == 0 ? -infinity : greatest + std::log(sum);
+  }
+
+  for (int64_t first = 0; first < longest; first += tokensAtOnce) {
+    int64_t last = std::min(first + tokensAtOnce, longest);
+    widen(tile.data(), sequence.value.decoded(first, head), (last - first) * dimV);
+    for (int64_t row = begin; row < end; ++row)
+      for (int64_t token = first; token < std::min(last, visible(row)); ++token)
+        addScaled(&result.output[rowIndex(row) * dimV], scores[row - begin][token], &tile[(token - first) * dimV], dimV);
+  }
+  for (int64_t row = begin; row < end; ++row)
+    for (int64_t d = 0; d < dimV; ++d) {
+      double &output = result.output[rowIndex(row) * dimV + d];
+      output = sums[row - begin] == 0 ? 0 : output / sums[row - begin];
+    }
+}
+
+} // namespace
+
+AttendResult attend(const Reference &sequence, const AttendProblem &problem) {
+  const int64_t heads = sequence.key.heads, group = problem.headsQ / heads;
+  assert(problem.headsQ % heads == 0 && problem.queries <= sequence.length());
+  AttendResult result;
+  result.output.resize(problem.queries * problem.headsQ * sequence.value.dim);
+  result.lse.resize(problem.queries * problem.headsQ);
+  const int64_t rows = problem.queries * group, tiles = (rows + rowsAtOnce - 1) / rowsAtOnce;
+  llvm::parallelFor(0, heads * tiles, [&](size_t index) {
+    int64_t head = int64_t(index) / tiles, begin = int64_t(index) % tiles * rowsAtOnce;
+    attendRows(sequence, problem, head, begin, std::min(begin + rowsAtOnce, rows), result);
+  });
+  return result;
+}
+
+AttendResult merge(const AttendResult &a, const AttendResult &b) {
+  assert(a.lse.size() == b.lse.size() && a.output.size() == b.output.size());
+  AttendResult result = a;
+  size_t dim = a.lse.empty() ? 0 : a.output.size() / a.lse.size();
+  for (size_t row = 0; row < a.lse.size(); ++row) {
+    double greatest = std::max(a.lse[row], b.lse[row]);
+    double weightA = greatest == -infinity ? 0 : std::exp(a.lse[row] - greatest);
+    double weightB = greatest == -infinity ? 0 : std::exp(b.lse[row] - greatest);
+    double sum = weightA + weightB;
+    result.lse[row] = sum == 0 ? -infinity : greatest + std::log(sum);
+    for (size_t d = row * dim; d < (row + 1) * dim; ++d)
+      result.output[d] = sum == 0 ? 0 : (weightA * a.output[d] + weightB * b.output[d]) / sum;
+  }
+  return result;
+}
+
+} // namespace kv

@@ -1,0 +1,145 @@
+#include "compiler/reference/PageImage.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+
+namespace kv {
+
+PageImage::Places::Places(const Region &region, int64_t heads, int64_t slots, int64_t channels)
+    : offset(region.offset), bits(region.bits) {
+  for (int64_t h = 0; h < heads; ++h)
+    head.push_back(region.element(h, 0, 0));
+  for (int64_t t = 0; t < slots; ++t)
+    slot.push_back(region.element(0, t, 0));
+  for (int64_t d = 0; d < channels; ++d)
+    channel.push_back(region.element(0, 0, d));
+}
+
+uint32_t PageImage::Places::load(const uint8_t *page, int64_t element) const {
+  const uint8_t *byte = page + offset + element * bits / 8;
+  if (bits == 4)
+    return *byte >> (element % 2 * 4) & 15;
+  uint32_t result = 0;
+  for (int64_t i = 0; i < bits / 8; ++i) // little endian, whatever the host is
+    result |= uint32_t(byte[i]) << (8 * i);
+  return result;
+}
+
+void PageImage::Places::store(uint8_t *page, int64_t element, uint32_t value) const {
+  uint8_t *byte = page + offset + element * bits / 8;
+  if (bits == 4) {
+    unsigned shift = element % 2 * 4;
+    *byte = uint8_t((*byte & ~(15u << shift)) | (value & 15) << shift);
+    return;
+  }
+  for (int64_t i = 0; i < bits / 8; ++i)
+    byte[i] = uint8_t(value >> (8 * i));
+}
+
+PageImage::PageImage(CacheType cache) : map(mapPage(cache)), cache(cache) {
+  auto places = [&](const char *name, CodecAttr codec, int64_t dim, const Region &codes, const std::optional<Region> &scale,
+                    const std::optional<Region> &zero) {
+    StreamPlaces result{name, Places(codes, cache.getHeads(), map.slots, dim), {}, {}};
+    if (scale)
+      result.scale.emplace(*scale, cache.getHeads(), map.slots, dim / codec.getGroup());
+    if (zero)
+      result.zero.emplace(*zero, cache.getHeads(), map.slots, dim / codec.getGroup());
+    return result;
+  };
+  key = places("key", cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
+  value = places("value", cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+}
+
+void PageImage::writeStream(const StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const {
+  uint8_t *page = pageOf(memory, token);
+  int64_t slot = token % map.slots;
+  for (int64_t head = 0; head < stream.heads; ++head) {
+    for (int64_t d = 0; d < stream.dim; ++d)
+      places.codes.store(page, places.codes.element(head, slot, d), stream.code(token, head, d));
+    for (int64_t group = 0; group < stream.groups; ++group) {
+      const GroupParameters &parameters = stream.parameters(token, head, group);
+      places.scale->store(page, places.scale->element(head, slot, group), parameters.scale);
+      if (places.zero)
+        places.zero->store(page, places.zero->element(head, slot, group), parameters.zero);
+    }
+  }
+}
+
+void PageImage::readStream(StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const {
+  const uint8_t *page = pageOf(memory, token);
+  int64_t slot = token % map.slots;
+  std::vector<uint32_t> codes;
+  std::vector<GroupParameters> parameters;
+  for (int64_t head = 0; head < stream.heads; ++head) {
+    for (int64_t d = 0; d < stream.dim; ++d)
+      codes.push_back(places.codes.load(page, places.codes.element(head, slot, d)));
+    for (int64_t group = 0; group < stream.groups; ++group)
+      parameters.push_back({places.scale->load(page, places.scale->element(head, slot, group)),
+                            places.zero ? places.zero->load(page, places.zero->element(head, slot, group)) : 0});
+  }
+  stream.appendStored(codes, parameters);
+}
+
+std::optional<std::string> PageImage::compareStream(const StoredStream &stream, const StreamPlaces &places, int64_t token,
+                                                    PagedMemory memory) const {
+  const uint8_t *page = pageOf(memory, token);
+  int64_t slot = token % map.slots;
+  auto describe = [&](const char *what, int64_t head, const char *unit, int64_t index, uint32_t seen, uint32_t want, const Places &at) {
+    return fmt::format("{} {} of token {} (page {}, slot {}), head {}, {} {}: {:#x} is stored, expected {:#x} (byte {} of the page)",
+                       places.name, what, token, memory.table[token / map.slots], slot, head, unit, index, seen, want,
+                       at.offset + at.element(head, slot, index) * at.bits / 8);
+  };
+  for (int64_t head = 0; head < stream.heads; ++head) {
+    for (int64_t group = 0; group < stream.groups; ++group) {
+      const GroupParameters &want = stream.parameters(token, head, group);
+      uint32_t seen = places.scale->load(page, places.scale->element(head, slot, group));
+      if (seen != want.scale)
+        return describe("scale", head, "group", group, seen, want.scale, *places.scale);
+      if (!places.zero)
+        continue;
+      seen = places.zero->load(page, places.zero->element(head, slot, group));
+      if (seen != want.zero)
+        return describe("zero", head, "group", group, seen, want.zero, *places.zero);
+    }
+    for (int64_t d = 0; d < stream.dim; ++d) {
+      uint32_t want = stream.code(token, head, d), seen = places.codes.load(page, places.codes.element(head, slot, d));
+      if (seen == want)
+        continue;
+      Element element = stream.codec.element;
+      if (!stream.codec.integer && std::isnan(decodeScalar(element, want)) && std::isnan(decodeScalar(element, seen)))
+        continue;
+      return describe("code", head, "channel", d, seen, want, places.codes);
+    }
+  }
+  return std::nullopt;
+}
+
+void PageImage::write(const Reference &sequence, int64_t begin, int64_t end, PagedMemory memory) const {
+  for (int64_t token = begin; token < end; ++token) {
+    writeStream(sequence.key, key, token, memory);
+    writeStream(sequence.value, value, token, memory);
+  }
+}
+
+Reference PageImage::read(int64_t tokens, PagedMemory memory) const {
+  Reference sequence(cache);
+  for (int64_t token = 0; token < tokens; ++token) {
+    readStream(sequence.key, key, token, memory);
+    readStream(sequence.value, value, token, memory);
+  }
+  return sequence;
+}
+
+std::optional<std::string> PageImage::compare(const Reference &sequence, PagedMemory memory) const {
+  for (int64_t token = 0; token < sequence.length(); ++token) {
+    if (auto difference = compareStream(sequence.key, key, token, memory))
+      return difference;
+    if (auto difference = compareStream(sequence.value, value, token, memory))
+      return difference;
+  }
+  return std::nullopt;
+}
+
+} // namespace kv

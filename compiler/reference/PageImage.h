@@ -1,0 +1,66 @@
+// A sequence's bytes in pages: what kernels must have stored, where kv::mapPage says that it lies.
+#ifndef KV_REFERENCE_PAGEIMAGE_H
+#define KV_REFERENCE_PAGEIMAGE_H
+
+#include "compiler/reference/Reference.h"
+#include "dialect/Storage.h"
+
+#include <optional>
+#include <string>
+
+namespace kv {
+
+/// Pages of one sequence in a caller's memory: token t is in page table[t / slots], slot t % slots.
+struct PagedMemory {
+  uint8_t *pages = nullptr;
+  int64_t stride = 0; ///< bytes between pages
+  llvm::ArrayRef<int32_t> table;
+};
+
+/// Reads and writes the stored bits of tokens. The type's orders must be resolved.
+class PageImage {
+public:
+  explicit PageImage(CacheType cache);
+
+  const PageMap map;
+
+  /// Writes tokens [begin, end) of `sequence`; other bytes, and the other nibble of a byte, stay.
+  void write(const Reference &sequence, int64_t begin, int64_t end, PagedMemory memory) const;
+  /// Reads the first `tokens` tokens.
+  Reference read(int64_t tokens, PagedMemory memory) const;
+  /// The first stored element of tokens [0, length) that differs, in words; nothing when all agree. NaNs of scalar codecs agree.
+  std::optional<std::string> compare(const Reference &sequence, PagedMemory memory) const;
+
+private:
+  /// Where elements of a region lie. An index is a sum of what head, slot and channel contribute.
+  struct Places {
+    int64_t offset = 0, bits = 0;
+    std::vector<int64_t> head, slot, channel;
+
+    Places() = default;
+    Places(const Region &region, int64_t heads, int64_t slots, int64_t channels);
+    int64_t element(int64_t h, int64_t t, int64_t d) const { return head[h] + slot[t] + channel[d]; }
+    uint32_t load(const uint8_t *page, int64_t element) const;
+    void store(uint8_t *page, int64_t element, uint32_t bits) const;
+  };
+  struct StreamPlaces {
+    const char *name;
+    Places codes;
+    std::optional<Places> scale, zero;
+  };
+
+  uint8_t *pageOf(PagedMemory memory, int64_t token) const {
+    return memory.pages + memory.table[token / map.slots] * memory.stride;
+  }
+  void writeStream(const StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const;
+  void readStream(StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const;
+  std::optional<std::string> compareStream(const StoredStream &stream, const StreamPlaces &places, int64_t token,
+                                           PagedMemory memory) const;
+
+  CacheType cache;
+  StreamPlaces key, value;
+};
+
+} // namespace kv
+
+#endif
