@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr int64_t headsQ = 16, headsKv = 4, dim = 128, tokens = 400, chunk = 64;
+constexpr int64_t headsQ = 32, headsKv = 8, dim = 128, tokens = 400, chunk = 64;
 constexpr int64_t keyRow = headsKv * dim, queryRow = headsQ * dim;
 
 /// Pages in shuffled order: a page table may name any pages.
