@@ -96,7 +96,7 @@ struct ArraySyntax {
 
 struct AttendSyntax {
   Word name, queryType, cache, outputType, lse, lseType, accuracy;
-  ExprPtr least, most;
+  ExprPtr least, most; ///< most is null for `[N]`, exactly N queries
   llvm::SMRange rangeOfQueries;
   std::vector<ArraySyntax> arrays;
   Word maskWord, scaleWord, scoreWord;

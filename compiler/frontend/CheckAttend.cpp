@@ -102,7 +102,9 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
   attend.outputType = elementOf(syntax.outputType.text);
   bool good = true;
   std::optional<int64_t> least = evaluateSize(*syntax.least, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
-  std::optional<int64_t> most = evaluateSize(*syntax.most, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
+  std::optional<int64_t> most = least;
+  if (syntax.most)
+    most = evaluateSize(*syntax.most, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
   if (!least || !most) {
     good = false;
   } else if (*least > *most) {
@@ -127,7 +129,7 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
     if (!syntax.score->isName("s"))
       attend.score = syntax.score.get();
   }
-  if (scoreGood)
+  if (scoreGood && arraysGood)
     for (auto [array, isUsed] : zip(syntax.arrays, used))
       if (!isUsed) {
         diagnostics.error(DiagKind::unused_array, array.name.range, {array.name.text.take_front(40).str()});

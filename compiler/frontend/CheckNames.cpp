@@ -56,7 +56,7 @@ bool checkSymbolPart(const Word &name, StringRef what, Diagnostics &diagnostics)
   if (what == "a cache" && (text == "kv" || text.starts_with("kv_")))
     reason = "names that start with `kv_` are the runtime's";
   else if (text.starts_with("_") || text.ends_with("_") || text.contains("__"))
-    reason = "underscores stand alone and inside a name";
+    reason = "it neither starts nor ends with `_`, and never has two in a row";
   if (reason.empty())
     return true;
   diagnostics.error(DiagKind::reserved_symbol, name.range, {text.str(), reason.str()});

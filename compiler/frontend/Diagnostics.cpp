@@ -164,7 +164,7 @@ void Diagnostics::printJson(raw_ostream &os) const {
 }
 
 std::string didYouMean(StringRef seen, ArrayRef<StringRef> known) {
-  unsigned best = std::max<unsigned>(1, seen.size() / 3) + 1;
+  unsigned best = (seen.size() < 4 ? 1 : std::max<unsigned>(2, seen.size() / 3)) + 1;
   StringRef nearest;
   if (seen.size() > 64)
     return "";

@@ -45,10 +45,12 @@ bool Parser::parseAttendSignature(AttendSyntax &attend) {
     return false;
   };
   if (!expectName(attend.name, "the name of an attend") || !expect("(") || !keyword("q") || !expect(":") ||
-      !parseFloatType(attend.queryType, "query type") || !expect("[") || !(attend.least = parseExpr()) || !expect("..") ||
-      !(attend.most = parseExpr()) || !expect("]"))
+      !parseFloatType(attend.queryType, "query type") || !expect("[") || !(attend.least = parseExpr()))
     return false;
-  attend.rangeOfQueries = SMRange(attend.least->range.Start, attend.most->range.End);
+  bool isRange = consume("..");
+  if ((isRange && !(attend.most = parseExpr())) || !expect("]"))
+    return false;
+  attend.rangeOfQueries = SMRange(attend.least->range.Start, (isRange ? attend.most : attend.least)->range.End);
   while (consume(","))
     if (!parseArray(attend))
       return false;

@@ -109,7 +109,11 @@ ExprPtr Parser::parsePrimary() {
     advance();
     return expr;
   }
-  if (token.kind == TokenKind::name)
+  // A clause on the next line means that the expression is missing.
+  static const StringRef clauses[] = {"mask",  "score", "scale",  "accuracy", "sinks", "layout",   "keep",
+                                      "block", "split", "unroll", "dot",      "rope",  "prefetch", "stream"};
+  bool isClause = token.startsLine && is_contained(clauses, token.text);
+  if (token.kind == TokenKind::name && !isClause)
     return parseNamed();
   if (!token.is("(")) {
     expected("an expression");

@@ -35,7 +35,11 @@ bool Parser::consume(StringRef symbol) {
 }
 
 Diagnostic &Parser::expected(StringRef what) {
-  return diagnostics.error(DiagKind::expected_token, token.range(), {what.str(), token.describe()});
+  return diagnostics.error(DiagKind::expected_token, here(), {what.str(), token.describe()});
+}
+
+SMRange Parser::here() const {
+  return token.kind == TokenKind::end && lastEnd.isValid() ? SMRange(lastEnd, lastEnd) : token.range();
 }
 
 bool Parser::expect(StringRef symbol) {
@@ -91,17 +95,15 @@ bool Parser::atDeclaration() const {
   return token.startsLine && (token.isName("cache") || token.isName("attend") || token.isName("schedule"));
 }
 
-/// Skips the rest of a clause: up to `;`, `}` or a line that starts with one of `clauses`.
-void Parser::skipToClause(ArrayRef<StringRef> clauses) {
-  unsigned depth = 0;
+/// Skips the rest of a clause: up to `;`, `}` or a line that starts with a name.
+void Parser::skipToClause() {
+  unsigned braces = 0; // parentheses do not count: the one that is missing must not swallow what follows
   while (token.kind != TokenKind::end && !atDeclaration()) {
-    bool startsClause = token.startsLine && token.kind == TokenKind::name && is_contained(clauses, token.text);
-    if (depth == 0 && (token.is(";") || token.is("}") || startsClause))
+    bool startsClause = token.startsLine && token.kind == TokenKind::name;
+    if (braces == 0 && (token.is(";") || token.is("}") || startsClause))
       return;
-    if (token.is("{") || token.is("(") || token.is("["))
-      ++depth;
-    if (depth > 0 && (token.is("}") || token.is(")") || token.is("]")))
-      --depth;
+    braces += token.is("{");
+    braces -= braces > 0 && token.is("}");
     advance();
   }
 }
@@ -134,7 +136,7 @@ bool Parser::parseBlock(StringRef owner, ArrayRef<StringRef> clauses, function_r
     if (consume(";"))
       continue;
     if (token.kind == TokenKind::end || atDeclaration()) {
-      diagnostics.error(DiagKind::unclosed_bracket, token.range(), {"}", token.describe()}).note(open, "`{` opened here");
+      diagnostics.error(DiagKind::unclosed_bracket, here(), {"}", token.describe()}).note(open, "`{` opened here");
       return false;
     }
     const char *before = token.text.begin();
@@ -151,7 +153,7 @@ bool Parser::parseBlock(StringRef owner, ArrayRef<StringRef> clauses, function_r
     good = false;
     if (token.text.begin() == before && token.kind != TokenKind::end)
       advance();
-    skipToClause(clauses);
+    skipToClause();
   }
   return good;
 }

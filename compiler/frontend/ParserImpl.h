@@ -30,6 +30,8 @@ private:
   bool expectName(Word &word, llvm::StringRef what);
   Word takeWord();
   Diagnostic &expected(llvm::StringRef what);
+  /// The range of the token; at the end of the file, the place after the last one.
+  llvm::SMRange here() const;
   bool unknownWord(const Token &word, llvm::StringRef what, llvm::ArrayRef<llvm::StringRef> known);
   bool unsupported(DiagKind kind, llvm::ArrayRef<std::string> args = {});
   /// Reports a second `word`; false when `first` is set.
@@ -37,7 +39,7 @@ private:
 
   // Recovery
   bool atDeclaration() const;
-  void skipToClause(llvm::ArrayRef<llvm::StringRef> clauses);
+  void skipToClause();
   void skipToDeclaration();
   void skipTo(llvm::ArrayRef<llvm::StringRef> symbols);
   /// `{ clause ; clause }`; false when a clause was wrong.

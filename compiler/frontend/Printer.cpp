@@ -143,7 +143,7 @@ static void printAttend(const CheckedAttend &attend, const CheckedCache &cache, 
   os << "attend " << attend.name() << "(q: " << syntax.queryType.text << "[";
   printExpr(*syntax.least, os);
   os << "..";
-  printExpr(*syntax.most, os);
+  printExpr(syntax.most ? *syntax.most : *syntax.least, os);
   os << "]";
   for (const ArraySyntax &array : syntax.arrays) {
     os << ", " << array.name.text << ": f32[";
