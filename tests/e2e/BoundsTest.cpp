@@ -39,6 +39,15 @@ TEST_P(Bounds, WhatMemoryHeldBeforeChangesNothing) {
   }
 }
 
+TEST_P(Bounds, SkippedTokensAreNotStored) {
+  Options untouched = options(), skipped = options();
+  untouched.poison = skipped.poison = Poison::random;
+  untouched.guarded = skipped.guarded = true;
+  untouched.prefix = Prefix::none;
+  skipped.prefix = Prefix::skipped;
+  expectSame(play(skipped), play(untouched), "slot_mapping of -1");
+}
+
 TEST_P(Bounds, CachesPastFourGigabytes) {
   const Outcome plain = play(options());
   Options stride = options();

@@ -190,7 +190,8 @@ void Cache::mapSlots(const std::vector<Sequence> &tokens, const Options &options
   std::vector<int64_t> mapping;
   for (size_t b = 0; b < tokens.size(); ++b)
     for (int64_t t = tokens[b].length - tokens[b].queries; t < tokens[b].length; ++t)
-      mapping.push_back(owned[b][t / kernel.page_tokens] * kernel.page_tokens + t % kernel.page_tokens);
+      mapping.push_back(
+          options.prefix == Prefix::skipped ? -1 : owned[b][t / kernel.page_tokens] * kernel.page_tokens + t % kernel.page_tokens);
   slots = Buffer("slot_mapping", static_cast<int64_t>(mapping.size()) * 8, options.side, 8);
   std::copy(mapping.begin(), mapping.end(), static_cast<int64_t *>(slots.data()));
   slots.makeReadOnly();
@@ -211,7 +212,7 @@ bool runStep(const kv_kernel *kernel, const Cache &cache, const StepTensors &ten
   cache.attach(step, options);
   tensors.attach(step);
   Buffer slots;
-  if (options.slotMapping && kernel->op != KV_OP_ATTEND) {
+  if ((options.slotMapping || options.prefix == Prefix::skipped) && kernel->op != KV_OP_ATTEND) {
     cache.mapSlots(tokens, options, slots);
     step.slot_mapping = static_cast<const int64_t *>(slots.data());
   }
@@ -248,8 +249,8 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
     prefix.queries = prefix.length;
     longest = std::max(longest, prefix.length);
   }
-  for (int32_t begin = 0; begin < longest;) {
-    const int32_t end = options.stepwise ? begin + 1 : longest;
+  for (int32_t begin = 0; begin < longest && options.prefix != Prefix::none;) {
+    const int32_t end = options.prefix == Prefix::tokenByToken ? begin + 1 : longest;
     std::vector<Sequence> chunk = prefixes;
     for (size_t b = 0; b < chunk.size(); ++b) {
       chunk[b].length = std::min(end, prefixes[b].length);
@@ -261,6 +262,11 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
     begin = end;
   }
 
+  if (options.prefix == Prefix::skipped || options.prefix == Prefix::none) {
+    for (size_t b = 0; b < sequences.size(); ++b)
+      outcome.sequences.push_back({{}, {}, cache.pagesOf(b)});
+    return outcome;
+  }
   const StepTensors tensors(kernels, sequences, options);
   if (options.fused) {
     if (!runStep(kernels.fused, cache, tensors, sequences, options, outcome))

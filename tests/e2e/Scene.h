@@ -28,14 +28,16 @@ struct Sequence {
   int32_t queries; // of the step
 };
 
+enum class Prefix { atOnce, tokenByToken, skipped, none }; // how a cache is filled; with the last two that is all
+
 struct Options {
   const char *target = "generic";
-  bool fused = true;          // or append, then attend
-  bool stepwise = false;      // prefixes token by token instead of at once
-  bool noTable = false;       // dense: block_table null, sequence b in page b
-  bool slotMapping = false;   // append through slot_mapping
-  bool spacedTensors = false; // strides larger than they must be, heads outermost
-  bool guarded = false;       // each page between guards, free pages not accessible, inputs read only
+  bool fused = true;              // or append, then attend
+  Prefix prefix = Prefix::atOnce; // skipped: appended, with -1 for every slot
+  bool noTable = false;           // dense: block_table null, sequence b in page b
+  bool slotMapping = false;       // append through slot_mapping
+  bool spacedTensors = false;     // strides larger than they must be, heads outermost
+  bool guarded = false;           // each page between guards, free pages not accessible, inputs read only
   Side side = Side::right;
   Poison poison = Poison::zero; // cache, o, lse and workspace beforehand
   unsigned pageOrder = 1;
