@@ -28,6 +28,7 @@ def Kv_AccuracyEnum : Kv_Enum<"Accuracy", "tolerance promised by an attend", [
 def Kv_MaskEnum : Kv_Enum<"Mask", "which keys a query sees", [
   I32EnumAttrCase<"causal", 0, "causal">, I32EnumAttrCase<"all", 1, "all">]>;
 
+def Kv_ElementAttr : EnumAttr<Kv_Dialect, Kv_ElementEnum, "element">;
 def Kv_AccuracyAttr : EnumAttr<Kv_Dialect, Kv_AccuracyEnum, "accuracy">;
 def Kv_MaskAttr : EnumAttr<Kv_Dialect, Kv_MaskEnum, "mask">;
 
@@ -87,6 +88,49 @@ def Kv_LayoutAttr : Kv_Attr<"Layout", "layout"> {
   let parameters = (ins "LayoutKind":$kind, "int64_t":$slots, "OrderAttr":$key, "OrderAttr":$value);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
+}
+
+def Kv_StreamEnum : Kv_Enum<"Stream", "which half of a cache", [I32EnumAttrCase<"key", 0>, I32EnumAttrCase<"value", 1>]>;
+def Kv_StreamAttr : EnumAttr<Kv_Dialect, Kv_StreamEnum, "stream">;
+
+def Kv_ReductionEnum : Kv_Enum<"Reduction", "how a tile is reduced", [
+  I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>]>;
+def Kv_ReductionAttr : EnumAttr<Kv_Dialect, Kv_ReductionEnum, "reduction">;
+
+def Kv_ParameterEnum : Kv_Enum<"Parameter", "a number that says how codes are decoded", [
+  I32EnumAttrCase<"scale", 0>, I32EnumAttrCase<"zero", 1>]>;
+def Kv_ParameterAttr : EnumAttr<Kv_Dialect, Kv_ParameterEnum, "parameter">;
+
+// A dot record: one way to multiply a tile of the cache by rows and add. A lane's 32 bits hold `depth` elements of the contraction.
+def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
+  I32EnumAttrCase<"f32", 0>,   // f32 x f32 -> f32, depth 1
+  I32EnumAttrCase<"u8s8", 1>,  // cache u8 x rows s8 -> i32, depth 4
+  I32EnumAttrCase<"s8u8", 2>,  // cache s8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"s16", 3>    // cache s16 x rows s16 -> i32, depth 2
+]>;
+def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
+
+def Kv_TileAttr : Kv_Attr<"Tile", "tile"> {
+  let summary = "which lane of a team holds which element of a tile";
+  let description = [{
+    `#kv.tile<lanes = 16, dim = 1>`: dimension 1 lies along lanes, 16 at a time; the others along registers. dim -1: every lane holds
+    every element. The encoding of a ranked tensor at level 2.
+  }];
+  let parameters = (ins "int64_t":$lanes, "int64_t":$dim);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
+  let summary = "how a kernel is computed; written by SelectSchedule, read by everything after it";
+  let description = [{
+    rows: (query, head) pairs of a row tile. block: tokens of a step of the loop over a split. split: tokens of a split.
+    queryBlock: queries of an item. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration.
+    prefetch: blocks ahead, 0 for none. keyDot, valueDot: dot records.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$lanes,
+                        "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
+                        "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot);
+  let assemblyFormat = "`<` struct(params) `>`";
 }
 
 #endif

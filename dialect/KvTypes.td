@@ -22,4 +22,11 @@ def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
   let genVerifyDecl = 1;
 }
 
+def Kv_BlockType : TypeDef<Kv_Dialect, "Block"> {
+  let mnemonic = "block";
+  let summary = "a block of tokens of one kv head, found in its pages";
+  let parameters = (ins "CacheType":$cache, "int64_t":$tokens);
+  let assemblyFormat = "`<` $tokens `of` $cache `>`";
+}
+
 #endif

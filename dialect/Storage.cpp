@@ -32,29 +32,8 @@ static Region makeRegion(ArrayRef<Digit> digits, int64_t bits, int64_t heads, in
   return region;
 }
 
-/// The order of a codec's scales: that of its codes, channels replaced by groups and the digits inside a group dropped.
-static SmallVector<Digit> scaleDigits(ArrayRef<Digit> digits, int64_t group, int64_t channels) {
-  SmallVector<Digit> result;
-  for (Digit digit : digits) {
-    if (digit.coordinate != 'd') {
-      result.push_back(digit);
-      continue;
-    }
-    int64_t end = digit.extent ? digit.divisor * digit.extent : 0; // 0: the outermost
-    if (end && end <= group)
-      continue;
-    if (digit.divisor >= group) {
-      if (digit.divisor % group)
-        return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
-      result.push_back({'d', digit.divisor / group, digit.extent});
-      continue;
-    }
-    if (group % digit.divisor || (end && end % group))
-      return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
-    result.push_back({'d', 1, end ? end / group : 0});
-  }
-  return result;
-}
+/// Scales and zeros lie by tiles of 16 tokens whatever the order of their codes, so that one vector holds those of 16 tokens.
+static SmallVector<Digit> scaleDigits() { return {{'h', 1, 0}, {'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}}; }
 
 PageMap mapPage(CacheType cache) {
   PageMap map;
@@ -82,8 +61,7 @@ PageMap mapPage(CacheType cache) {
     if (!stream.codec.isInteger())
       continue;
     int64_t bits = stream.codec.getScale() == Element::f32 ? 32 : 16;
-    SmallVector<Digit> digits = scaleDigits(stream.digits, stream.codec.getGroup(), stream.dim);
-    stream.scale = makeRegion(digits, bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
+    stream.scale = makeRegion(scaleDigits(), bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
     place(*stream.scale);
     if (stream.codec.isAsym()) {
       stream.zero = *stream.scale;

@@ -32,7 +32,7 @@ struct Region {
 /// A page: regions in this order, those that exist, each at a multiple of 64 bytes.
 struct PageMap {
   Region key, value;
-  std::optional<Region> keyScale, keyZero, valueScale, valueZero;
+  std::optional<Region> keyScale, keyZero, valueScale, valueZero; ///< in the order [h, t/16, group, t%16]
   int64_t bytes = 0; ///< of a page, a multiple of 64
   int64_t slots = 0; ///< tokens of a page
 };

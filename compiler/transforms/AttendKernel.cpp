@@ -1,0 +1,364 @@
+// The attend kernel of one item: see TileAttend.cpp for the algorithm.
+#include "compiler/transforms/AttendKernel.h"
+
+#include "compiler/transforms/Capabilities.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
+/// Everything the parts of the kernel share.
+struct Attend {
+  KernelBuilder b;
+  const AttendSpec &spec;
+  const CacheType cache;
+  const ScheduleAttr schedule;
+  const int64_t rows, block, slice;
+  const int64_t maxRows; ///< rows of the largest item, whole row tiles
+
+  Value seq, head, queryBegin, queryEnd, tokenBegin, tokenEnd;
+  Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of the item
+  Value table;                              ///< the sequence's row of the block table
+  Value homeQ, homeQSum, homeMax, homeSum, homeAcc, homeP;
+
+  Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
+      : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
+        schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
+        maxRows((schedule.getQueryBlock() * spec.group() + rows - 1) / rows * rows) {}
+
+  int64_t keyGroups() const { return cache.getKey().isInteger() ? cache.getKeyDim() / cache.getKey().getGroup() : 1; }
+  int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
+
+  void readArguments();
+  void appendOwnTokens(StringRef symbol);
+  void prepareRows();
+  void loopOverBlocks();
+  void attendBlock(Value firstToken, Value count);
+  SmallVector<Value> scores(Value blockValue, Value row);
+  void accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks);
+  void writeResults();
+
+  /// Query, of the sequence's step, of a row of the item; rows past the end repeat the last.
+  Value queryOfRow(Value row) { return b.add(queryBegin, b.div(b.min(row, b.sub(numRows, b.i64(1))), spec.group())); }
+  Value headOfRow(Value row) {
+    return b.add(b.mul(head, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
+  }
+  Value zero() { return b.i64(0); }
+  RankedTensorType scoreTile() { return b.tileF32({rows, slice}); }
+};
+
+void Attend::readArguments() {
+  seq = b.itemI64(offsetof(kv_item, seq));
+  head = b.itemI64(offsetof(kv_item, head));
+  queryBegin = b.itemI64(offsetof(kv_item, query_begin));
+  queryEnd = b.itemI64(offsetof(kv_item, query_end));
+  tokenBegin = b.itemI64(offsetof(kv_item, token_begin));
+  tokenEnd = b.itemI64(offsetof(kv_item, token_end));
+  length = b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq);
+  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
+  queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
+  numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
+  rowTiles = b.div(b.add(numRows, rows - 1), rows);
+  table = b.sequenceTable(cache, seq);
+
+  homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
+  if (cache.getKey().isAsym())
+    homeQSum = b.scratch("qsum", maxRows, keyGroups(), b.getF32Type());
+  homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
+  homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
+  homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
+  homeP = b.scratch("p", rows, block, b.getF32Type());
+}
+
+/// Calls the append kernel on the part of the item's tokens that are new in this step.
+void Attend::appendOwnTokens(StringRef symbol) {
+  Value firstNew = b.sub(length, queries);
+  Value begin = b.max(zero(), b.sub(tokenBegin, firstNew)), end = b.min(queries, b.sub(tokenEnd, firstNew));
+  Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
+  b.ifThen(some, [&] {
+    Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
+    b.store(seq, b.at(copy, offsetof(kv_item, seq)));
+    b.store(head, b.at(copy, offsetof(kv_item, head)));
+    b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));
+    b.store(end, b.at(copy, offsetof(kv_item, query_end)));
+    b.store(b.itemPtr(offsetof(kv_item, scratch)), b.at(copy, offsetof(kv_item, scratch)));
+    func::CallOp::create(b, b.loc, symbol, TypeRange{}, ValueRange{b.step, copy});
+  });
+}
+
+/// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
+void Attend::prepareRows() {
+  Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
+  Value firstQuery = b.entry(starts, seq);
+  Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
+  // Without a score of its own, s in units of log2 is one multiplication away from q . k.
+  double scale = spec.score->empty() ? spec.scale * log2e : spec.scale;
+  int64_t chunk = rowChunk(cache.getKeyDim()), valueChunk = rowChunk(cache.getValueDim());
+  b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value row) {
+    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(row)), tokenStride), b.mul(headOfRow(row), headStride));
+    b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
+      Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
+      b.put(b.mulf(loaded, b.spreadLike(b.f32(scale), loaded)), homeQ, row, channel);
+    });
+    if (homeQSum) {
+      int64_t width = cache.getKey().getGroup(), part = std::min(rowChunk(width), width);
+      for (int64_t group = 0; group < keyGroups(); ++group) {
+        Value total = b.spread(b.f32(0), 0, b.tileF32({1}));
+        for (int64_t channel = group * width; channel < (group + 1) * width; channel += part) {
+          Value tile = b.fetch(homeQ, row, b.i64(channel), {1, part});
+          total = b.addf(total, ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, tile));
+        }
+        b.put(total, homeQSum, row, b.i64(group));
+      }
+    }
+    b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
+    b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
+    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
+    });
+  });
+}
+
+/// Blocks never cross a page unless they hold whole pages.
+void Attend::loopOverBlocks() {
+  int64_t page = cache.getLayout().getSlots();
+  bool dense = cache.getLayout().getKind() == LayoutKind::dense;
+  Value end = tokenEnd;
+  if (spec.causal) // what the item's last query sees
+    end = b.min(end, b.add(b.sub(length, queries), queryEnd));
+  if (dense || page % block == 0 || block % page == 0) {
+    b.loop(tokenBegin, end, block, [&](Value token) { attendBlock(token, b.min(b.i64(block), b.sub(end, token))); });
+    return;
+  }
+  int64_t blocksPerPage = (page + block - 1) / block;
+  // tokenBegin is the first token of a page.
+  Value first = b.mul(b.div(tokenBegin, page), blocksPerPage);
+  Value last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
+  b.loop(first, last, 1, [&](Value index) {
+    Value slot = b.mul(b.rem(index, blocksPerPage), block);
+    Value token = b.add(b.mul(b.div(index, blocksPerPage), page), slot);
+    Value count = b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token));
+    Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, count, zero());
+    b.ifThen(some, [&] { attendBlock(token, count); });
+  });
+}
+
+/// `count` of the block's tokens are there, at least one.
+void Attend::attendBlock(Value firstToken, Value count) {
+  Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
+  Value blockValue = AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head, firstToken, count);
+  int64_t slices = block / slice;
+  b.loop(zero(), rowTiles, 1, [&](Value rowTile) {
+    Value row = b.mul(rowTile, rows);
+    SmallVector<Value> positions, heads, limits;
+    for (int64_t r = 0; r < rows; ++r) {
+      Value thisRow = b.add(row, r);
+      Value position = b.add(b.sub(length, queries), queryOfRow(thisRow));
+      positions.push_back(b.toI32(position));
+      if (!spec.score->empty())
+        heads.push_back(b.toI32(headOfRow(thisRow)));
+      Value limit = spec.causal ? b.min(count, b.sub(b.add(position, 1), firstToken)) : count;
+      limits.push_back(b.toI32(limit));
+    }
+    RankedTensorType rowI32 = b.tile({rows}, b.getI32Type());
+    Value limit = RowsOp::create(b, b.loc, rowI32, limits);
+
+    SmallVector<Value> s = scores(blockValue, row), masks;
+    for (int64_t i = 0; i < slices; ++i) {
+      if (!spec.score->empty()) {
+        Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
+        Value tokens = IndexOp::create(b, b.loc, b.tile({slice}, b.getI32Type()), b.toI32(b.add(firstToken, i * slice)));
+        s[i] = inlineScore(b, spec, s[i], position, headTile, tokens, [&](unsigned param) {
+          Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
+          SmallVector<Value> values;
+          for (int64_t r = 0; r < rows; ++r)
+            values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(b.add(row, r)), 4))));
+          return RowsOp::create(b, b.loc, b.tileF32({rows}), values).getResult();
+        });
+        s[i] = b.mulf(s[i], b.spreadLike(b.f32(log2e), s[i]));
+      }
+      RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
+      Value index = IndexOp::create(b, b.loc, b.tile({slice}, b.getI32Type()), b.i32(i * slice));
+      masks.push_back(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers),
+                                            b.spread(limit, 0, integers)));
+      Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), s[i]);
+      s[i] = arith::SelectOp::create(b, b.loc, masks[i], s[i], nothing);
+    }
+
+    Value greatest = s[0];
+    for (int64_t i = 1; i < slices; ++i)
+      greatest = b.maxf(s[i], greatest);
+    Value oldMax = b.fetch(homeMax, row, zero(), {rows}), oldSum = b.fetch(homeSum, row, zero(), {rows});
+    Value newMax = b.maxf(ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::max, greatest), oldMax);
+    // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
+    Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, b.tileF32({rows})));
+    Value correction = b.exp2(b.subf(oldMax, reference));
+    Value spreadReference = b.spread(reference, 0, scoreTile());
+    SmallVector<Value> p;
+    Value total;
+    for (Value tile : s) {
+      p.push_back(b.exp2(b.subf(tile, spreadReference)));
+      total = total ? b.addf(total, p.back()) : p.back();
+    }
+    Value added = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, total);
+    b.put(b.addf(b.mulf(oldSum, correction), added), homeSum, row, zero());
+    b.put(newMax, homeMax, row, zero());
+    accumulate(blockValue, row, count, correction, p, masks);
+  });
+}
+
+/// q . k of a row tile and a block, decoded: one tile for each slice of tokens.
+SmallVector<Value> Attend::scores(Value blockValue, Value row) {
+  CodecAttr codec = cache.getKey();
+  Dot dot = schedule.getKeyDot();
+  auto product = [&](Value x, Value zBegin, Value zEnd) -> Value {
+    Value init = b.spread(b.f32(0), 0, scoreTile());
+    return ProductOp::create(b, b.loc, scoreTile(), homeQ, row, blockValue, Stream::key, dot, x, zBegin, zEnd, schedule.getUnroll(),
+                             init);
+  };
+  auto read = [&](Parameter parameter, Value x, Value group) {
+    Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
+    return b.spread(tile, 1, scoreTile());
+  };
+  // sum over a group of q * (zero + code * scale)
+  auto decoded = [&](Value x, Value group) {
+    Value begin = b.mul(group, codec.getGroup());
+    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup())), read(Parameter::scale, x, group));
+    if (!codec.isAsym())
+      return s;
+    Value sum = b.spread(b.fetch(homeQSum, row, group, {rows}), 0, scoreTile());
+    return b.addf(s, b.mulf(read(Parameter::zero, x, group), sum));
+  };
+  SmallVector<Value> result;
+  for (int64_t i = 0; i < block / slice; ++i) {
+    Value x = b.i64(i * slice);
+    if (!codec.isInteger())
+      result.push_back(product(x, zero(), b.i64(cache.getKeyDim())));
+    else if (keyGroups() == 1)
+      result.push_back(decoded(x, zero()));
+    else
+      result.push_back(b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
+                              [&](Value group, ValueRange sum) -> SmallVector<Value> {
+                                return {b.addf(sum[0], decoded(x, group))};
+                              })[0]);
+  }
+  return result;
+}
+
+/// acc = acc * correction + p . v, group of channels by group.
+void Attend::accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks) {
+  CodecAttr codec = cache.getValue();
+  int64_t columns = schedule.getValueSlice(), width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
+  RankedTensorType tile = b.tileF32({rows, columns});
+  auto body = [&](Value group) {
+    Value bias;
+    for (auto [i, weights] : llvm::enumerate(p)) {
+      Value x = b.i64(i * slice), scaled = weights;
+      if (codec.isInteger()) {
+        auto weigh = [&](Parameter parameter) -> Value {
+          Value read = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, x, group);
+          Value product = b.mulf(weights, b.spread(read, 1, scoreTile()));
+          // What lies past the end may be anything: 0 * NaN is NaN.
+          return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
+        };
+        scaled = weigh(Parameter::scale);
+        if (codec.isAsym())
+          bias = bias ? b.addf(bias, weigh(Parameter::zero)) : weigh(Parameter::zero);
+      }
+      b.put(scaled, homeP, zero(), x);
+    }
+    if (bias)
+      bias = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, bias);
+    Value first = b.mul(group, width);
+    b.loop(first, b.add(first, width), columns, [&](Value column) {
+      Value init = b.mulf(b.fetch(homeAcc, row, column, {rows, columns}), b.spread(correction, 0, tile));
+      if (bias)
+        init = b.addf(init, b.spread(bias, 0, tile));
+      Value sum = ProductOp::create(b, b.loc, tile, homeP, zero(), blockValue, Stream::value, schedule.getValueDot(), column, zero(),
+                                    count, schedule.getUnroll(), init);
+      b.put(sum, homeAcc, row, column);
+    });
+  };
+  if (valueGroups() == 1)
+    body(zero());
+  else
+    b.loop(zero(), b.i64(valueGroups()), 1, body);
+}
+
+/// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).
+void Attend::writeResults() {
+  Value partial = b.itemPtr(offsetof(kv_item, partial));
+  Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+  Value whole = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::eq, partial, null);
+  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc)), firstQuery = b.entry(starts, seq);
+  auto scalar = [&](Value home, Value row) {
+    Value tile = b.fetch(home, row, zero(), {1});
+    return RowOp::create(b, b.loc, b.getF32Type(), tile).getResult();
+  };
+  b.ifElse(
+      whole,
+      [&] {
+        b.loop(zero(), numRows, 1, [&](Value row) {
+          auto accumulator = [&](Value channel, int64_t chunk) { return b.fetch(homeAcc, row, channel, {1, chunk}); };
+          writeRow(b, spec, b.add(firstQuery, queryOfRow(row)), headOfRow(row),
+                   {scalar(homeMax, row), scalar(homeSum, row), accumulator});
+        });
+      },
+      [&] {
+        int64_t chunk = rowChunk(cache.getValueDim());
+        b.loop(zero(), numRows, 1, [&](Value row) {
+          b.store(scalar(homeMax, row), b.at(partial, b.mul(row, 4)));
+          b.store(scalar(homeSum, row), b.at(partial, b.mul(b.add(numRows, row), 4)));
+          Value element = b.add(b.mul(numRows, 2), b.mul(row, cache.getValueDim()));
+          b.loop(zero(), b.i64(cache.getValueDim()), chunk, [&](Value channel) {
+            Value tile = b.fetch(homeAcc, row, channel, {1, chunk});
+            SaveOp::create(b, b.loc, tile, partial, b.add(element, channel), b.getF32Type());
+          });
+        });
+      });
+}
+
+} // namespace
+
+
+void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
+  Value zero = b.f32(0);
+  Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
+  Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
+  Value o = b.stepPtr(offsetof(kv_step, o));
+  Value element = b.add(b.mul(token, b.stepI64(offsetof(kv_step, o_token_stride))),
+                        b.mul(head, b.stepI64(offsetof(kv_step, o_head_stride))));
+  int64_t dim = spec.cache.getValueDim(), chunk = rowChunk(dim);
+  b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
+    Value tile = row.accumulator(channel, chunk);
+    SaveOp::create(b, b.loc, b.mulf(tile, b.spreadLike(inverse, tile)), o, b.add(element, channel), spec.outputType);
+  });
+  if (!spec.hasLse)
+    return;
+  Value lse = b.stepPtr(offsetof(kv_step, lse));
+  Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
+  b.ifThen(wanted, [&] {
+    Value log = b.addf(row.maximum, math::Log2Op::create(b, b.loc, row.sum));
+    Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), b.mulf(log, b.f32(ln2)));
+    b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
+  });
+}
+
+void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec, StringRef append) {
+  Attend attend(module, func, spec);
+  attend.readArguments();
+  if (!append.empty())
+    attend.appendOwnTokens(append);
+  attend.prepareRows();
+  attend.loopOverBlocks();
+  attend.writeResults();
+}
+
+} // namespace kv

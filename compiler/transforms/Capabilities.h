@@ -1,0 +1,41 @@
+// What a processor offers, as the shared path asks for it: numbers and records, never a name.
+#ifndef KV_CAPABILITIES_H
+#define KV_CAPABILITIES_H
+
+#include "dialect/KvAttrs.h"
+
+namespace kv {
+
+/// A team of SIMD lanes and the dot records it runs as instructions.
+struct Capabilities {
+  std::string name;        ///< as the user writes it in `schedule NAME for TARGET` and in messages; never compared by a transform
+  int64_t lanes = 4;       ///< f32 lanes of a team
+  int64_t registers = 16;  ///< vector registers
+  /// Dot records with an instruction of their own, and that instruction's name as a schedule writes it.
+  llvm::SmallVector<std::pair<Dot, std::string>> dots = {{Dot::f32, "fma"}};
+
+  bool has(Dot dot) const {
+    return llvm::any_of(dots, [&](const auto &entry) { return entry.first == dot; });
+  }
+};
+
+/// Elements of the contraction in one 32-bit lane of a record.
+inline int64_t dotDepth(Dot dot) {
+  switch (dot) {
+  case Dot::f32:
+    return 1;
+  case Dot::s16:
+    return 2;
+  case Dot::u8s8:
+  case Dot::s8u8:
+    return 4;
+  }
+  return 1;
+}
+
+/// f32 or i32.
+inline bool isIntegerDot(Dot dot) { return dot != Dot::f32; }
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,270 @@
+// kv.product on vectors: a loop over the contraction that loads codes, decodes them to operands of the dot record and multiplies them
+// by broadcast row operands.
+//
+//   for z in steps of pack * unroll:
+//     raw[u]  = lanes of x, pack elements of z each            (LoadRecord)
+//     for each element e of pack:  operand[u] = decode(raw[u], e)
+//       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z + e]
+//
+// Tokens past zEnd that share a load with tokens before it are replaced by zeros: they may hold anything.
+#include "compiler/transforms/Distributor.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+class Product {
+public:
+  Product(Distributor &d, ProductOp op)
+      : d(d), op(op), b(d.b), block(d.blocks.find(op.getBlock())->second), isKey(op.getStream() == Stream::key),
+        cache(cast<BlockType>(op.getBlock().getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
+        region(isKey ? block.map.key : block.map.value) {
+    auto type = cast<RankedTensorType>(op.getTile().getType());
+    lanes = Distributor::encoding(type).getLanes();
+    rows = type.getDimSize(0);
+    vectors = type.getDimSize(1) / lanes;
+    int64_t dim = cache.getKeyDim();
+    keyLength = codec.isInteger() ? codec.getGroup() : dim;
+    load = chooseLoad(region, isKey ? 't' : 'd', isKey ? 'd' : 't', lanes, isKey ? keyLength : 16);
+    stride = linearStride(region, isKey ? 'd' : 't', load.pack);
+  }
+
+  SmallVector<Value> run();
+
+private:
+  Distributor &d;
+  ProductOp op;
+  VectorBuilder &b;
+  const BlockPages &block;
+  bool isKey;
+  CacheType cache;
+  CodecAttr codec;
+  const Region &region;
+  LoadRecord load;
+  int64_t lanes, rows, vectors, keyLength, stride;
+  SmallVector<Value> rowBases;
+
+  /// Where a vector of lanes is: its page and the coordinates of its first lane.
+  struct Lanes {
+    Value page, x;                ///< x: slot for keys, channel for values
+    SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
+  };
+  Lanes place(Value page, Value x);
+  Value address(const Lanes &at, int64_t lane, Value z);
+  Value zOffset(Value z);
+  Value laneX(const Lanes &at, int64_t lane);
+  Value loadRaw(const Lanes &at, Value z);
+  Value decode(Value raw, int64_t element);
+  void step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd);
+  void range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, int64_t rowShift);
+};
+
+Value Product::laneX(const Lanes &at, int64_t lane) {
+  Value x = b.add(at.x, lane);
+  // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
+  return isKey && block.ragged ? b.min(x, b.i64(block.map.slots - 1)) : x;
+}
+
+/// Offset in bytes of z from z = 0, where z is linear.
+Value Product::zOffset(Value z) {
+  int64_t bits = stride * region.bits;
+  if (bits % (8 * load.pack) == 0)
+    return b.mul(z, bits / 8 / load.pack);
+  return b.div(b.mul(b.div(z, load.pack), bits), 8);
+}
+
+Product::Lanes Product::place(Value page, Value x) {
+  Lanes at{page, x, {}};
+  bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
+  if (isKey && block.ragged && load.kind <= LoadRecord::halves) // padding of the slots is the region's own
+    at.x = b.min(x, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
+  if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
+    return at;
+  Value zero = b.i64(0);
+  int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
+  for (int64_t lane = 0; lane < count; ++lane) {
+    Value own = count == 1 ? at.x : laneX(at, lane);
+    Value index = isKey ? b.element(region, block.head, own, zero) : b.element(region, block.head, zero, own);
+    at.addresses.push_back(b.elementAddress(region, page, index));
+  }
+  return at;
+}
+
+Value Product::address(const Lanes &at, int64_t lane, Value z) {
+  if (!at.addresses.empty())
+    return b.at(at.addresses[lane], zOffset(z));
+  Value x = load.kind <= LoadRecord::halves ? at.x : laneX(at, lane);
+  Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+  return b.elementAddress(region, at.page, index);
+}
+
+/// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as load.elementBits says, stored bias removed.
+Value Product::loadRaw(const Lanes &at, Value z) {
+  Value raw;
+  switch (load.kind) {
+  case LoadRecord::vector:
+    raw = b.loadVector(b.vec(lanes, b.getIntegerType(load.laneBits)), address(at, 0, z));
+    break;
+  case LoadRecord::halves: {
+    Value bytes = b.loadVector(b.vec(lanes / 2, b.getI8Type()), address(at, 0, z));
+    SmallVector<int64_t> interleave;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      interleave.push_back(lane / 2 + lane % 2 * (lanes / 2));
+    raw = vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
+    break;
+  }
+  case LoadRecord::rows:
+  case LoadRecord::single: {
+    SmallVector<Value> elements;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (region.bits >= 8 || load.kind == LoadRecord::rows) {
+        elements.push_back(b.loadVector(b.getIntegerType(load.laneBits), address(at, lane, z)));
+        continue;
+      }
+      Value x = laneX(at, lane);
+      Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+      Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
+      Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
+      elements.push_back(b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15));
+    }
+    Type element = elements[0].getType();
+    raw = vector::FromElementsOp::create(b, b.loc, b.vec(lanes, element), elements);
+    break;
+  }
+  }
+  if (int64_t bias = codec.storedBias()) {
+    int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), flip = 0;
+    for (int64_t bit = 0; bit + region.bits <= std::max(width, load.laneBits) && bit < load.laneBits; bit += region.bits)
+      flip |= std::abs(bias) << bit;
+    raw = b.xorBits(raw, flip);
+  }
+  return raw;
+}
+
+/// Element `element` of every lane as f32: a value, or a code as a number.
+Value Product::decode(Value raw, int64_t element) {
+  VectorType f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
+  int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element], bits = region.bits;
+  auto widen = [&](bool isSigned) -> Value {
+    if (width == 32)
+      return raw;
+    return isSigned ? arith::ExtSIOp::create(b, b.loc, integers, raw).getResult()
+                    : arith::ExtUIOp::create(b, b.loc, integers, raw).getResult();
+  };
+  switch (codec.getElement()) {
+  case Element::f32:
+    return b.bitcast(f32, raw);
+  case Element::bf16: {
+    Value word = widen(false);
+    return b.bitcast(f32, offset == 16 ? b.andBits(word, 0xffff0000) : b.shl(word, 16));
+  }
+  case Element::f16: {
+    Value half = raw;
+    if (width == 32)
+      half = arith::TruncIOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), b.shrU(raw, offset));
+    return FromHalfOp::create(b, b.loc, f32, half);
+  }
+  default:
+    break;
+  }
+  Value code;
+  if (codec.isAsym())
+    code = width == bits ? widen(false) : b.andBits(b.shrU(widen(false), offset), (1 << bits) - 1);
+  else
+    code = width == bits ? widen(true) : b.shrS(b.shl(widen(false), 32 - bits - offset), 32 - bits);
+  return arith::SIToFPOp::create(b, b.loc, f32, code);
+}
+
+/// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
+void Product::step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd) {
+  Value zero;
+  SmallVector<Value> rowAddresses;
+  for (Value base : rowBases)
+    rowAddresses.push_back(b.at(base, b.mul(zRow, 4)));
+  for (int64_t k = 0; k < count; ++k) {
+    Value z = b.add(zLocal, k * load.pack);
+    SmallVector<Value> raw;
+    for (const Lanes &lanesAt : at)
+      raw.push_back(loadRaw(lanesAt, z));
+    for (int64_t e = 0; e < load.pack; ++e) {
+      SmallVector<Value> operands;
+      for (Value word : raw) {
+        Value operand = decode(word, e);
+        if (zEnd) {
+          if (!zero)
+            zero = arith::ConstantOp::create(b, b.loc, b.getZeroAttr(operand.getType()));
+          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
+          operand = arith::SelectOp::create(b, b.loc, there, operand, zero);
+        }
+        operands.push_back(operand);
+      }
+      for (int64_t r = 0; r < rows; ++r) {
+        Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], (k * load.pack + e) * 4)), lanes);
+        for (int64_t u = 0; u < vectors; ++u)
+          acc[r * vectors + u] = DotOp::create(b, b.loc, acc[r * vectors + u].getType(), acc[r * vectors + u], operands[u], row, op.getDot());
+      }
+    }
+  }
+}
+
+/// z from begin to end inside one page; z + zShift is the slot or channel, z + rowShift the column of the row operands.
+void Product::range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, int64_t rowShift) {
+  int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
+  if (isKey)
+    while (keyLength % (unroll * load.pack))
+      --unroll;
+  int64_t chunk = load.pack * unroll;
+  auto loop = [&](Value from, Value to, int64_t count, bool masked) {
+    acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
+      SmallVector<Value> sums(carried);
+      Value local = zShift ? b.KernelBuilder::add(z, zShift) : z;
+      Value limit = masked ? (zShift ? b.KernelBuilder::add(end, zShift) : end) : Value();
+      step(sums, at, local, b.add(z, rowShift), count, limit);
+      return sums;
+    });
+  };
+  if (isKey)
+    return loop(begin, end, unroll, false);
+  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), chunk), chunk));
+  loop(begin, middle, unroll, false);
+  if (chunk > 1)
+    loop(middle, end, 1, load.pack > 1);
+}
+
+SmallVector<Value> Product::run() {
+  SmallVector<Value> acc(d.tile(op.getInit()));
+  Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
+  for (int64_t r = 0; r < rows; ++r)
+    rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
+  if (isKey) {
+    APInt first;
+    bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
+    assert(constant && "a product of keys starts at a constant token of its block");
+    (void)constant;
+    SmallVector<Lanes> at;
+    for (int64_t u = 0; u < vectors; ++u) {
+      int64_t token = first.getSExtValue() + u * lanes;
+      at.push_back(place(block.pages[token / block.tokensPerPage()], b.add(block.firstSlot, token % block.tokensPerPage())));
+    }
+    range(acc, at, zBegin, zEnd, Value(), 0);
+    return acc;
+  }
+  int64_t inPage = block.tokensPerPage();
+  for (auto [i, page] : llvm::enumerate(block.pages)) {
+    SmallVector<Lanes> at;
+    for (int64_t u = 0; u < vectors; ++u)
+      at.push_back(place(page, b.add(d.scalar(op.getX()), u * lanes)));
+    Value end = zEnd;
+    if (block.pages.size() > 1)
+      end = b.max(b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, b.i64(i * inPage))));
+    range(acc, at, zBegin, end, block.pages.size() > 1 ? Value() : block.firstSlot, i * inPage);
+  }
+  return acc;
+}
+
+} // namespace
+
+SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) { return Product(d, op).run(); }
+
+} // namespace kv

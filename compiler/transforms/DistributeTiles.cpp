@@ -1,0 +1,433 @@
+// Tiles -> vectors and scalars: the only 1:N conversion. A tile of R rows and X elements over teams of L lanes becomes R * X / L
+// vectors; a tile that every lane holds becomes scalars. Homes become addresses in the item's scratch, blocks become page addresses.
+//
+//   %s = arith.mulf %a, %b : tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+//   ->  four arith.mulf : vector<16xf32>
+//
+// What is left of the dialect are the neutral instructions kv.dot, kv.exp2, kv.from_half, kv.to_half on vectors.
+#include "compiler/transforms/Distributor.h"
+#include "compiler/transforms/Passes.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace kv {
+
+Distributor::Distributor(func::FuncOp func) : b(func), func(func) {}
+
+void Distributor::run() {
+  mlir::Region body;
+  body.takeBody(func.getBody());
+  Block *entry = func.addEntryBlock();
+  for (auto [from, to] : llvm::zip(body.front().getArguments(), entry->getArguments()))
+    scalars.map(from, to);
+  b.setInsertionPointToEnd(entry);
+  b.step = entry->getArgument(0);
+  b.item = entry->getArgument(1);
+  scratch = b.itemPtr(offsetof(kv_item, scratch));
+  distribute(body.front());
+  func->setAttr("kv.scratch_bytes", b.getI64IntegerAttr(scratchBytes));
+  body.dropAllReferences();
+}
+
+Type Distributor::partType(RankedTensorType type) {
+  TileAttr tile = encoding(type);
+  return tile.getDim() < 0 ? type.getElementType() : VectorType::get({tile.getLanes()}, type.getElementType());
+}
+
+Value Distributor::homeAddress(Value home, Value row, Value column) {
+  auto type = cast<MemRefType>(home.getType());
+  int64_t bytes = VectorBuilder::elementBytes(type.getElementType());
+  Value offset = b.mul(b.add(b.mul(row, type.getDimSize(1)), column), bytes);
+  return b.at(scalar(home), offset);
+}
+
+void Distributor::distribute(Block &block) {
+  for (Operation &op : block)
+    distribute(op);
+}
+
+void Distributor::distribute(Operation &op) {
+  b.loc = op.getLoc();
+  llvm::TypeSwitch<Operation *>(&op)
+      .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp, AcquireOp,
+            ReadOp, ParameterAddressOp, ScatterOp, PaceOp>([&](auto concrete) { convert(concrete); })
+      .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
+      .Case([&](RowsOp rows) {
+        SmallVector<Value> parts;
+        for (Value value : rows.getValues())
+          parts.push_back(scalar(value));
+        tiles[rows.getTile()] = parts;
+      })
+      .Case([&](RowOp row) { scalars.map(row.getValue(), tile(row.getSource())[0]); })
+      .Default([&](Operation *other) {
+        bool onTiles = llvm::any_of(other->getResultTypes(), llvm::IsaPred<RankedTensorType>);
+        if (onTiles)
+          convertElementwise(*other);
+        else
+          b.clone(*other, scalars);
+      });
+}
+
+/// One op on tiles becomes the same op on each of their parts.
+void Distributor::convertElementwise(Operation &op) {
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  SmallVector<Value> parts;
+  for (size_t i = 0, count = tile(op.getOperand(0)).size(); i < count; ++i) {
+    SmallVector<Value> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(isa<RankedTensorType>(operand.getType()) ? tile(operand)[i] : scalar(operand));
+    OperationState state(b.loc, op.getName(), operands, {partType(type)}, op.getAttrs());
+    parts.push_back(b.create(state)->getResult(0));
+  }
+  tiles[op.getResult(0)] = parts;
+}
+
+//===- control flow ----------------------------------------------------------------------------------------------------------===//
+
+void Distributor::convert(scf::ForOp op) {
+  SmallVector<Value> init;
+  for (Value value : op.getInitArgs())
+    if (isa<RankedTensorType>(value.getType()))
+      llvm::append_range(init, tile(value));
+    else
+      init.push_back(scalar(value));
+  auto loop = scf::ForOp::create(b, b.loc, scalar(op.getLowerBound()), scalar(op.getUpperBound()), scalar(op.getStep()), init);
+  scalars.map(op.getInductionVar(), loop.getInductionVar());
+  // Carried tiles take as many of the new loop's values as they have parts.
+  auto bind = [&](ValueRange from, ValueRange to) {
+    size_t next = 0;
+    for (auto [value, initial] : llvm::zip(from, op.getInitArgs())) {
+      size_t count = isa<RankedTensorType>(value.getType()) ? tile(initial).size() : 1;
+      if (isa<RankedTensorType>(value.getType()))
+        tiles[value] = SmallVector<Value>(to.slice(next, count));
+      else
+        scalars.map(value, to[next]);
+      next += count;
+    }
+  };
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    bind(op.getRegionIterArgs(), loop.getRegionIterArgs());
+    for (Operation &inner : op.getBody()->without_terminator())
+      distribute(inner);
+    if (!init.empty()) {
+      SmallVector<Value> yielded;
+      for (Value value : op.getBody()->getTerminator()->getOperands())
+        if (isa<RankedTensorType>(value.getType()))
+          llvm::append_range(yielded, tile(value));
+        else
+          yielded.push_back(scalar(value));
+      scf::YieldOp::create(b, b.loc, yielded);
+    }
+  }
+  bind(op.getResults(), loop.getResults());
+}
+
+/// Conditions of level 1 yield scalars only.
+void Distributor::convert(scf::IfOp op) {
+  auto copy = scf::IfOp::create(b, b.loc, op.getResultTypes(), scalar(op.getCondition()), !op.getElseRegion().empty());
+  for (auto [from, to] : llvm::zip(op->getRegions(), copy->getRegions())) {
+    if (from.empty())
+      continue;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&to.front());
+    for (Operation &inner : from.front().without_terminator())
+      distribute(inner);
+    if (op.getNumResults()) {
+      SmallVector<Value> yielded;
+      for (Value value : from.front().getTerminator()->getOperands())
+        yielded.push_back(scalar(value));
+      scf::YieldOp::create(b, b.loc, yielded);
+    }
+  }
+  for (auto [from, to] : llvm::zip(op.getResults(), copy.getResults()))
+    scalars.map(from, to);
+}
+
+//===- scratch and tensors ---------------------------------------------------------------------------------------------------===//
+
+void Distributor::convert(ScratchOp op) {
+  auto type = cast<MemRefType>(op.getHome().getType());
+  scalars.map(op.getHome(), b.at(scratch, scratchBytes));
+  int64_t bytes = type.getNumElements() * VectorBuilder::elementBytes(type.getElementType());
+  scratchBytes += (bytes + 63) / 64 * 64;
+}
+
+void Distributor::convert(FetchOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  Type part = partType(type);
+  int64_t lanes = isa<VectorType>(part) ? encoding(type).getLanes() : 1;
+  int64_t columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  SmallVector<Value> parts;
+  for (int64_t r = 0; r < type.getDimSize(0); ++r)
+    for (int64_t c = 0; c < columns; c += lanes)
+      parts.push_back(b.loadVector(part, homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), b.add(scalar(op.getColumn()), c))));
+  tiles[op.getTile()] = parts;
+}
+
+void Distributor::convert(StoreOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = type.getRank() == 2 ? encoding(type).getLanes() : 1;
+  int64_t columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  ArrayRef<Value> parts = tile(op.getTile());
+  for (int64_t r = 0; r < type.getDimSize(0); ++r)
+    for (int64_t c = 0; c < columns; c += lanes)
+      b.storeVector(parts[(r * columns + c) / lanes],
+                    homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), b.add(scalar(op.getColumn()), c)));
+}
+
+void Distributor::convert(LoadOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
+  VectorType f32 = b.vec(lanes, b.getF32Type());
+  SmallVector<Value> parts;
+  for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
+    Value address = b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes));
+    if (op.getStored().isF32()) {
+      parts.push_back(b.loadVector(f32, address));
+      continue;
+    }
+    Value bits = b.loadVector(b.vec(lanes, b.getI16Type()), address);
+    if (op.getStored().isF16()) {
+      parts.push_back(FromHalfOp::create(b, b.loc, f32, bits));
+      continue;
+    }
+    Value wide = arith::ExtUIOp::create(b, b.loc, b.vec(lanes, b.getI32Type()), bits);
+    parts.push_back(b.bitcast(f32, b.shl(wide, 16)));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+void Distributor::convert(SaveOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
+  ArrayRef<Value> parts = tile(op.getTile());
+  VectorType bits = b.vec(lanes, b.getI16Type());
+  for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
+    Value value = parts[c / lanes];
+    if (op.getStored().isF16())
+      value = ToHalfOp::create(b, b.loc, bits, value);
+    else if (op.getStored().isBF16())
+      value = arith::TruncIOp::create(b, b.loc, bits, b.bfloatBits(value));
+    b.storeVector(value, b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes)));
+  }
+}
+
+void Distributor::convert(EncodeOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes();
+  VectorType integers = b.vec(lanes, b.getI32Type());
+  SmallVector<Value> parts;
+  for (Value part : tile(op.getSource())) {
+    if (op.getElement() == Element::f32)
+      parts.push_back(b.bitcast(integers, part));
+    else if (op.getElement() == Element::bf16)
+      parts.push_back(b.bfloatBits(part));
+    else
+      parts.push_back(
+          arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), part)));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+//===- shapes ----------------------------------------------------------------------------------------------------------------===//
+
+void Distributor::convert(IndexOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes();
+  Value start = b.broadcast(scalar(op.getStart()), lanes);
+  SmallVector<Value> parts;
+  for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
+    SmallVector<int32_t> numbers;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      numbers.push_back(int32_t(c + lane));
+    Value steps = arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(b.vec(lanes, b.getI32Type()), ArrayRef(numbers)));
+    parts.push_back(b.KernelBuilder::add(start, steps));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+void Distributor::convert(SpreadOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  TileAttr placed = encoding(type);
+  int64_t lanes = placed.getLanes();
+  auto fill = [&](Value value) { return placed.getDim() < 0 ? value : b.broadcast(value, lanes); };
+  SmallVector<Value> parts;
+  auto source = dyn_cast<RankedTensorType>(op.getSource().getType());
+  if (!source) {
+    parts.assign(type.getNumElements() / lanes, fill(scalar(op.getSource())));
+  } else {
+    int64_t columns = type.getDimSize(1) / lanes;
+    for (int64_t r = 0; r < type.getDimSize(0); ++r) {
+      Value row = op.getDim() == 0 ? fill(tile(op.getSource())[r]) : Value();
+      for (int64_t c = 0; c < columns; ++c)
+        parts.push_back(row ? row : tile(op.getSource())[c]);
+    }
+  }
+  tiles[op.getTile()] = parts;
+}
+
+/// Along registers first, then across lanes by halves: the same order for every length.
+void Distributor::convert(ReduceOp op) {
+  auto source = cast<RankedTensorType>(op.getSource().getType());
+  int64_t lanes = encoding(source).getLanes(), columns = source.getDimSize(1) / lanes;
+  auto combine = [&](Value x, Value y) -> Value {
+    switch (op.getKind()) {
+    case Reduction::add:
+      return b.addf(x, y);
+    case Reduction::max:
+      return b.maxf(x, y);
+    case Reduction::min: {
+      Value less = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OLT, x, y);
+      return arith::SelectOp::create(b, b.loc, less, x, y);
+    }
+    }
+    llvm_unreachable("all reductions are handled");
+  };
+  SmallVector<Value> parts;
+  for (int64_t r = 0; r < source.getDimSize(0); ++r) {
+    Value total = tile(op.getSource())[r * columns];
+    for (int64_t c = 1; c < columns; ++c)
+      total = combine(total, tile(op.getSource())[r * columns + c]);
+    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
+      SmallVector<int64_t> low, high;
+      for (int64_t lane = 0; lane < half; ++lane) {
+        low.push_back(lane);
+        high.push_back(lane + half);
+      }
+      total = combine(vector::ShuffleOp::create(b, b.loc, total, total, low), vector::ShuffleOp::create(b, b.loc, total, total, high));
+    }
+    parts.push_back(vector::ExtractOp::create(b, b.loc, total, ArrayRef<int64_t>{0}));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+//===- the cache -------------------------------------------------------------------------------------------------------------===//
+
+void Distributor::convert(AcquireOp op) {
+  auto type = cast<BlockType>(op.getBlock().getType());
+  BlockPages pages;
+  pages.map = mapPage(type.getCache());
+  pages.tokens = type.getTokens();
+  int64_t slots = pages.map.slots;
+  bool several = slots < pages.tokens && pages.tokens % slots == 0 && slots % 16 == 0;
+  pages.ragged = !several && slots % pages.tokens != 0;
+  pages.head = scalar(op.getHead());
+  Value token = scalar(op.getToken()), first = b.div(token, slots);
+  Value last = b.div(b.sub(b.add(token, scalar(op.getCount())), b.i64(1)), slots);
+  pages.firstSlot = several ? b.i64(0) : b.sub(token, b.mul(first, slots));
+  for (int64_t i = 0; i < (several ? pages.tokens / slots : 1); ++i) {
+    Value index = i ? b.min(b.add(first, i), last) : first;
+    Value number = b.entry(scalar(op.getTable()), index);
+    pages.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
+  }
+  blocks[op.getBlock()] = pages;
+}
+
+static const Region &parameterRegion(const PageMap &map, Stream stream, Parameter parameter) {
+  if (stream == Stream::key)
+    return parameter == Parameter::scale ? *map.keyScale : *map.keyZero;
+  return parameter == Parameter::scale ? *map.valueScale : *map.valueZero;
+}
+
+void Distributor::convert(ReadOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  const Region &region = parameterRegion(block.map, op.getStream(), op.getParameter());
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes();
+  APInt firstToken;
+  bool constant = matchPattern(op.getToken(), m_ConstantInt(&firstToken));
+  assert(constant && "a read starts at a constant token of its block");
+  (void)constant;
+  SmallVector<Value> parts;
+  for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
+    int64_t token = firstToken.getSExtValue() + c, page = token / block.tokensPerPage();
+    Value slot = b.add(block.firstSlot, token % block.tokensPerPage());
+    if (block.ragged) // stay inside the region: what lies past the end is masked
+      slot = b.min(slot, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
+    Value address = b.elementAddress(region, block.pages[page], b.element(region, block.head, slot, scalar(op.getGroup())));
+    if (region.bits == 32)
+      parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
+    else
+      parts.push_back(FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()),
+                                         b.loadVector(b.vec(lanes, b.getI16Type()), address)));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+void Distributor::convert(ParameterAddressOp op) {
+  PageMap map = mapPage(cast<CacheType>(op.getCache()));
+  const Region &region = parameterRegion(map, op.getStream(), op.getParameter());
+  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), scalar(op.getGroup()));
+  scalars.map(op.getAddress(), b.elementAddress(region, scalar(op.getPage()), index));
+}
+
+/// Channels that lie together are stored together; the loop over them is rolled, append is not bound by it.
+void Distributor::convert(ScatterOp op) {
+  auto cache = cast<CacheType>(op.getCache());
+  PageMap map = mapPage(cache);
+  const Region &region = op.getStream() == Stream::key ? map.key : map.value;
+  int64_t dim = op.getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  const Axis &fastest = region.axes.back();
+  int64_t run = 1; // consecutive channels in consecutive elements
+  if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)
+    while (run < 16 && fastest.extent % (run * 2) == 0 && dim % (run * 2) == 0)
+      run *= 2;
+  Value home = scalar(op.getBits()), page = scalar(op.getPage());
+  b.loop(b.i64(0), b.i64(dim), run, [&](Value channel) {
+    Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), channel);
+    Value address = b.elementAddress(region, page, index);
+    Value source = b.at(home, b.mul(channel, 4));
+    if (region.bits >= 8) {
+      Type stored = b.getIntegerType(region.bits);
+      Value bits = b.loadVector(run > 1 ? Type(b.vec(run, b.getI32Type())) : Type(b.getI32Type()), source);
+      if (region.bits < 32)
+        bits = arith::TruncIOp::create(b, b.loc, run > 1 ? Type(b.vec(run, stored)) : stored, bits);
+      b.storeVector(bits, address);
+      return;
+    }
+    Value low = b.andBits(b.load(b.getI32Type(), source), 15);
+    if (run > 1) { // two channels share a byte
+      for (int64_t i = 0; i < run; i += 2) {
+        Value first = i ? b.andBits(b.load(b.getI32Type(), b.at(source, i * 4)), 15) : low;
+        Value second = b.shl(b.andBits(b.load(b.getI32Type(), b.at(source, i * 4 + 4)), 15), 4);
+        Value byte = arith::TruncIOp::create(b, b.loc, b.getI8Type(), arith::OrIOp::create(b, b.loc, first, second));
+        b.storeVector(byte, b.at(address, i / 2));
+      }
+      return;
+    }
+    // The other half of the byte belongs to another token or channel.
+    Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
+    Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
+    Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
+    Value byte = arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole),
+                                      arith::ShLIOp::create(b, b.loc, low, shift));
+    b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
+  });
+}
+
+void Distributor::convert(PaceOp op) {}
+
+//===- pass ------------------------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+struct DistributeTiles : PassWrapper<DistributeTiles, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DistributeTiles)
+  StringRef getArgument() const final { return "kv-distribute-tiles"; }
+  StringRef getDescription() const final { return "turn tiles into vectors and scalars"; }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<vector::VectorDialect>(); }
+
+  void runOnOperation() override {
+    if (getOperation()->hasAttr("kv.kernel"))
+      Distributor(getOperation()).run();
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createDistributeTilesPass() { return std::make_unique<DistributeTiles>(); }
+
+} // namespace kv

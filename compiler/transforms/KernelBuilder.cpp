@@ -1,0 +1,72 @@
+#include "compiler/transforms/KernelBuilder.h"
+
+using namespace mlir;
+
+namespace kv {
+
+KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, Attribute schedule)
+    : OpBuilder(module.getContext()), loc(loc) {
+  setInsertionPointToEnd(module.getBody());
+  func = func::FuncOp::create(*this, loc, symbol, getFunctionType({ptr(), ptr()}, {}));
+  func->setAttr("kv.kernel", getUnitAttr());
+  if (schedule)
+    func->setAttr("kv.schedule", schedule);
+  Block *body = func.addEntryBlock();
+  step = body->getArgument(0);
+  item = body->getArgument(1);
+  setInsertionPointToEnd(body);
+  setInsertionPoint(func::ReturnOp::create(*this, loc));
+}
+
+void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
+  auto op = scf::ForOp::create(*this, loc, begin, end, i64(step));
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+SmallVector<Value> KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange init,
+                                       function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(*this, loc, begin, end, i64(step), init);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  SmallVector<Value> results = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(*this, loc, results);
+  return SmallVector<Value>(op.getResults());
+}
+
+Value KernelBuilder::sequenceTable(CacheType cache, Value seq) {
+  Value table = stepPtr(offsetof(kv_step, block_table)), stride = stepI64(offsetof(kv_step, block_table_stride));
+  Value row = at(table, mul(mul(seq, stride), 4));
+  if (cache.getLayout().getKind() != LayoutKind::dense)
+    return row;
+  Value own = LLVM::AllocaOp::create(*this, loc, ptr(), getI32Type(), i64(1), 4);
+  store(toI32(seq), own);
+  Value none = LLVM::ICmpOp::create(*this, loc, LLVM::ICmpPredicate::eq, table, LLVM::ZeroOp::create(*this, loc, ptr()));
+  return LLVM::SelectOp::create(*this, loc, none, own, row);
+}
+
+void KernelBuilder::ifThen(Value condition, function_ref<void()> then) {
+  auto op = scf::IfOp::create(*this, loc, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  then();
+}
+
+void KernelBuilder::ifElse(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(*this, loc, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  then();
+  setInsertionPointToStart(op.elseBlock());
+  otherwise();
+}
+
+int64_t rowChunk(int64_t channels) {
+  int64_t chunk = 64;
+  while (channels % chunk)
+    chunk /= 2;
+  return chunk;
+}
+
+} // namespace kv

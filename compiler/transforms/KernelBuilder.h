@@ -1,0 +1,114 @@
+// What every kernel of level 1 needs: integer arithmetic on i64, the fields of kv_step and kv_item, tiles of constants.
+#ifndef KV_KERNEL_BUILDER_H
+#define KV_KERNEL_BUILDER_H
+
+#include "dialect/KvOps.h"
+#include "kv/kv_abi.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <cstddef>
+
+namespace kv {
+
+/// The kinds of function a level-0 function turns into; `name.append`, `name.attend`, `name.merge` until emission renames them.
+inline std::string kernelSymbol(llvm::StringRef name, llvm::StringRef kind) { return (name + "." + kind).str(); }
+
+class KernelBuilder : public mlir::OpBuilder {
+public:
+  using Value = mlir::Value;
+  mlir::Location loc;
+  Value step, item;
+
+  /// Starts `symbol(ptr step, ptr item)` at the end of `module`; the builder stands before its return.
+  KernelBuilder(mlir::ModuleOp module, mlir::Location loc, llvm::StringRef symbol, mlir::Attribute schedule);
+
+  /// Continues in a function that is there; step and item are the caller's to set.
+  explicit KernelBuilder(mlir::func::FuncOp func) : OpBuilder(func.getContext()), loc(func.getLoc()), func(func) {}
+
+  mlir::func::FuncOp function() const { return func; }
+
+  Value i64(int64_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI64IntegerAttr(value)); }
+  Value i32(int32_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI32IntegerAttr(value)); }
+  Value f32(double value) { return mlir::arith::ConstantOp::create(*this, loc, getF32FloatAttr(value)); }
+  Value add(Value a, Value b) { return mlir::arith::AddIOp::create(*this, loc, a, b); }
+  Value sub(Value a, Value b) { return mlir::arith::SubIOp::create(*this, loc, a, b); }
+  Value mul(Value a, Value b) { return mlir::arith::MulIOp::create(*this, loc, a, b); }
+  Value mul(Value a, int64_t b) { return b == 1 ? a : mul(a, i64(b)); }
+  Value add(Value a, int64_t b) { return b == 0 ? a : add(a, i64(b)); }
+  /// Of numbers that are never negative.
+  Value div(Value a, int64_t b) { return b == 1 ? a : mlir::arith::DivUIOp::create(*this, loc, a, i64(b)).getResult(); }
+  Value rem(Value a, int64_t b) { return b == 1 ? i64(0) : mlir::arith::RemUIOp::create(*this, loc, a, i64(b)).getResult(); }
+  Value min(Value a, Value b) { return mlir::arith::MinSIOp::create(*this, loc, a, b); }
+  Value max(Value a, Value b) { return mlir::arith::MaxSIOp::create(*this, loc, a, b); }
+  Value toI32(Value a) { return mlir::arith::TruncIOp::create(*this, loc, getI32Type(), a); }
+  Value toI64(Value a) { return mlir::arith::ExtSIOp::create(*this, loc, getI64Type(), a); }
+
+  Value addf(Value a, Value b) { return mlir::arith::AddFOp::create(*this, loc, a, b); }
+  Value subf(Value a, Value b) { return mlir::arith::SubFOp::create(*this, loc, a, b); }
+  Value mulf(Value a, Value b) { return mlir::arith::MulFOp::create(*this, loc, a, b); }
+  /// The greater of the two; b where either is NaN.
+  Value maxf(Value a, Value b) {
+    Value greater = mlir::arith::CmpFOp::create(*this, loc, mlir::arith::CmpFPredicate::OGT, a, b);
+    return mlir::arith::SelectOp::create(*this, loc, greater, a, b);
+  }
+  Value exp2(Value x) { return Exp2Op::create(*this, loc, x.getType(), x); }
+
+  mlir::LLVM::LLVMPointerType ptr() { return mlir::LLVM::LLVMPointerType::get(getContext()); }
+  /// base + offset bytes
+  Value at(Value base, Value offset) {
+    return mlir::LLVM::GEPOp::create(*this, loc, ptr(), getI8Type(), base, mlir::ArrayRef<mlir::LLVM::GEPArg>{offset});
+  }
+  Value at(Value base, int64_t offset) {
+    return mlir::LLVM::GEPOp::create(*this, loc, ptr(), getI8Type(), base, mlir::ArrayRef<mlir::LLVM::GEPArg>{int32_t(offset)});
+  }
+  Value load(mlir::Type type, Value address) { return mlir::LLVM::LoadOp::create(*this, loc, type, address); }
+  void store(Value value, Value address) { mlir::LLVM::StoreOp::create(*this, loc, value, address); }
+
+  Value stepI64(size_t offset) { return load(getI64Type(), at(step, offset)); }
+  Value stepPtr(size_t offset) { return load(ptr(), at(step, offset)); }
+  Value itemI64(size_t offset) { return load(getI64Type(), at(item, offset)); }
+  Value itemPtr(size_t offset) { return load(ptr(), at(item, offset)); }
+  /// table[index] of an int32_t table, as i64.
+  Value entry(Value table, Value index) { return toI64(load(getI32Type(), at(table, mul(index, 4)))); }
+
+  mlir::RankedTensorType tile(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
+    return mlir::RankedTensorType::get(shape, element);
+  }
+  mlir::RankedTensorType tileF32(llvm::ArrayRef<int64_t> shape) { return tile(shape, getF32Type()); }
+  Value spread(Value source, int64_t dim, mlir::RankedTensorType type) { return SpreadOp::create(*this, loc, type, source, dim); }
+  Value spreadLike(Value scalar, Value like) {
+    auto type = mlir::cast<mlir::RankedTensorType>(like.getType());
+    return spread(scalar, 0, type.clone(scalar.getType()));
+  }
+  Value scratch(llvm::StringRef name, int64_t rows, int64_t columns, mlir::Type element) {
+    return ScratchOp::create(*this, loc, mlir::MemRefType::get({rows, columns}, element), name);
+  }
+  Value fetch(Value home, Value row, Value column, llvm::ArrayRef<int64_t> shape) {
+    return FetchOp::create(*this, loc, tile(shape, mlir::cast<mlir::MemRefType>(home.getType()).getElementType()), home, row, column);
+  }
+  void put(Value tile, Value home, Value row, Value column) { StoreOp::create(*this, loc, tile, home, row, column); }
+
+  /// for (i = begin; i < end; i += step) body(i)
+  void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
+  /// The same with carried values.
+  llvm::SmallVector<Value> loop(Value begin, Value end, int64_t step, mlir::ValueRange init,
+                                llvm::function_ref<llvm::SmallVector<Value>(Value, mlir::ValueRange)> body);
+  /// Address of the page numbers of a sequence: its row of the block table, or its own number where a dense cache has no table.
+  Value sequenceTable(CacheType cache, Value seq);
+
+  void ifThen(Value condition, llvm::function_ref<void()> then);
+  void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+
+private:
+  mlir::func::FuncOp func;
+};
+
+/// How many channels of a row one tile holds: the greatest power of two up to 64 that divides `channels`.
+int64_t rowChunk(int64_t channels);
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,48 @@
+// The score region of an attend, evaluated on tiles: every scalar op becomes the same op on tiles.
+#include "compiler/transforms/AttendKernel.h"
+
+using namespace mlir;
+
+namespace kv {
+
+Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queries, Value heads, Value tokens,
+                  function_ref<Value(unsigned)> array) {
+  auto type = cast<RankedTensorType>(s.getType());
+  Block &block = spec.score->front();
+  DenseMap<Value, Value> tiles;
+  tiles[block.getArgument(0)] = s;
+  RankedTensorType integers = type.clone(b.getI32Type());
+  if (!block.getArgument(1).use_empty())
+    tiles[block.getArgument(1)] = b.spread(queries, 0, integers);
+  if (!block.getArgument(2).use_empty())
+    tiles[block.getArgument(2)] = b.spread(tokens, 1, integers);
+  // The head is an index: it is either converted to a number or used to read a declared array.
+  Value head = block.getArgument(3);
+  for (Operation &op : block) {
+    if (auto yield = dyn_cast<YieldOp>(op))
+      return tiles.lookup(yield.getValue());
+    if (op.getName().getStringRef() == "tensor.extract") {
+      auto param = cast<BlockArgument>(op.getOperand(0));
+      unsigned index = param.getArgNumber() - cast<BlockArgument>(spec.params.front()).getArgNumber();
+      tiles[op.getResult(0)] = b.spread(array(index), 0, type);
+      continue;
+    }
+    if (isa<arith::IndexCastOp>(op) && op.getOperand(0) == head) {
+      tiles[op.getResult(0)] = b.spread(heads, 0, integers);
+      continue;
+    }
+    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      Value scalar = b.clone(op)->getResult(0);
+      tiles[constant] = b.spreadLike(scalar, s);
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(tiles.lookup(operand));
+    OperationState state(b.loc, op.getName(), operands, {type.clone(op.getResult(0).getType())}, op.getAttrs());
+    tiles[op.getResult(0)] = b.create(state)->getResult(0);
+  }
+  llvm_unreachable("a score region ends in kv.yield");
+}
+
+} // namespace kv

@@ -1,0 +1,161 @@
+// Decides how each level-0 op is computed and writes it down as a #kv.schedule; resolves `auto` orders. Every later pass reads only
+// that. The one pass that looks at the target, through Capabilities.
+//
+// A `schedule NAME for TARGET` of the source overrides single numbers; what does not fit is an error, never rounded in silence.
+#include "compiler/transforms/Passes.h"
+#include "dialect/KvOps.h"
+#include "dialect/Storage.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+int64_t roundUp(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+
+/// Largest power of two u <= limit with u * lanes dividing `extent`; at least 1.
+int64_t vectorsPerSlice(int64_t limit, int64_t lanes, int64_t extent) {
+  int64_t u = 1;
+  while (u * 2 <= limit && extent % (u * 2 * lanes) == 0)
+    u *= 2;
+  return u;
+}
+
+/// The numbers of a schedule before they are written as an attribute.
+struct Choice {
+  int64_t rows = 1, block = 64, split = 2048, queryBlock = 1, lanes = 4, unroll = 0, prefetch = 1;
+  Dot keyDot = Dot::f32, valueDot = Dot::f32;
+};
+
+struct SelectSchedule : PassWrapper<SelectSchedule, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SelectSchedule)
+  explicit SelectSchedule(const Capabilities &capabilities) : capabilities(capabilities) {}
+  StringRef getArgument() const final { return "kv-select-schedule"; }
+  StringRef getDescription() const final { return "choose the schedule of every op and resolve automatic orders"; }
+
+  void runOnOperation() override {
+    for (func::FuncOp func : getOperation().getOps<func::FuncOp>()) {
+      resolveOrders(func);
+      WalkResult result = func.walk([&](Operation *op) {
+        if (auto append = dyn_cast<AppendOp>(op))
+          return write(op, append.getCache().getType(), 1, 1, Accuracy::exact, DictionaryAttr());
+        if (auto attend = dyn_cast<AttendOp>(op))
+          return select(attend);
+        if (auto fused = dyn_cast<AppendAttendOp>(op))
+          return select(fused);
+        return WalkResult::advance();
+      });
+      if (result.wasInterrupted())
+        return signalPassFailure();
+    }
+  }
+
+private:
+  Capabilities capabilities;
+
+  static void resolveOrders(func::FuncOp func) {
+    SmallVector<Type> inputs;
+    for (BlockArgument argument : func.getArguments()) {
+      if (auto cache = dyn_cast<CacheType>(argument.getType()))
+        argument.setType(resolveAuto(cache));
+      inputs.push_back(argument.getType());
+    }
+    func.setFunctionType(FunctionType::get(func.getContext(), inputs, func.getResultTypes()));
+  }
+
+  template <typename OpType>
+  WalkResult select(OpType op) {
+    int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1);
+    DictionaryAttr overrides;
+    if (DictionaryAttr all = op.getSchedulesAttr())
+      overrides = all.getAs<DictionaryAttr>(capabilities.name);
+    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(), op.getMaxQueries(), op.getAccuracy(),
+                 overrides);
+  }
+
+  WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
+    Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
+    if (overrides && failed(applyOverrides(op, cache, overrides, choice)))
+      return WalkResult::interrupt();
+    CodecAttr key = cache.getKey(), value = cache.getValue();
+    int64_t budget = capabilities.registers >= 32 ? 24 : 10;
+    // Grouped codes need a second set of accumulators, one inside the group.
+    bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
+    int64_t keyVectors = vectorsPerSlice(std::max<int64_t>(1, budget / (choice.rows * (grouped ? 2 : 1))), choice.lanes, choice.block);
+    int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
+    int64_t valueVectors = vectorsPerSlice(std::max<int64_t>(1, budget / choice.rows), choice.lanes, columns);
+    op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
+                                              choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes, choice.unroll,
+                                              choice.prefetch, choice.keyDot, choice.valueDot));
+    return WalkResult::advance();
+  }
+
+  Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
+    Choice choice;
+    int64_t tiles = (group + 7) / 8;
+    choice.rows = (group + tiles - 1) / tiles;
+    choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 64 / group));
+    int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
+    choice.lanes = std::gcd(capabilities.lanes, columns);
+    choice.block = capabilities.lanes >= 16 ? 64 : 32;
+    int64_t page = cache.getLayout().getSlots();
+    bool dense = cache.getLayout().getKind() == LayoutKind::dense;
+    choice.block = std::min(choice.block, roundUp(page, 16));
+    if (!dense && page < choice.block && !(page % 16 == 0 && choice.block % page == 0))
+      choice.block = roundUp(page, 16);
+    choice.split = roundUp(2048, splitUnit(cache, choice.block));
+    return choice;
+  }
+
+  /// A split is a multiple of this many tokens: whole blocks and, where blocks end with their page, whole pages.
+  static int64_t splitUnit(CacheType cache, int64_t block) {
+    int64_t page = cache.getLayout().getSlots();
+    if (cache.getLayout().getKind() == LayoutKind::dense || page % block == 0 || block % page == 0)
+      return block;
+    return std::lcm(page, int64_t(16));
+  }
+
+  LogicalResult applyOverrides(Operation *op, CacheType cache, DictionaryAttr overrides, Choice &choice) {
+    auto number = [&](StringRef key, int64_t &target) {
+      if (auto value = overrides.getAs<IntegerAttr>(key))
+        target = value.getInt();
+    };
+    number("block", choice.block);
+    number("unroll", choice.unroll);
+    number("prefetch", choice.prefetch);
+    int64_t page = cache.getLayout().getSlots();
+    bool dense = cache.getLayout().getKind() == LayoutKind::dense;
+    if (choice.block % 16 || choice.block < 16 || choice.block > 256)
+      return op->emitOpError() << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
+    if (!dense && choice.block > page && !(page % 16 == 0 && choice.block % page == 0) && choice.block != roundUp(page, 16))
+      return op->emitOpError() << "expected a `block` of whole pages of " << page << " slots, got " << choice.block;
+    if (choice.unroll < 0 || choice.unroll > 16)
+      return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;
+    if (choice.prefetch < 0 || choice.prefetch > 8)
+      return op->emitOpError() << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
+    int64_t unit = splitUnit(cache, choice.block);
+    choice.split = roundUp(choice.split, unit);
+    number("split", choice.split);
+    if (choice.split % unit || choice.split < unit)
+      return op->emitOpError() << "expected a `split` that is a multiple of " << unit << " tokens, got " << choice.split;
+    if (auto dot = overrides.getAs<StringAttr>("dot")) {
+      const auto *entry = llvm::find_if(capabilities.dots, [&](const auto &e) { return e.second == dot.getValue(); });
+      if (entry == capabilities.dots.end())
+        return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << dot.getValue() << "`";
+      if (entry->first == Dot::f32)
+        choice.keyDot = choice.valueDot = Dot::f32;
+    }
+    return success();
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createSelectSchedulePass(const Capabilities &capabilities) {
+  return std::make_unique<SelectSchedule>(capabilities);
+}
+
+} // namespace kv

@@ -1,0 +1,92 @@
+#include "compiler/transforms/StreamAccess.h"
+
+using namespace mlir;
+
+namespace kv {
+
+/// The digits of one coordinate at the fast end of a region: they cover `coordinate % span` exactly.
+struct FastRun {
+  int64_t span = 1;
+  size_t digits = 0;
+};
+
+/// The longest run of the fastest axes that belong to `coordinate` and cover it from its lowest digit, spanning at most `limit`.
+static FastRun fastRun(ArrayRef<Axis> axes, char coordinate, int64_t limit) {
+  FastRun best;
+  SmallVector<std::pair<int64_t, int64_t>> seen; // divisor, extent
+  for (const Axis &axis : llvm::reverse(axes)) {
+    if (axis.digit.coordinate != coordinate)
+      break;
+    seen.push_back({axis.digit.divisor, axis.extent});
+    auto sorted = seen;
+    llvm::sort(sorted);
+    int64_t span = 1;
+    bool whole = true;
+    for (auto [divisor, extent] : sorted) {
+      whole &= divisor == span;
+      span *= extent;
+    }
+    if (whole && span <= limit)
+      best = {span, seen.size()};
+  }
+  return best;
+}
+
+static SmallVector<int64_t> bitOffsets(const Region &region, char z, int64_t pack) {
+  SmallVector<int64_t> offsets;
+  for (int64_t i = 0; i < pack; ++i)
+    offsets.push_back((z == 't' ? region.element(0, i, 0) : region.element(0, 0, i)) * region.bits);
+  return offsets;
+}
+
+LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment) {
+  ArrayRef<Axis> axes = region.axes;
+  // z digits inside a lane, then x.
+  FastRun inner = fastRun(axes, z, 32 / region.bits);
+  ArrayRef<Axis> outer = axes.drop_back(inner.digits);
+  bool aligned = alignment % inner.span == 0;
+  if (aligned && !outer.empty()) {
+    const Axis &axis = outer.back();
+    bool lanesTogether = axis.digit.coordinate == x && axis.digit.divisor == 1 && axis.extent % lanes == 0;
+    int64_t laneBits = inner.span * region.bits;
+    if (lanesTogether && (laneBits == 8 || laneBits == 16 || laneBits == 32))
+      return {LoadRecord::vector, inner.span, laneBits, bitOffsets(region, z, inner.span)};
+    if (lanesTogether && laneBits == 4 && lanes % 2 == 0)
+      return {LoadRecord::halves, 1, region.bits, {0}};
+  }
+  // A whole row of z: read 32, 16 or 8 bits of it for each lane, as far as a range of z is aligned.
+  FastRun row = fastRun(axes, z, INT64_MAX);
+  for (int64_t bits : {32, 16, 8})
+    if (bits > region.bits && row.span * region.bits % bits == 0 && alignment % (bits / region.bits) == 0) {
+      int64_t pack = bits / region.bits;
+      SmallVector<int64_t> offsets = bitOffsets(region, z, pack);
+      if (llvm::all_of(offsets, [&](int64_t offset) { return offset < bits; }))
+        return {LoadRecord::rows, pack, bits, offsets};
+    }
+  return {LoadRecord::single, 1, region.bits, {0}};
+}
+
+int64_t linearStride(const Region &region, char z, int64_t step) {
+  SmallVector<Axis> own;
+  for (const Axis &axis : region.axes)
+    if (axis.digit.coordinate == z && axis.digit.divisor * axis.extent > step)
+      own.push_back(axis);
+    else if (axis.digit.coordinate == z && step % (axis.digit.divisor * axis.extent))
+      return 0;
+  if (own.empty())
+    return 0;
+  llvm::sort(own, [](const Axis &a, const Axis &b) { return a.digit.divisor < b.digit.divisor; });
+  // The slowest digit that starts inside the step must start at it or be cut by it evenly.
+  const Axis &first = own.front();
+  int64_t stride = 0;
+  if (first.digit.divisor <= step && step % first.digit.divisor == 0)
+    stride = first.stride * (step / first.digit.divisor);
+  else
+    return 0;
+  for (size_t i = 0; i + 1 < own.size(); ++i)
+    if (own[i + 1].stride != own[i].stride * own[i].extent)
+      return 0;
+  return stride;
+}
+
+} // namespace kv

@@ -1,0 +1,195 @@
+// Levels 1 and 2 of the kv dialect: kernels of one work item as loops over blocks of tokens, on tiles.
+//
+// At level 1 a tile is a plain tensor. PlaceTiles adds an encoding (#kv.tile) that says which lane holds which element, and
+// DistributeTiles turns tiles into vectors. What crosses a rolled loop lives in scratch (a memref made by kv.scratch). All indices
+// are i64. `rows` of a product are row operands: [row][element of the contraction] in the format of the product's dot record.
+#ifndef KV_TILE_OPS_TD
+#define KV_TILE_OPS_TD
+
+include "dialect/KvOps.td"
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
+
+def Kv_Tile : RankedTensorOf<[F32, I32, I1]>;
+def Kv_F32Tile : RankedTensorOf<[F32]>;
+def Kv_Home : MemRefRankOf<[AnyType], [2]>;
+
+def Kv_ScratchOp : Kv_Op<"scratch", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "memory of this item alone, 64-byte aligned, [rows][columns]";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Kv_Home:$home);
+  let assemblyFormat = "$name attr-dict `:` type($home)";
+}
+
+def Kv_FetchOp : Kv_Op<"fetch", [MemoryEffects<[MemRead]>]> {
+  let summary = "read a tile from scratch; a rank-1 tile is one column";
+  let arguments = (ins Kv_Home:$home, I64:$row, I64:$column);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$home `[` $row `,` $column `]` attr-dict `:` type($home) `->` type($tile)";
+}
+
+def Kv_StoreOp : Kv_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "write a tile to scratch; a rank-1 tile is one column";
+  let arguments = (ins Kv_Tile:$tile, Kv_Home:$home, I64:$row, I64:$column);
+  let assemblyFormat = "$tile `to` $home `[` $row `,` $column `]` attr-dict `:` type($tile) `,` type($home)";
+}
+
+def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
+  let summary = "write a tile of integers (in f32) to scratch as row operands of a dot record";
+  let description = [{
+    Column c of the tile is element `column + c` of the contraction. Elements of one lane of the record lie together, in the order in
+    which the loader of the stream yields them.
+  }];
+  let arguments = (ins Kv_F32Tile:$tile, Kv_Home:$home, I64:$row, I64:$column, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
+                       TypeAttrOf<Kv_CacheType>:$cache);
+  let assemblyFormat = "$tile `to` $home `[` $row `,` $column `]` `for` $stream $dot `of` $cache attr-dict `:` type($tile) `,` type($home)";
+}
+
+def Kv_LoadOp : Kv_Op<"load", [MemoryEffects<[MemRead]>]> {
+  let summary = "read a row of a tensor of the step as f32";
+  let arguments = (ins LLVM_AnyPointer:$base, I64:$element, TypeAttr:$stored);
+  let results = (outs Kv_F32Tile:$tile);
+  let assemblyFormat = "$base `[` $element `]` `as` $stored attr-dict `:` type($base) `->` type($tile)";
+}
+
+def Kv_SaveOp : Kv_Op<"save", [MemoryEffects<[MemWrite]>]> {
+  let summary = "write a row of a tensor of the step, rounded from f32 to its type";
+  let arguments = (ins Kv_F32Tile:$tile, LLVM_AnyPointer:$base, I64:$element, TypeAttr:$stored);
+  let assemblyFormat = "$tile `to` $base `[` $element `]` `as` $stored attr-dict `:` type($tile) `,` type($base)";
+}
+
+def Kv_ScatterOp : Kv_Op<"scatter", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "write the stored bits of one token and head to their places in a page";
+  let description = [{ `bits` holds one element of i32 for each channel, in its low bits; `slot` is the token's place in the page. }];
+  let arguments = (ins Kv_Home:$bits, LLVM_AnyPointer:$page, Kv_StreamAttr:$stream, TypeAttrOf<Kv_CacheType>:$cache, I64:$head,
+                       I64:$slot);
+  let assemblyFormat = "$bits `to` $stream `of` $page `head` $head `slot` $slot `in` $cache attr-dict `:` type($bits) `,` type($page)";
+}
+
+def Kv_EncodeOp : Kv_Op<"encode", [Pure]> {
+  let summary = "f32 to the stored bits of a scalar codec, rounded to nearest even";
+  let arguments = (ins Kv_F32Tile:$source, Kv_ElementAttr:$element);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$source `as` $element attr-dict `:` type($source) `->` type($tile)";
+}
+
+def Kv_ParameterAddressOp : Kv_Op<"parameter_address", [Pure]> {
+  let summary = "address of the scale or zero of a token and group in a page";
+  let arguments = (ins LLVM_AnyPointer:$page, Kv_StreamAttr:$stream, Kv_ParameterAttr:$parameter, TypeAttrOf<Kv_CacheType>:$cache,
+                       I64:$head, I64:$slot, I64:$group);
+  let results = (outs LLVM_AnyPointer:$address);
+  let assemblyFormat = [{
+    $stream $parameter `of` $page `head` $head `slot` $slot `group` $group `in` $cache attr-dict `:` type($page) `->` type($address)
+  }];
+}
+
+def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
+  let summary = "find the pages of a block of tokens";
+  let description = [{
+    `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
+    table past the last of them are not read.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count);
+  let results = (outs Kv_BlockType:$block);
+  let assemblyFormat = "$pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head attr-dict `:` type($pages) `,` type($table) `->` type($block)";
+}
+
+def Kv_PaceOp : Kv_Op<"pace", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "prefetch a block";
+  let arguments = (ins Kv_BlockType:$block);
+  let assemblyFormat = "$block attr-dict `:` type($block)";
+}
+
+def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {
+  let summary = "scales or zeros of consecutive tokens of a block, for one group of channels";
+  let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_ParameterAttr:$parameter, I64:$token, I64:$group);
+  let results = (outs Kv_F32Tile:$tile);
+  let assemblyFormat = "$stream $parameter `of` $block `[` $token `]` `group` $group attr-dict `:` type($block) `->` type($tile)";
+}
+
+def Kv_IndexOp : Kv_Op<"index", [Pure]> {
+  let summary = "start, start + 1, ...";
+  let arguments = (ins I32:$start);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$start attr-dict `:` type($tile)";
+}
+
+def Kv_RowsOp : Kv_Op<"rows", [Pure]> {
+  let summary = "a rank-1 tile from one scalar for each row";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($tile)";
+}
+
+def Kv_RowOp : Kv_Op<"row", [Pure]> {
+  let summary = "the scalar of a rank-1 tile of one row";
+  let arguments = (ins Kv_Tile:$source);
+  let results = (outs AnyTypeOf<[F32, I32]>:$value);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($value)";
+}
+
+def Kv_SpreadOp : Kv_Op<"spread", [Pure]> {
+  let summary = "repeat a scalar, or a rank-1 tile along `dim` of a rank-2 tile";
+  let description = [{ `dim` is the dimension of the result that the source lies along: 0 for rows, 1 for tokens or channels. }];
+  let arguments = (ins AnyTypeOf<[Kv_Tile, F32, I32, I1]>:$source, I64Attr:$dim);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$source `along` $dim attr-dict `:` type($source) `->` type($tile)";
+}
+
+def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
+  let summary = "reduce the last dimension; the order of operations depends on the tile's shape and encoding alone";
+  let arguments = (ins Kv_ReductionAttr:$kind, Kv_F32Tile:$source);
+  let results = (outs Kv_F32Tile:$tile);
+  let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($tile)";
+}
+
+def Kv_Exp2Op : Kv_Op<"exp2", [Pure, SameOperandsAndResultType, Elementwise]> {
+  let summary = "2 to the power of x, for x <= 0; below -126 the result is 0, of NaN it is NaN";
+  let arguments = (ins AnyTypeOf<[Kv_F32Tile, F32, VectorOfAnyRankOf<[F32]>]>:$x);
+  let results = (outs AnyTypeOf<[Kv_F32Tile, F32, VectorOfAnyRankOf<[F32]>]>:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+}
+
+def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
+  let summary = "init + rows x a tile of a block";
+  let description = [{
+    result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of operand(rows)[row + r][z] * codes[x, z]
+    For keys x counts tokens of the block and z channels; for values x counts channels and z tokens of the block. The codes are plain
+    integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter.
+  }];
+  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot, I64:$x, I64:$zBegin,
+                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init);
+  let results = (outs RankedTensorOf<[F32, I32]>:$tile);
+  let assemblyFormat = [{
+    $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
+    attr-dict `:` type($rows) `,` type($block) `->` type($tile)
+  }];
+}
+
+def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's type", "result", "acc", "$_self">,
+                             TypesMatchWith<"both operands have one type", "cache", "row", "$_self">]> {
+  let summary = "one step of a dot record on a team: acc[lane] += sum over depth of cache[lane] * row[lane]";
+  let arguments = (ins VectorOfAnyRankOf<[F32, I32]>:$acc, VectorOfAnyRankOf<[F32, I32]>:$cache,
+                       VectorOfAnyRankOf<[F32, I32]>:$row, Kv_DotAttr:$dot);
+  let results = (outs VectorOfAnyRankOf<[F32, I32]>:$result);
+  let assemblyFormat = "$dot $acc `,` $cache `,` $row attr-dict `:` type($cache) `->` type($result)";
+}
+
+class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {
+  let summary = text;
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+}
+
+def Kv_Bits16 : AnyTypeOf<[I16, VectorOfAnyRankOf<[I16]>]>;
+def Kv_F32s : AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>;
+
+def Kv_FromHalfOp : Kv_ConvertOp<"from_half", "f16 bits to f32, exact"> {
+  let arguments = (ins Kv_Bits16:$source);
+  let results = (outs Kv_F32s:$result);
+}
+
+def Kv_ToHalfOp : Kv_ConvertOp<"to_half", "f32 to f16 bits, to nearest even; NaN stays NaN"> {
+  let arguments = (ins Kv_F32s:$source);
+  let results = (outs Kv_Bits16:$result);
+}
+
+#endif
