@@ -9,16 +9,24 @@
 namespace kv::e2e {
 namespace {
 
-/// A multiple of 1/64 in (-4, 4), which f32, f16 and bf16 all hold exactly; some channels are outliers, as keys have them.
-float valueAt(uint64_t salt, uint64_t id, int64_t token, int64_t head, int64_t channel) {
-  uint64_t x =
-      salt * 0x9e3779b97f4a7c15u + id * 0xbf58476d1ce4e5b9u + token * 0x94d049bb133111ebu + head * 0xd6e8feb86659fd93u + channel;
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-  x ^= x >> 31;
-  const int64_t range = channel % 37 == 5 ? 255 : 60;
-  return static_cast<float>(static_cast<int64_t>(x % (2 * range + 1)) - range) / 64;
-}
+/// The values of one row: multiples of 1/64 in (-4, 4), which f32, f16 and bf16 all hold exactly; some channels are outliers, as
+/// keys have them.
+class Values {
+public:
+  Values(uint64_t salt, uint64_t id, int64_t token, int64_t head)
+      : state((salt * 0x9e3779b97f4a7c15u + id * 0xbf58476d1ce4e5b9u + token * 0x94d049bb133111ebu + head + 1) *
+              0xd6e8feb86659fd93u) {
+    state ^= state >> 32;
+  }
+  float at(int64_t channel) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const int32_t range = channel % 37 == 5 ? 511 : 121; // odd: symmetric around 0
+    return static_cast<float>(static_cast<int32_t>((state >> 40) * range >> 24) - range / 2) / 64;
+  }
+
+private:
+  uint64_t state;
+};
 
 void store(void *memory, int64_t index, float value, int32_t type) {
   uint32_t bits;
@@ -71,7 +79,7 @@ StepTensors::StepTensors(const Kernels &kernels, const std::vector<Sequence> &to
   fillInput(k, tokens, kernel.heads_kv, kernel.dim_k, 2);
   fillInput(v, tokens, kernel.heads_kv, kernel.dim_v, 3);
   for (int64_t i = 0; i < kernel.num_params * kernel.heads_q; ++i)
-    store(params.data(), i, valueAt(4, 0, 0, i, 0) / 16, KV_TYPE_F32);
+    store(params.data(), i, Values(4, 0, 0, i).at(0) / 16, KV_TYPE_F32);
   for (size_t b = 0; b < starts.size(); ++b)
     static_cast<int32_t *>(startLoc.data())[b] = static_cast<int32_t>(starts[b]);
   for (size_t b = 0; b < tokens.size(); ++b)
@@ -86,10 +94,11 @@ void StepTensors::fillInput(const Buffer &buffer, const std::vector<Sequence> &t
   strides(heads, dim, tokenStride, headStride);
   for (size_t b = 0; b < tokens.size(); ++b)
     for (int64_t i = 0; i < tokens[b].queries; ++i)
-      for (int64_t h = 0; h < heads; ++h)
+      for (int64_t h = 0; h < heads; ++h) {
+        Values values(salt, tokens[b].id, tokens[b].length - tokens[b].queries + i, h);
         for (int64_t d = 0; d < dim; ++d)
-          store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride + d,
-                valueAt(salt, tokens[b].id, tokens[b].length - tokens[b].queries + i, h, d), kernel.q_type);
+          store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride + d, values.at(d), kernel.q_type);
+      }
 }
 
 void StepTensors::attach(kv_step &step) const {
@@ -288,8 +297,10 @@ std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *targe
   std::vector<int64_t> lengths = {0, 1, 7, 16, 17, 61, 128, 131};
   if (page <= 256)
     lengths.insert(lengths.end(), {page - 1, page, page + 1, 2 * page, 2 * page + 3});
-  if (split <= 4096)
+  if (split <= 256)
     lengths.insert(lengths.end(), {split, split + 1, 2 * split + 5});
+  else if (split <= 4096 && kernel.heads_kv * (kernel.dim_k + kernel.dim_v) <= 2048) // what takes a moment only
+    lengths.push_back(split + 61);
   std::vector<Sequence> sequences;
   for (size_t i = 0; i < lengths.size(); ++i) {
     const int64_t length = kernel.dense ? std::min(lengths[i], page) : lengths[i];
