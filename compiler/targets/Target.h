@@ -1,0 +1,64 @@
+// Targets: data, an instruction table and the tail they share. The only folder that knows processors by name.
+#ifndef KV_TARGETS_TARGET_H
+#define KV_TARGETS_TARGET_H
+
+#include "compiler/transforms/Capabilities.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/PatternMatch.h"
+
+#include <functional>
+
+namespace kv {
+
+struct Target {
+  Capabilities capabilities; ///< holds the name: "x86-64-v4+vnni"
+  std::string triple;        ///< LLVM's
+  std::string cpu;           ///< LLVM's name of the baseline
+  std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
+  uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
+  bool hasFma = false, hasHalf = false;
+  /// Adds the patterns of the target's own instructions, tried before the fallbacks.
+  void (*addInstructions)(mlir::RewritePatternSet &patterns, const Target &target) = nullptr;
+
+  const std::string &name() const { return capabilities.name; }
+};
+
+/// All targets, most capable first within a family; the last one is `generic`.
+llvm::ArrayRef<Target> targets();
+/// Null when there is none of that name. `native` is the most capable one that this machine runs.
+const Target *findTarget(llvm::StringRef name);
+/// Names for messages: "generic, x86-64-v3, ...".
+std::string targetNames();
+
+/// The functions of one level-0 function, as symbols of the object; empty where it has none.
+struct KernelFunctions {
+  std::string name; ///< of the level-0 function: "llama3_decode"
+  std::string append, attend, merge;
+  int64_t splitTokens = 1, queryBlock = 1, scratchBytes = 0;
+};
+
+struct TargetObject {
+  std::string bytes; ///< a position-independent object file
+  std::vector<KernelFunctions> kernels;
+};
+
+/// The phases in order; `--until` takes one of them.
+llvm::ArrayRef<llvm::StringRef> phaseNames();
+
+struct LowerOptions {
+  std::string until;                                             ///< stop after this phase and print the IR to `dump`
+  llvm::raw_ostream *dump = nullptr;
+  bool assembly = false;                                         ///< emit assembly text in place of an object
+  std::function<void(llvm::StringRef phase, double ms)> timing; ///< called after each phase
+};
+
+/// Level 0 -> object. `module` is consumed. Errors are reported through MLIR's diagnostics. With `until` the object is empty.
+mlir::FailureOr<TargetObject> compileForTarget(mlir::ModuleOp module, const Target &target, const LowerOptions &options);
+
+/// The registries and extensions that the context of a compilation needs.
+void registerDialects(mlir::DialectRegistry &registry);
+
+} // namespace kv
+
+#endif

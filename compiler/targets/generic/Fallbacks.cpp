@@ -1,0 +1,183 @@
+// kv.dot, kv.exp2, kv.from_half, kv.to_half and math.fma as plain arithmetic. No pattern here may leave anything that LLVM would turn
+// into a library call on a bare baseline.
+#include "compiler/targets/generic/Fallbacks.h"
+
+#include "dialect/KvOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+/// Arithmetic on scalars and vectors alike.
+struct Arith {
+  PatternRewriter &b;
+  Location loc;
+
+  Type as(Type element, Value like) {
+    auto vector = dyn_cast<VectorType>(like.getType());
+    return vector ? Type(vector.clone(element)) : element;
+  }
+  Value bits(int64_t value, Type type) {
+    Type element = getElementTypeOrSelf(type);
+    TypedAttr scalar = b.getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, true));
+    return splat(scalar, type);
+  }
+  Value number(double value, Type type) { return splat(b.getF32FloatAttr(value), type); }
+  Value splat(TypedAttr scalar, Type type) {
+    if (auto vector = dyn_cast<VectorType>(type))
+      return arith::ConstantOp::create(b, loc, cast<TypedAttr>(Attribute(DenseElementsAttr::get(vector, Attribute(scalar)))));
+    return arith::ConstantOp::create(b, loc, scalar);
+  }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
+  Value addf(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+  Value subf(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+  Value mulf(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+  Value shl(Value x, int64_t by) { return arith::ShLIOp::create(b, loc, x, bits(by, x.getType())); }
+  Value shr(Value x, int64_t by) { return arith::ShRUIOp::create(b, loc, x, bits(by, x.getType())); }
+  Value sar(Value x, int64_t by) { return arith::ShRSIOp::create(b, loc, x, bits(by, x.getType())); }
+  Value conj(Value x, int64_t y) { return arith::AndIOp::create(b, loc, x, bits(y, x.getType())); }
+  Value disj(Value x, Value y) { return arith::OrIOp::create(b, loc, x, y); }
+  Value cast(Type element, Value x) { return arith::BitcastOp::create(b, loc, as(element, x), x); }
+  Value select(Value c, Value x, Value y) { return arith::SelectOp::create(b, loc, c, x, y); }
+  Value less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, x, y); }
+};
+
+/// acc + cache * row, fused where the target fuses; integer records element by element of the lane.
+struct ExpandDot : OpRewritePattern<DotOp> {
+  ExpandDot(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+
+  LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    if (op.getDot() == Dot::f32) {
+      if (target.hasFma)
+        rewriter.replaceOpWithNewOp<math::FmaOp>(op, op.getCache(), op.getRow(), op.getAcc());
+      else
+        rewriter.replaceOp(op, b.addf(op.getAcc(), b.mulf(op.getCache(), op.getRow())));
+      return success();
+    }
+    int64_t depth = dotDepth(op.getDot()), width = 32 / depth;
+    auto part = [&](Value word, int64_t i, bool isSigned) {
+      Value high = i == depth - 1 ? word : b.shl(word, 32 - width * (i + 1));
+      return isSigned ? b.sar(high, 32 - width) : b.shr(high, 32 - width);
+    };
+    Value acc = op.getAcc();
+    for (int64_t i = 0; i < depth; ++i) {
+      Value x = part(op.getCache(), i, op.getDot() != Dot::u8s8), y = part(op.getRow(), i, op.getDot() != Dot::s8u8);
+      acc = b.add(acc, arith::MulIOp::create(rewriter, b.loc, x, y));
+    }
+    rewriter.replaceOp(op, acc);
+    return success();
+  }
+
+  const Target &target;
+};
+
+/// 2^x = 2^n * 2^f with n the nearest integer. The polynomial is the minimax one of degree 5 on [-0.5, 0.5], error 7.5e-8.
+struct ExpandExp2 : OpRewritePattern<Exp2Op> {
+  ExpandExp2(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+
+  LogicalResult matchAndRewrite(Exp2Op op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    Value x = op.getX();
+    Type type = x.getType();
+    // Adding 1.5 * 2^23 leaves n in the low bits.
+    Value magic = b.number(12582912.0, type), shifted = b.addf(x, magic), f = b.subf(x, b.subf(shifted, magic));
+    const double coefficients[] = {0.0013276471870661032, 0.009675541327571825, 0.05550713273882054,
+                                   0.24022119724060764,   0.6931469670646027,   1.000000071654624};
+    Value power = b.number(coefficients[0], type);
+    for (double coefficient : llvm::ArrayRef(coefficients).drop_front()) {
+      Value term = b.number(coefficient, type);
+      power = target.hasFma ? math::FmaOp::create(rewriter, b.loc, power, f, term).getResult() : b.addf(b.mulf(power, f), term);
+    }
+    Value exponent = b.shl(b.add(b.cast(rewriter.getI32Type(), shifted), b.bits(127, b.as(rewriter.getI32Type(), x))), 23);
+    Value result = b.mulf(power, b.cast(rewriter.getF32Type(), exponent));
+    // Not below for NaN, which the product keeps.
+    Value below = arith::CmpFOp::create(rewriter, b.loc, arith::CmpFPredicate::OLT, x, b.number(-126, type));
+    rewriter.replaceOp(op, b.select(below, b.number(0, type), result));
+    return success();
+  }
+
+  const Target &target;
+};
+
+/// f16 -> f32. Shifting the exponent and fraction into place and multiplying by 2^112 is exact for all finite numbers.
+struct ExpandFromHalf : OpRewritePattern<FromHalfOp> {
+  ExpandFromHalf(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+
+  LogicalResult matchAndRewrite(FromHalfOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    Value source = op.getSource();
+    if (target.hasHalf) {
+      rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getResult().getType(), b.cast(rewriter.getF16Type(), source));
+      return success();
+    }
+    Type integers = b.as(rewriter.getI32Type(), source);
+    Value word = arith::ExtUIOp::create(rewriter, b.loc, integers, source);
+    Value magnitude = b.shl(b.conj(word, 0x7fff), 13), sign = b.shl(b.conj(word, 0x8000), 16);
+    Value scaled = b.mulf(b.cast(rewriter.getF32Type(), magnitude), b.number(0x1p112, op.getResult().getType()));
+    Value special = b.disj(magnitude, b.bits(0x7f800000, integers)); // infinities and NaN keep their fraction
+    Value isFinite = b.less(magnitude, b.bits(0x7c00 << 13, integers));
+    Value bits = b.select(isFinite, b.cast(rewriter.getI32Type(), scaled), special);
+    rewriter.replaceOp(op, b.cast(rewriter.getF32Type(), b.disj(bits, sign)));
+    return success();
+  }
+
+  const Target &target;
+};
+
+/// f32 -> f16, to nearest even. Subnormal results come from adding 0.5, whose unit in the last place is theirs.
+struct ExpandToHalf : OpRewritePattern<ToHalfOp> {
+  ExpandToHalf(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+
+  LogicalResult matchAndRewrite(ToHalfOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    Value source = op.getSource();
+    if (target.hasHalf) {
+      Value half = arith::TruncFOp::create(rewriter, b.loc, b.as(rewriter.getF16Type(), source), source);
+      rewriter.replaceOp(op, b.cast(rewriter.getI16Type(), half));
+      return success();
+    }
+    Type integers = b.as(rewriter.getI32Type(), source);
+    Value word = b.cast(rewriter.getI32Type(), source), magnitude = b.conj(word, 0x7fffffff), sign = b.conj(b.shr(word, 16), 0x8000);
+    Value odd = b.conj(b.shr(magnitude, 13), 1);
+    Value normal = b.sub(b.shr(b.add(b.add(magnitude, odd), b.bits(0xfff, integers)), 13), b.bits((127 - 15) << 10, integers));
+    Value half = b.number(0.5, source.getType());
+    Value tiny = b.sub(b.cast(rewriter.getI32Type(), b.addf(b.cast(rewriter.getF32Type(), magnitude), half)),
+                       b.cast(rewriter.getI32Type(), half));
+    Value result = b.select(b.less(magnitude, b.bits(0x38800000, integers)), tiny, normal);
+    result = b.select(b.less(magnitude, b.bits(0x477ff000, integers)), result, b.bits(0x7c00, integers));
+    Value nan = b.disj(b.conj(b.shr(magnitude, 13), 0x3ff), b.bits(0x7e00, integers));
+    result = b.select(b.less(b.bits(0x7f800000, integers), magnitude), nan, result);
+    rewriter.replaceOp(op, arith::TruncIOp::create(rewriter, b.loc, b.as(rewriter.getI16Type(), source), b.disj(result, sign)));
+    return success();
+  }
+
+  const Target &target;
+};
+
+/// Two roundings in place of one, where the target would call fmaf.
+struct ExpandFma : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    rewriter.replaceOp(op, b.addf(b.mulf(op.getA(), op.getB()), op.getC()));
+    return success();
+  }
+};
+
+} // namespace
+
+void addFallbacks(RewritePatternSet &patterns, const Target &target) {
+  patterns.add<ExpandDot, ExpandExp2, ExpandFromHalf, ExpandToHalf>(patterns.getContext(), target);
+  if (!target.hasFma)
+    patterns.add<ExpandFma>(patterns.getContext());
+}
+
+} // namespace kv

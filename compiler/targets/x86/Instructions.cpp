@@ -1,0 +1,50 @@
+// Neutral instructions that x86-64 has one of its own for.
+//
+//   kv.exp2 on 16 lanes              vscalefps in place of building 2^n in the exponent field
+//   kv.dot u8s8, s8u8 on 16 lanes    vpdpbusd (the unsigned operand first)
+//   kv.dot s16 on 16 lanes           vpdpwssd
+#include "compiler/targets/x86/Instructions.h"
+
+#include "dialect/KvOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+struct SelectIntegerDot : OpRewritePattern<DotOp> {
+  SelectIntegerDot(MLIRContext *context, const Target &target) : OpRewritePattern(context, /*benefit=*/2), target(target) {}
+
+  LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
+    auto type = cast<VectorType>(op.getResult().getType());
+    if (op.getDot() == Dot::f32 || !target.capabilities.has(op.getDot()))
+      return rewriter.notifyMatchFailure(op, "no instruction for this record");
+    int64_t lanes = type.getNumElements();
+    if (lanes != 16 && lanes != 8 && lanes != 4)
+      return rewriter.notifyMatchFailure(op, "not a register of the family");
+    std::string width = std::to_string(lanes * 32);
+    Location loc = op.getLoc();
+    bool words = op.getDot() == Dot::s16;
+    auto operandType = VectorType::get({lanes * (words ? 2 : 4)}, words ? rewriter.getI16Type() : rewriter.getI8Type());
+    auto cast = [&](Value value) -> Value { return LLVM::BitcastOp::create(rewriter, loc, operandType, value); };
+    Value first = cast(op.getCache()), second = cast(op.getRow());
+    if (op.getDot() == Dot::s8u8)
+      std::swap(first, second);
+    std::string name = std::string("llvm.x86.avx512.") + (words ? "vpdpwssd." : "vpdpbusd.") + width;
+    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type, rewriter.getStringAttr(name),
+                                                       ValueRange{op.getAcc(), first, second});
+    return success();
+  }
+
+  const Target &target;
+};
+
+} // namespace
+
+void addX86Instructions(RewritePatternSet &patterns, const Target &target) {
+  patterns.add<SelectIntegerDot>(patterns.getContext(), target);
+}
+
+} // namespace kv

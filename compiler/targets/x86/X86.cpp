@@ -1,0 +1,56 @@
+// The records of the x86-64 levels. A level is named by its features, never by a processor: code for a named processor may use
+// instructions that another of the same level lacks.
+#include "compiler/targets/x86/X86.h"
+
+#include "compiler/targets/x86/Instructions.h"
+#include "kv/kv_abi.h"
+
+namespace kv {
+
+static Target makeLevel(const char *name, const char *cpu, int64_t lanes, int64_t registers, uint64_t mask) {
+  Target target;
+  target.capabilities.name = name;
+  target.capabilities.lanes = lanes;
+  target.capabilities.registers = registers;
+  target.triple = "x86_64-unknown-linux-gnu";
+  target.cpu = cpu;
+  target.featureMask = mask;
+  target.hasFma = target.hasHalf = true;
+  target.addInstructions = addX86Instructions;
+  return target;
+}
+
+std::vector<Target> x86Targets() {
+  Target v3 = makeLevel("x86-64-v3", "x86-64-v3", 8, 16, KV_FEATURE_X86_V3);
+  Target v4 = makeLevel("x86-64-v4", "x86-64-v4", 16, 32, KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4);
+  Target vnni = v4;
+  vnni.capabilities.name = "x86-64-v4+vnni";
+  vnni.cpuFeatures = "+avx512vnni";
+  vnni.featureMask |= KV_FEATURE_X86_AVX512_VNNI;
+  Target bf16 = vnni;
+  bf16.capabilities.name = "x86-64-v4+vnni+bf16";
+  bf16.cpuFeatures += ",+avx512bf16";
+  bf16.featureMask |= KV_FEATURE_X86_AVX512_BF16;
+  return {bf16, vnni, v4, v3};
+}
+
+bool runsOn(const Target &target, const llvm::StringMap<bool> &features) {
+  struct {
+    uint64_t bit;
+    std::vector<const char *> needs;
+  } table[] = {
+      {KV_FEATURE_X86_V3, {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"}},
+      {KV_FEATURE_X86_V4, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}},
+      {KV_FEATURE_X86_AVX512_VNNI, {"avx512vnni"}},
+      {KV_FEATURE_X86_AVX512_BF16, {"avx512bf16"}},
+      {KV_FEATURE_X86_AVX_VNNI, {"avxvnni"}},
+  };
+  for (const auto &row : table)
+    if (target.featureMask & row.bit)
+      for (const char *need : row.needs)
+        if (!features.lookup(need))
+          return false;
+  return true;
+}
+
+} // namespace kv
