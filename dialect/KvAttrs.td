@@ -97,7 +97,7 @@ def Kv_ReductionEnum : Kv_Enum<"Reduction", "how a tile is reduced", [
   I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>]>;
 def Kv_ReductionAttr : EnumAttr<Kv_Dialect, Kv_ReductionEnum, "reduction">;
 
-def Kv_ParameterEnum : Kv_Enum<"Parameter", "a number that says how codes are decoded", [
+def Kv_ParameterEnum : Kv_Enum<"CodecParameter", "a number that says how codes are decoded", [
   I32EnumAttrCase<"scale", 0>, I32EnumAttrCase<"zero", 1>]>;
 def Kv_ParameterAttr : EnumAttr<Kv_Dialect, Kv_ParameterEnum, "parameter">;
 

@@ -223,18 +223,18 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
     return ProductOp::create(b, b.loc, scoreTile(), homeQ, row, blockValue, Stream::key, dot, x, zBegin, zEnd, schedule.getUnroll(),
                              init);
   };
-  auto read = [&](Parameter parameter, Value x, Value group) {
+  auto read = [&](CodecParameter parameter, Value x, Value group) {
     Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
     return b.spread(tile, 1, scoreTile());
   };
   // sum over a group of q * (zero + code * scale)
   auto decoded = [&](Value x, Value group) {
     Value begin = b.mul(group, codec.getGroup());
-    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup())), read(Parameter::scale, x, group));
+    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup())), read(CodecParameter::scale, x, group));
     if (!codec.isAsym())
       return s;
     Value sum = b.spread(b.fetch(homeQSum, row, group, {rows}), 0, scoreTile());
-    return b.addf(s, b.mulf(read(Parameter::zero, x, group), sum));
+    return b.addf(s, b.mulf(read(CodecParameter::zero, x, group), sum));
   };
   SmallVector<Value> result;
   for (int64_t i = 0; i < block / slice; ++i) {
@@ -262,15 +262,15 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
     for (auto [i, weights] : llvm::enumerate(p)) {
       Value x = b.i64(i * slice), scaled = weights;
       if (codec.isInteger()) {
-        auto weigh = [&](Parameter parameter) -> Value {
+        auto weigh = [&](CodecParameter parameter) -> Value {
           Value read = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, x, group);
           Value product = b.mulf(weights, b.spread(read, 1, scoreTile()));
           // What lies past the end may be anything: 0 * NaN is NaN.
           return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
         };
-        scaled = weigh(Parameter::scale);
+        scaled = weigh(CodecParameter::scale);
         if (codec.isAsym())
-          bias = bias ? b.addf(bias, weigh(Parameter::zero)) : weigh(Parameter::zero);
+          bias = bias ? b.addf(bias, weigh(CodecParameter::zero)) : weigh(CodecParameter::zero);
       }
       b.put(scaled, homeP, zero(), x);
     }

@@ -326,10 +326,10 @@ void Distributor::convert(AcquireOp op) {
   blocks[op.getBlock()] = pages;
 }
 
-static const Region &parameterRegion(const PageMap &map, Stream stream, Parameter parameter) {
+static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {
   if (stream == Stream::key)
-    return parameter == Parameter::scale ? *map.keyScale : *map.keyZero;
-  return parameter == Parameter::scale ? *map.valueScale : *map.valueZero;
+    return parameter == CodecParameter::scale ? *map.keyScale : *map.keyZero;
+  return parameter == CodecParameter::scale ? *map.valueScale : *map.valueZero;
 }
 
 void Distributor::convert(ReadOp op) {

@@ -179,15 +179,15 @@ void Append::encodeGroup(const StreamPlan &plan, Value tensor, Value element, Va
     b.put(stored, bits, b.i64(0), channel);
   });
 
-  auto storeParameter = [&](Parameter parameter, Value value) {
+  auto storeParameter = [&](CodecParameter parameter, Value value) {
     bool half = codec.getScale() == Element::f16;
     Value quiet = half ? arith::ConstantOp::create(b, b.loc, b.getI16IntegerAttr(0x7e00)).getResult() : b.i32(0x7fc00000);
     Value address = ParameterAddressOp::create(b, b.loc, b.ptr(), page, plan.stream, parameter, cache, head, slot, group);
     b.store(select(bad, quiet, value), address);
   };
-  storeParameter(Parameter::scale, scaleBits);
+  storeParameter(CodecParameter::scale, scaleBits);
   if (asym)
-    storeParameter(Parameter::zero, zeroBits);
+    storeParameter(CodecParameter::zero, zeroBits);
 }
 
 struct TileAppend : PassWrapper<TileAppend, OperationPass<ModuleOp>> {
