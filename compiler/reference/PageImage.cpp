@@ -132,8 +132,8 @@ Reference PageImage::read(int64_t tokens, PagedMemory memory) const {
   return sequence;
 }
 
-std::optional<std::string> PageImage::compare(const Reference &sequence, PagedMemory memory) const {
-  for (int64_t token = 0; token < sequence.length(); ++token) {
+std::optional<std::string> PageImage::compare(const Reference &sequence, PagedMemory memory, int64_t tokens) const {
+  for (int64_t token = 0; token < tokens; ++token) {
     if (auto difference = compareStream(sequence.key, key, token, memory))
       return difference;
     if (auto difference = compareStream(sequence.value, value, token, memory))

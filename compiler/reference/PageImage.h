@@ -28,8 +28,11 @@ public:
   void write(const Reference &sequence, int64_t begin, int64_t end, PagedMemory memory) const;
   /// Reads the first `tokens` tokens.
   Reference read(int64_t tokens, PagedMemory memory) const;
-  /// The first stored element of tokens [0, length) that differs, in words; nothing when all agree. NaNs of scalar codecs agree.
-  std::optional<std::string> compare(const Reference &sequence, PagedMemory memory) const;
+  /// The first stored element of tokens [0, tokens) that differs, in words; nothing when all agree. NaNs of scalar codecs agree.
+  std::optional<std::string> compare(const Reference &sequence, PagedMemory memory, int64_t tokens) const;
+  std::optional<std::string> compare(const Reference &sequence, PagedMemory memory) const {
+    return compare(sequence, memory, sequence.length());
+  }
 
 private:
   /// Where elements of a region lie. An index is a sum of what head, slot and channel contribute.

@@ -38,6 +38,9 @@ inline double roundingBound(Element output) {
   }
 }
 
+/// Added to the bound of lse: float32 itself, and a logarithm near 0.
+inline constexpr double lseRounding = 1e-6;
+
 } // namespace kv
 
 #endif

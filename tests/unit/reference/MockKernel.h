@@ -1,0 +1,40 @@
+// Kernels written by hand, one number at a time, that implement kv_abi.h for any cache: they say what the ABI means, and they can be
+// wrong on purpose.
+#ifndef KV_TESTS_REFERENCE_MOCKKERNEL_H
+#define KV_TESTS_REFERENCE_MOCKKERNEL_H
+
+#include "compiler/driver/KernelSpec.h"
+#include "kv/kv_abi.h"
+
+#include <string>
+
+namespace kv {
+
+enum class Fault {
+  none,
+  tokenOfNextPage,   ///< attend: the last slot of a page is read from the next page
+  maskIgnored,       ///< attend: the causal mask lets one key too many pass
+  wrongScale,        ///< attend: scores 1 % too large
+  lostSplit,         ///< merge: leaves out the last partial
+  slackRead,         ///< attend: multiplies what lies past the end by 0
+  wrongLse,          ///< lse in units of log2
+  neighbourMatters,  ///< attend: the result depends on the sequence's place in the batch
+  fusedDiffers,      ///< append_attend: other bits than attend
+  roundsHalfUp,      ///< append: halves go up, not to even
+  pageOffByOne,      ///< append: tokens go to the page after theirs
+  scaleNotRounded,   ///< append: codes by the scale before it was rounded to f16
+  writesForeignPage, ///< append: touches pages of no sequence
+  nanHidden,         ///< append: a NaN is stored as 0
+  wrongHead,         ///< attend: query heads are dealt to kv heads round-robin
+  ignoresParameter,  ///< attend: slope of head 0 for all
+  writesPastRow,     ///< attend: eight channels more than the row has
+};
+
+/// Makes kernels for a module with one cache and at most one attend; descriptors stay valid until the next call.
+void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int64_t queryBlock);
+/// A descriptor by its name; null when there is none.
+const kv_kernel *mockKernel(llvm::StringRef name);
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,272 @@
+#include "tools/kvcc/VerifyBatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace kv {
+
+/// Bytes that are NaN as f32, f16 and bf16, infinities, large codes, or anything.
+static void poison(uint8_t *bytes, int64_t count, Random &random) {
+  switch (random.below(4)) {
+  case 0:
+    std::memset(bytes, 0xff, size_t(count));
+    return;
+  case 1:
+    for (int64_t i = 0; i < count; ++i)
+      bytes[i] = i % 2 ? 0x7c : 0x00; // infinity as f16
+    return;
+  case 2:
+    std::memset(bytes, 0x7f, size_t(count));
+    return;
+  default:
+    for (int64_t i = 0; i < count; i += 8) {
+      uint64_t bits = random.next();
+      std::memcpy(bytes + i, &bits, size_t(std::min<int64_t>(8, count - i)));
+    }
+  }
+}
+
+//===- tensors ---------------------------------------------------------------------------------------------------------------===//
+
+static constexpr uint8_t canary = 0xff; // NaN in every type: a stray read, and a row nobody wrote, shows
+
+VerifyTensor::VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random)
+    : type(type), tokens(tokens), heads(heads), dim(dim), width(type == Element::f32 ? 4 : 2) {
+  headStride = dim + random.below(3) * 5;
+  tokenStride = heads * headStride + random.below(3) * 11;
+  bytes = Bytes(std::max<int64_t>(64, tokens * tokenStride * width));
+  std::memset(bytes.data(), canary, size_t(bytes.size()));
+}
+
+void VerifyTensor::set(int64_t token, int64_t head, const float *values) {
+  uint8_t *target = row(token, head);
+  for (int64_t d = 0; d < dim; ++d) {
+    uint32_t stored = encodeScalar(type, values[d]);
+    std::memcpy(target + d * width, &stored, size_t(width));
+  }
+}
+
+double VerifyTensor::get(int64_t token, int64_t head, int64_t channel) const {
+  uint32_t stored = 0;
+  std::memcpy(&stored, row(token, head) + channel * width, size_t(width));
+  return decodeScalar(type, stored);
+}
+
+bool VerifyTensor::gapsIntact() const {
+  std::vector<bool> inRow(size_t(bytes.size()));
+  for (int64_t token = 0; token < tokens; ++token)
+    for (int64_t head = 0; head < heads; ++head) {
+      auto first = inRow.begin() + (row(token, head) - bytes.data());
+      std::fill(first, first + dim * width, true);
+    }
+  for (int64_t i = 0; i < bytes.size(); ++i)
+    if (!inRow[size_t(i)] && bytes.data()[i] != canary)
+      return false;
+  return true;
+}
+
+bool VerifyTensor::operator==(const VerifyTensor &other) const {
+  for (int64_t token = 0; token < tokens; ++token)
+    for (int64_t head = 0; head < heads; ++head)
+      if (std::memcmp(row(token, head), other.row(token, head), size_t(dim * width)))
+        return false;
+  return true;
+}
+
+//===- pages -----------------------------------------------------------------------------------------------------------------===//
+
+VerifyBatch::VerifyBatch(const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random)
+    : cache(cache), sequences(sequences), random(random), stride(cache.map.bytes + random.below(3) * 64) {
+  const int64_t slots = cache.map.slots, count = int64_t(sequences.size());
+  const bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
+  int64_t needed = 0;
+  for (const SequenceData &sequence : sequences) {
+    int64_t pages = dense ? 1 : (sequence.shape.length + slots - 1) / slots;
+    needed += pages;
+    tableStride = std::max(tableStride, pages);
+  }
+  tableStride += dense ? 0 : random.below(3);
+  tableless = dense && random.chance(2);
+  numPages = needed + (dense && cache.map.bytes > (1 << 22) ? 1 : 1 + random.below(4));
+  std::vector<int32_t> order;
+  for (int32_t page = 0; page < numPages; ++page)
+    order.push_back(page);
+  if (!tableless)
+    random.shuffle(order);
+  owned.resize(size_t(numPages));
+  table.assign(size_t(count * tableStride), INT32_MIN); // entries not in use: nobody may follow them
+  size_t next = 0;
+  for (int64_t b = 0; b < count; ++b)
+    for (int64_t page = 0; dense ? page < 1 : page * slots < sequences[size_t(b)].shape.length; ++page) {
+      owned[size_t(order[next])] = true;
+      table[size_t(b * tableStride + page)] = order[next++];
+    }
+  pageBytes = Bytes(numPages * stride);
+  poison(pageBytes.data(), pageBytes.size(), random);
+}
+
+PagedMemory VerifyBatch::memory(int64_t sequence) const {
+  return {pageBytes.data(), stride, llvm::ArrayRef<int32_t>(table).slice(size_t(sequence * tableStride), size_t(tableStride))};
+}
+
+void VerifyBatch::save(Bytes &copy) const {
+  if (copy.size() != pageBytes.size())
+    copy = Bytes(pageBytes.size());
+  std::memcpy(copy.data(), pageBytes.data(), size_t(pageBytes.size()));
+}
+
+void VerifyBatch::restore(const Bytes &copy) { std::memcpy(pageBytes.data(), copy.data(), size_t(copy.size())); }
+
+std::optional<std::string> VerifyBatch::foreignChange(const Bytes &before) const {
+  for (int64_t page = 0; page < numPages; ++page) {
+    int64_t first = owned[size_t(page)] ? cache.map.bytes : 0;
+    if (std::memcmp(pageBytes.data() + page * stride + first, before.data() + page * stride + first, size_t(stride - first)))
+      return owned[size_t(page)] ? fmt::format("bytes after page {} were written", page)
+                                 : fmt::format("page {} belongs to no sequence and was written", page);
+  }
+  return std::nullopt;
+}
+
+//===- steps -----------------------------------------------------------------------------------------------------------------===//
+
+kv_step VerifyBatch::makeStep(const Ragged &ragged, bool mapped) const {
+  kv_step step;
+  kv_step_init(&step);
+  step.pages = pageBytes.data();
+  step.page_stride = stride;
+  step.num_pages = numPages;
+  step.num_seqs = int64_t(sequences.size());
+  step.query_start_loc = ragged.starts.data();
+  step.seq_lens = ragged.lengths.data();
+  if (!tableless) {
+    step.block_table = table.data();
+    step.block_table_stride = tableStride;
+  }
+  if (mapped)
+    step.slot_mapping = ragged.slots.data();
+  return step;
+}
+
+void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
+                             VerifyTensor &k, VerifyTensor &v) {
+  const int64_t heads = cache.type.getHeads(), dimK = cache.type.getKeyDim(), dimV = cache.type.getValueDim();
+  int64_t total = 0;
+  for (size_t b = 0; b < sequences.size(); ++b)
+    total += to[b] - from[b];
+  Element type = elementOf(kv_type(kernel->q_type));
+  k = VerifyTensor(type, total, heads, dimK, random);
+  v = VerifyTensor(type, total, heads, dimV, random);
+  int64_t row = 0;
+  for (size_t b = 0; b < sequences.size(); ++b)
+    for (int64_t token = from[b]; token < to[b]; ++token, ++row)
+      for (int64_t head = 0; head < heads; ++head) {
+        k.set(row, head, &sequences[b].k[size_t((token * heads + head) * dimK)]);
+        v.set(row, head, &sequences[b].v[size_t((token * heads + head) * dimV)]);
+      }
+  step.k = k.data();
+  step.k_token_stride = k.tokenStride;
+  step.k_head_stride = k.headStride;
+  step.v = v.data();
+  step.v_token_stride = v.tokenStride;
+  step.v_head_stride = v.headStride;
+}
+
+std::string VerifyBatch::run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive) {
+  const int32_t threads = drive == Drive::alone ? 1 : drive == Drive::parts ? 3 : 2;
+  int64_t bytes = kv_step_workspace_bytes(kernel, variant, &step, threads);
+  if (bytes < 0)
+    return fmt::format("kv_step_workspace_bytes: {}", kv_last_error());
+  Bytes workspace(std::max<int64_t>(bytes, 64));
+  poison(workspace.data(), workspace.size(), random);
+  step.workspace = workspace.data();
+  step.workspace_bytes = bytes;
+  auto failed = [](kv_status status) {
+    return status == KV_OK ? std::string() : fmt::format("{}: {}", kv_status_text(status), kv_last_error());
+  };
+  if (drive == Drive::alone)
+    return failed(kv_run_variant(kernel, variant, &step, nullptr));
+  if (drive == Drive::pool) {
+    kv_pool *pool = nullptr;
+    if (kv_status status = kv_pool_create(threads, &pool))
+      return failed(status);
+    kv_executor executor = kv_pool_executor(pool);
+    std::string result = failed(kv_run_variant(kernel, variant, &step, &executor));
+    kv_pool_destroy(pool);
+    return result;
+  }
+  // As somebody else's threads would, in the least convenient order.
+  if (kv_status status = kv_check(kernel, variant, &step, threads))
+    return failed(status);
+  for (int32_t phase = 0; phase < KV_NUM_PHASES; ++phase)
+    for (int32_t part = threads - 1; part >= 0; --part)
+      if (kv_status status = kv_run_part(kernel, variant, &step, phase, part, threads))
+        return failed(status);
+  return {};
+}
+
+std::string VerifyBatch::append(const kv_kernel *kernel, const kv_variant *variant, const std::vector<int64_t> &from,
+                                const std::vector<int64_t> &to, Drive drive, bool mapped) {
+  Ragged ragged;
+  ragged.starts.push_back(0);
+  const int64_t slots = cache.map.slots;
+  for (size_t b = 0; b < sequences.size(); ++b) {
+    ragged.starts.push_back(ragged.starts.back() + int32_t(to[b] - from[b]));
+    ragged.lengths.push_back(int32_t(to[b]));
+    PagedMemory paged = memory(int64_t(b));
+    for (int64_t token = from[b]; token < to[b]; ++token)
+      ragged.slots.push_back(paged.table[size_t(token / slots)] * slots + token % slots);
+  }
+  kv_step step = makeStep(ragged, mapped);
+  VerifyTensor k, v;
+  bindTokens(step, kernel, from, to, k, v);
+  return run(kernel, variant, step, drive);
+}
+
+std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *variant, const std::vector<std::vector<float>> &params,
+                                Drive drive, StepOutput &output) {
+  Ragged ragged;
+  ragged.starts.push_back(0);
+  std::vector<int64_t> from, to;
+  for (const SequenceData &sequence : sequences) {
+    ragged.starts.push_back(ragged.starts.back() + int32_t(sequence.shape.queries));
+    ragged.lengths.push_back(int32_t(sequence.shape.length));
+    from.push_back(sequence.shape.length - sequence.shape.queries);
+    to.push_back(sequence.shape.length);
+  }
+  const int64_t total = ragged.starts.back(), heads = kernel->heads_q, dim = cache.type.getKeyDim();
+  kv_step step = makeStep(ragged, false);
+  VerifyTensor q(elementOf(kv_type(kernel->q_type)), total, heads, dim, random), k, v;
+  int64_t row = 0;
+  for (const SequenceData &sequence : sequences)
+    for (int64_t query = 0; query < sequence.shape.queries; ++query, ++row)
+      for (int64_t head = 0; head < heads; ++head)
+        q.set(row, head, &sequence.q[size_t((query * heads + head) * dim)]);
+  step.q = q.data();
+  step.q_token_stride = q.tokenStride;
+  step.q_head_stride = q.headStride;
+  if (kernel->op == KV_OP_APPEND_ATTEND)
+    bindTokens(step, kernel, from, to, k, v);
+  output.o = VerifyTensor(elementOf(kv_type(kernel->o_type)), total, heads, cache.type.getValueDim(), random);
+  step.o = output.o.data();
+  step.o_token_stride = output.o.tokenStride;
+  step.o_head_stride = output.o.headStride;
+  const size_t rows = size_t(total * heads), guard = 16;
+  output.lse.assign(rows + guard, -12345.0f);
+  step.lse = kernel->has_lse ? output.lse.data() : nullptr;
+  for (size_t i = 0; i < params.size(); ++i)
+    step.params[i] = params[i].data();
+  std::string error = run(kernel, variant, step, drive);
+  if (!error.empty())
+    return error;
+  if (!output.o.gapsIntact())
+    return "o: bytes between the rows were written";
+  for (size_t i = kernel->has_lse ? rows : 0; i < output.lse.size(); ++i)
+    if (output.lse[i] != -12345.0f)
+      return "lse: floats after the last row were written";
+  output.lse.resize(kernel->has_lse ? rows : 0);
+  return {};
+}
+
+} // namespace kv

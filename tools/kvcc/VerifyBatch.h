@@ -1,0 +1,106 @@
+// A batch in memory as an engine would have it, made unpleasant: pages in random order with foreign ones between, poison wherever
+// nothing was stored, padded strides, canaries around every output.
+#ifndef KV_TOOLS_KVCC_VERIFYBATCH_H
+#define KV_TOOLS_KVCC_VERIFYBATCH_H
+
+#include "compiler/reference/PageImage.h"
+#include "kv/kv.h"
+#include "tools/kvcc/VerifyInputs.h"
+
+#include <cstdlib>
+#include <memory>
+
+namespace kv {
+
+/// Bytes aligned to 64.
+class Bytes {
+public:
+  Bytes() = default;
+  explicit Bytes(int64_t size) : count(size), memory(static_cast<uint8_t *>(std::aligned_alloc(64, size_t(size + 64) / 64 * 64))) {}
+  uint8_t *data() const { return memory.get(); }
+  int64_t size() const { return count; }
+
+private:
+  struct Free {
+    void operator()(uint8_t *bytes) const { std::free(bytes); }
+  };
+  int64_t count = 0;
+  std::unique_ptr<uint8_t[], Free> memory;
+};
+
+/// [tokens][heads][channels] of a float type with room between the rows.
+class VerifyTensor {
+public:
+  VerifyTensor() = default;
+  VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random);
+
+  void *data() const { return bytes.data(); }
+  void set(int64_t token, int64_t head, const float *row);
+  double get(int64_t token, int64_t head, int64_t channel) const;
+  /// True while nothing was written between the rows.
+  bool gapsIntact() const;
+  bool operator==(const VerifyTensor &other) const;
+
+  int64_t tokenStride = 0, headStride = 0; ///< elements
+
+private:
+  uint8_t *row(int64_t token, int64_t head) const { return bytes.data() + (token * tokenStride + head * headStride) * width; }
+
+  Element type = Element::f32;
+  int64_t tokens = 0, heads = 0, dim = 0, width = 4;
+  Bytes bytes;
+};
+
+/// What an attend leaves.
+struct StepOutput {
+  VerifyTensor o;
+  std::vector<float> lse;
+};
+
+/// How a step is driven.
+enum class Drive { alone, parts, pool };
+
+class VerifyBatch {
+public:
+  /// Pages for sequences of these lengths. Slots, foreign pages and unused entries of the table hold poison.
+  VerifyBatch(const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random);
+
+  PagedMemory memory(int64_t sequence) const;
+  uint8_t *pages() const { return pageBytes.data(); }
+  int64_t bytes() const { return pageBytes.size(); }
+  /// A copy of all pages, and back.
+  void save(Bytes &copy) const;
+  void restore(const Bytes &copy);
+  /// The first page that belongs to no sequence and differs from `before`, or one whose padding does.
+  std::optional<std::string> foreignChange(const Bytes &before) const;
+
+  /// Appends tokens [from[b], to[b]) of each sequence. Empty when all went well.
+  std::string append(const kv_kernel *kernel, const kv_variant *variant, const std::vector<int64_t> &from,
+                     const std::vector<int64_t> &to, Drive drive, bool mapped);
+  /// Attends (or appends and attends) the queries of each sequence.
+  std::string attend(const kv_kernel *kernel, const kv_variant *variant, const std::vector<std::vector<float>> &params, Drive drive,
+                     StepOutput &output);
+
+private:
+  struct Ragged {
+    std::vector<int32_t> starts, lengths;
+    std::vector<int64_t> slots;
+  };
+  kv_step makeStep(const Ragged &ragged, bool mapped) const;
+  void bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
+                  VerifyTensor &k, VerifyTensor &v);
+  std::string run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive);
+
+  const CacheSpec &cache;
+  const std::vector<SequenceData> &sequences;
+  Random &random;
+  Bytes pageBytes;
+  int64_t stride, numPages = 0, tableStride = 1;
+  std::vector<int32_t> table;
+  std::vector<bool> owned;
+  bool tableless = false; ///< dense: sequence b in page b, and no table
+};
+
+} // namespace kv
+
+#endif

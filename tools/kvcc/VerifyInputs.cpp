@@ -1,0 +1,229 @@
+#include "tools/kvcc/VerifyInputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+namespace kv {
+
+Element elementOf(kv_type type) { return static_cast<Element>(type); } // the enums agree (dialect/KvAttrs.td)
+
+std::string Scenario::str() const {
+  static const char *const kinds[] = {"normal", "outliers", "peaky"};
+  std::string text = fmt::format("{} ({} inputs; length:queries", name, kinds[int(kind)]);
+  for (const SequenceShape &shape : sequences)
+    text += fmt::format(" {}:{}", shape.length, shape.queries);
+  return text + ")";
+}
+
+//===- batches ---------------------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Elements of the longest sequence: keeps one case under about a second.
+constexpr int64_t elementBudget = int64_t(12) << 20;
+
+struct Limits {
+  int64_t page, longest, leastQueries, mostQueries;
+
+  int64_t length(int64_t wanted) const { return std::clamp<int64_t>(wanted, 0, longest); }
+  /// As many queries as wanted, as the kernel takes and as there are tokens; 0 when that cannot be.
+  SequenceShape shape(int64_t length, int64_t queries) const {
+    length = this->length(length);
+    queries = std::min(std::clamp(queries, leastQueries, mostQueries), length);
+    return {length, queries < leastQueries ? 0 : queries};
+  }
+};
+
+} // namespace
+
+std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &spec, int64_t split, bool quick, Random &random) {
+  CacheType type = cache.type;
+  const bool dense = type.getLayout().getKind() == LayoutKind::dense, attends = spec.kind != KV_OP_APPEND;
+  const int64_t slots = type.getLayout().getSlots();
+  const int64_t perToken = type.getHeads() * (type.getKeyDim() + type.getValueDim());
+  const int64_t affordable = (quick ? elementBudget / 4 : elementBudget) / perToken;
+  Limits limits{slots, dense ? slots : INT32_MAX, attends ? spec.minQueries : 1, attends ? std::min<int64_t>(spec.maxQueries, 70) : 70};
+  // Big dense pages: nothing is gained from being close to their end more than once.
+  const int64_t page = slots <= affordable ? slots : 61;
+  const InputKind kinds[] = {InputKind::normal, InputKind::outliers, InputKind::peaky};
+  size_t turn = size_t(random.below(3));
+  std::vector<Scenario> all;
+  auto add = [&](std::string name, std::vector<SequenceShape> sequences) -> Scenario & {
+    Scenario scenario;
+    scenario.name = std::move(name);
+    scenario.kind = kinds[turn++ % 3];
+    scenario.sequences = std::move(sequences);
+    all.push_back(std::move(scenario));
+    return all.back();
+  };
+  // Few queries most of the time, the corners of the range now and then.
+  auto queries = [&]() -> int64_t {
+    switch (random.below(4)) {
+    case 0:
+      return limits.leastQueries;
+    case 1:
+      return 2;
+    case 2:
+      return limits.mostQueries;
+    default:
+      return random.between(limits.leastQueries, std::max(limits.leastQueries, std::min<int64_t>(limits.mostQueries, 9)));
+    }
+  };
+
+  std::vector<int64_t> lengths = {1, page - 1, page, page + 1, 7, 61, 127, 257};
+  if (!quick)
+    lengths.insert(lengths.end(), {2, 3, 13, 2 * page + 1, 521});
+  std::sort(lengths.begin(), lengths.end());
+  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+  for (int64_t length : lengths) {
+    SequenceShape shape = limits.shape(length, queries());
+    if (shape.length == length && shape.queries)
+      add("one sequence", {shape});
+  }
+
+  // Both ends of the range of queries, with nothing and with something before them.
+  std::vector<int64_t> counts = {limits.leastQueries, std::clamp<int64_t>(2, limits.leastQueries, limits.mostQueries), limits.mostQueries};
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+  for (int64_t count : counts)
+    for (int64_t before : {int64_t(0), page + 3})
+      if (limits.length(count + before) == count + before)
+        add("queries", {{count + before, count}});
+
+  // A ragged batch: empty ones, ones without new tokens, all lengths. As many as fit in memory that may be poisoned.
+  for (int64_t round = 0; round < (quick ? 1 : 2); ++round) {
+    std::vector<SequenceShape> ragged = {limits.shape(page + 1, queries()), {0, 0},
+                                         {limits.length(31), 0},            limits.shape(random.between(1, 300), queries()),
+                                         limits.shape(page, queries()),     limits.shape(1, 1),
+                                         limits.shape(page - 1, queries()), limits.shape(random.between(200, 400), queries())};
+    int64_t afford = dense ? std::max<int64_t>(3, (int64_t(64) << 20) / cache.map.bytes) : int64_t(ragged.size());
+    ragged.resize(size_t(std::min<int64_t>(afford, int64_t(ragged.size()))));
+    random.shuffle(ragged);
+    Scenario &scenario = add("ragged batch", ragged);
+    scenario.neighbours = true;
+    scenario.otherLayouts = round == 0;
+    scenario.pool = true;
+  }
+
+  Scenario &nan = add("not a number", {limits.shape(37, 3), limits.shape(page + 5, 1)});
+  nan.nonFinite = true;
+  nan.kind = InputKind::normal;
+
+  add("corners of the codec", {limits.shape(page + 9, 1), limits.shape(45, 1)}).appendOnly = true;
+
+  // Long enough for several splits.
+  int64_t wanted = std::max<int64_t>(2 * split + 77, quick ? 600 : 1500);
+  int64_t longest = limits.length(std::min(wanted, std::max(affordable, std::min<int64_t>(split + 77, 3000))));
+  add("long", {limits.shape(longest, limits.leastQueries)}).pool = true;
+  if (limits.mostQueries > limits.leastQueries && !quick)
+    add("long", {limits.shape(longest - 13, 5)});
+  for (Scenario &scenario : all)
+    if (!attends)
+      scenario.kind = InputKind::outliers;
+  return all;
+}
+
+//===- numbers ---------------------------------------------------------------------------------------------------------------===//
+
+/// Values at the corners of codecs, eight channels at a time.
+static void fillCorners(std::vector<float> &values, Random &random) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (size_t first = 0; first < values.size(); first += 8) {
+    int64_t pattern = random.below(12);
+    for (size_t i = first; i < std::min(first + 8, values.size()); ++i) {
+      float normal = random.normal();
+      switch (pattern) {
+      case 0: // all zero, of both signs
+        values[i] = random.chance(2) ? 0.0f : -0.0f;
+        break;
+      case 1: // subnormal
+        values[i] = normal * 1e-40f;
+        break;
+      case 2: // scales that f16 cannot hold, or only as a subnormal
+        values[i] = normal * 1e-7f;
+        break;
+      case 3:
+        values[i] = normal * 1e30f;
+        break;
+      case 4:
+        values[i] = normal * 3e4f;
+        break;
+      case 5: // halves of steps
+        values[i] = i == first ? 127.0f : float(random.between(-254, 254)) * 0.5f;
+        break;
+      case 6: // constant
+        values[i] = i == first ? normal : values[first];
+        break;
+      case 7:
+        values[i] = random.chance(30) ? std::numeric_limits<float>::quiet_NaN() : normal;
+        break;
+      case 8:
+        values[i] = random.chance(30) ? (random.chance(2) ? infinity : -infinity) : normal;
+        break;
+      case 9: // far from zero: asym takes its zero from there
+        values[i] = 1000.0f + normal;
+        break;
+      default:
+        values[i] = normal;
+      }
+    }
+  }
+}
+
+static void roundAll(std::vector<float> &values, Element type) {
+  if (type != Element::f32)
+    for (float &value : values)
+      value = roundTo(type, value);
+}
+
+SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const Scenario &scenario, SequenceShape shape,
+                          Random &random) {
+  CacheType type = cache.type;
+  SequenceData data(type, shape);
+  const int64_t heads = type.getHeads(), dim = type.getKeyDim();
+  data.k.resize(size_t(shape.length * heads * dim));
+  data.v.resize(size_t(shape.length * heads * type.getValueDim()));
+  data.q.resize(size_t(shape.queries * spec.headsQ * dim));
+  if (scenario.appendOnly) {
+    fillCorners(data.k, random);
+    fillCorners(data.v, random);
+  } else {
+    for (float &value : data.k)
+      value = random.normal();
+    for (float &value : data.v)
+      value = random.normal();
+    if (scenario.kind == InputKind::outliers) // the same channels in every token, as real keys have them
+      for (int64_t head = 0; head < heads; ++head)
+        for (int64_t n = 0; n < dim / 32 + 1; ++n) {
+          int64_t channel = random.below(dim);
+          float factor = random.chance(2) ? 10.0f : -8.0f;
+          for (int64_t token = 0; token < shape.length; ++token)
+            data.k[size_t((token * heads + head) * dim + channel)] *= factor;
+        }
+    if (scenario.nonFinite && shape.length)
+      data.k[size_t(random.below(int64_t(data.k.size())))] = std::numeric_limits<float>::quiet_NaN();
+  }
+  // Logits have the deviation meant, whatever the scale is.
+  double usual = 1 / std::sqrt(double(dim)), scale = std::fabs(spec.scale) > 1e-6 ? std::fabs(spec.scale) : usual;
+  float factor = float(usual / scale * (scenario.kind == InputKind::peaky ? 4 : 1));
+  for (float &value : data.q)
+    value = random.normal() * factor;
+  Element input = elementOf(spec.qType);
+  roundAll(data.q, input);
+  roundAll(data.k, input);
+  roundAll(data.v, input);
+  data.reference.append(shape.length, data.k.data(), data.v.data());
+  return data;
+}
+
+std::vector<float> makeParameter(int64_t heads, Random &random) {
+  std::vector<float> values;
+  for (int64_t head = 0; head < heads; ++head)
+    values.push_back(float(std::exp2(-8.0 * double(head + 1) / double(heads)) * (0.75 + 0.5 * random.unit())));
+  return values;
+}
+
+} // namespace kv

@@ -1,0 +1,397 @@
+#include "tools/kvcc/VerifyKernels.h"
+
+#include "tools/kvcc/VerifyBatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kv {
+namespace {
+
+const kv_variant *findVariant(const kv_kernel *kernel, llvm::StringRef target) {
+  for (int32_t i = 0; i < kernel->num_variants; ++i)
+    if (target == kernel->variants[i].target)
+      return &kernel->variants[i];
+  return nullptr;
+}
+
+/// The cache's type with other orders, to move pages to.
+CacheType otherOrder(CacheType type, bool first) {
+  auto digits = [&](std::initializer_list<Digit> list) { return OrderAttr::get(type.getContext(), list); };
+  OrderAttr key = first ? digits({{'t', 1, 0}, {'h', 1, 0}, {'d', 1, 0}}) : digits({{'h', 1, 0}, {'t', 8, 0}, {'d', 2, 0}, {'t', 1, 8}, {'d', 1, 2}});
+  OrderAttr value = first ? digits({{'h', 1, 0}, {'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}}) : digits({{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}});
+  // Other pages too: 12 slots, which no tile of 16 fits.
+  auto layout = LayoutAttr::get(type.getContext(), LayoutKind::paged, 12, key, value);
+  return CacheType::get(type.getContext(), type.getName(), type.getHeads(), type.getKeyDim(), type.getValueDim(), type.getKey(),
+                        type.getValue(), layout);
+}
+
+/// One attend (or, for a cache without any, its append) against the interpreter on some targets.
+class KernelVerifier {
+public:
+  KernelVerifier(const CacheSpec &cache, const KernelSpec &spec, mlir::func::FuncOp function, const kv_kernel *append,
+                 const kv_kernel *attend, const kv_kernel *fused, const VerifyOptions &options, VerifySummary &summary)
+      : cache(cache), spec(spec), function(function), append(append), attend(attend), fused(fused), options(options), summary(summary),
+        image(cache.type) {}
+
+  llvm::Error run(const std::vector<std::string> &targets);
+
+private:
+  struct Case {
+    const Scenario &scenario;
+    const std::vector<SequenceData> &sequences;
+    const std::vector<std::vector<float>> &params;
+    const std::string &target;
+    const kv_variant *append, *attend, *fused;
+    VerifyRow &row;
+    uint64_t seed;
+  };
+
+  llvm::Error interpretAll(std::vector<SequenceData> &sequences, const std::vector<std::vector<float>> &params);
+  void runCase(const Case &c);
+  void runNeighbours(const Case &c, const StepOutput &together);
+  void runLayouts(const Case &c, const VerifyBatch &batch);
+  bool fill(const Case &c, VerifyBatch &batch, Random &random, bool toTheEnd);
+  bool checkBytes(const Case &c, const VerifyBatch &batch, const std::vector<int64_t> &lengths, const char *after);
+  bool checkOutput(const Case &c, const StepOutput &output);
+  bool sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what);
+  bool fail(const Case &c, const std::string &what);
+  bool enough() const { return summary.failures.size() >= options.mostFailures; }
+
+  const CacheSpec &cache;
+  const KernelSpec &spec;
+  mlir::func::FuncOp function; ///< null for an append
+  const kv_kernel *append, *attend, *fused;
+  const VerifyOptions &options;
+  VerifySummary &summary;
+  const PageImage image;
+};
+
+bool KernelVerifier::fail(const Case &c, const std::string &what) {
+  if (!enough())
+    summary.failures.push_back(fmt::format("{} on {}, {}: {}", spec.name, c.target, c.scenario.str(), what));
+  return false;
+}
+
+llvm::Error KernelVerifier::interpretAll(std::vector<SequenceData> &sequences, const std::vector<std::vector<float>> &params) {
+  if (!function)
+    return llvm::Error::success();
+  for (SequenceData &sequence : sequences) {
+    std::vector<Tensor> arguments;
+    arguments.push_back({{sequence.shape.queries, spec.headsQ, cache.type.getKeyDim()}, {sequence.q.begin(), sequence.q.end()}});
+    for (const std::vector<float> &values : params)
+      arguments.push_back({{spec.headsQ}, {values.begin(), values.end()}});
+    auto results = interpret(function, sequence.reference, arguments);
+    if (!results)
+      return results.takeError();
+    sequence.output = std::move((*results)[0]);
+    if (spec.hasLse)
+      sequence.lse = std::move((*results)[1]);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error KernelVerifier::run(const std::vector<std::string> &targets) {
+  uint64_t seed = options.seed;
+  for (char letter : spec.name)
+    seed = seed * 131 + uint8_t(letter);
+  Random random(seed);
+  int64_t split = 64;
+  for (const std::string &target : targets)
+    if (const kv_variant *variant = attend ? findVariant(attend, target) : nullptr)
+      split = std::max(split, variant->split_tokens);
+  std::vector<VerifyRow> rows(targets.size());
+  for (const Scenario &scenario : makeScenarios(cache, spec, split, options.quick, random)) {
+    std::vector<std::vector<float>> params;
+    for (size_t i = 0; i < spec.params.size(); ++i)
+      params.push_back(makeParameter(spec.headsQ, random));
+    std::vector<SequenceData> sequences;
+    for (SequenceShape shape : scenario.sequences)
+      sequences.push_back(makeSequence(cache, spec, scenario, shape, random));
+    if (!scenario.appendOnly)
+      if (llvm::Error error = interpretAll(sequences, params))
+        return error;
+    uint64_t caseSeed = random.next();
+    for (auto [target, row] : llvm::zip(targets, rows)) {
+      row.kernel = spec.name;
+      row.target = target;
+      Case c{scenario, sequences, params, target, findVariant(append, target), attend ? findVariant(attend, target) : nullptr,
+             fused ? findVariant(fused, target) : nullptr, row, caseSeed};
+      if (!c.append || (attend && !c.attend) || (fused && !c.fused))
+        return llvm::createStringError("`" + spec.name + "` has no variant for `" + target + "`");
+      runCase(c);
+      ++row.cases;
+      if (enough())
+        break;
+    }
+    if (enough())
+      break;
+  }
+  for (VerifyRow &row : rows) {
+    summary.cases += row.cases;
+    auto worst = [&](double error, double tolerance) {
+      if (tolerance > 0 && (summary.tolerance == 0 || error * summary.tolerance > summary.worstError * tolerance)) {
+        summary.worstError = error;
+        summary.tolerance = tolerance;
+      }
+    };
+    worst(row.error, row.tolerance);
+    worst(row.lseError, row.lseTolerance);
+    summary.rows.push_back(row);
+  }
+  return llvm::Error::success();
+}
+
+/// Appends what comes before the step, or all, in pieces; checks the bytes.
+bool KernelVerifier::fill(const Case &c, VerifyBatch &batch, Random &random, bool toTheEnd) {
+  const size_t count = c.sequences.size();
+  std::vector<int64_t> done(count), goal(count);
+  int64_t most = 0;
+  for (size_t b = 0; b < count; ++b) {
+    goal[b] = c.sequences[b].shape.length - (toTheEnd ? 0 : c.sequences[b].shape.queries);
+    most = std::max(most, goal[b]);
+  }
+  // 0: at once; 1: one by one, as far as that is quick; 2: in pieces of any size
+  const int64_t way = random.below(3);
+  while (done != goal) {
+    std::vector<int64_t> to = goal;
+    if (way == 1 && most <= 80)
+      for (size_t b = 0; b < count; ++b)
+        to[b] = std::min(goal[b], done[b] + 1);
+    else if (way != 0)
+      for (size_t b = 0; b < count; ++b)
+        to[b] = std::min(goal[b], done[b] + random.between(1, std::max<int64_t>(1, most / 2)));
+    std::string error = batch.append(append, c.append, done, to, random.chance(2) ? Drive::alone : Drive::parts, random.chance(4));
+    if (!error.empty())
+      return fail(c, "append: " + error);
+    done = to;
+  }
+  static const char *const ways[] = {"append at once", "append one by one", "append in pieces"};
+  return checkBytes(c, batch, goal, ways[way]);
+}
+
+bool KernelVerifier::checkBytes(const Case &c, const VerifyBatch &batch, const std::vector<int64_t> &lengths, const char *after) {
+  for (size_t b = 0; b < c.sequences.size(); ++b)
+    if (auto difference = image.compare(c.sequences[b].reference, batch.memory(int64_t(b)), lengths[b]))
+      return fail(c, fmt::format("after {}, sequence {}: {}", after, b, *difference));
+  return true;
+}
+
+bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
+  const double bound = accuracyBound(spec.accuracy, c.scenario.kind), lseBound = bound + lseRounding;
+  const double tolerance = bound + roundingBound(elementOf(spec.oType));
+  const int64_t heads = spec.headsQ, dim = cache.type.getValueDim();
+  auto note = [](double error, double limit, double &worst, double &worstLimit) {
+    if (worstLimit == 0 || error * worstLimit > worst * limit) {
+      worst = error;
+      worstLimit = limit;
+    }
+  };
+  int64_t row = 0;
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    const SequenceData &sequence = c.sequences[b];
+    double difference = 0, total = 0;
+    for (int64_t index = 0; index < sequence.shape.queries * heads; ++index) {
+      const int64_t token = row + index / heads, head = index % heads;
+      for (int64_t d = 0; d < dim; ++d) {
+        double want = sequence.output.data[size_t(index * dim + d)], seen = output.o.get(token, head, d);
+        if (std::isnan(want) != std::isnan(seen))
+          return fail(c, fmt::format("sequence {}, query {}, head {}, channel {}: o is {}, expected {}", b, index / heads, head, d, seen, want));
+        if (std::isnan(want))
+          continue;
+        difference += (seen - want) * (seen - want);
+        total += want * want;
+      }
+      if (!spec.hasLse)
+        continue;
+      double want = sequence.lse.data[size_t(index)], seen = output.lse[size_t(token * heads + head)];
+      if (std::isnan(want) && std::isnan(seen))
+        continue;
+      double error = want == seen ? 0 : std::fabs(seen - want) / std::max(1.0, std::fabs(want));
+      if (!(error <= lseBound))
+        return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads, head, seen,
+                                   want, lseBound));
+      note(error, lseBound, c.row.lseError, c.row.lseTolerance);
+    }
+    double error = difference == 0 ? 0 : std::sqrt(difference / total);
+    if (!(error <= tolerance))
+      return fail(c, fmt::format("sequence {}: error of o is {:.2e}, tolerance {:.2e}", b, error, tolerance));
+    note(error, tolerance, c.row.error, c.row.tolerance);
+    row += sequence.shape.queries;
+  }
+  return true;
+}
+
+bool KernelVerifier::sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what) {
+  if (!(a.o == b.o))
+    return fail(c, fmt::format("{}: o has other bits", what));
+  if (a.lse.size() != b.lse.size() || (!a.lse.empty() && std::memcmp(a.lse.data(), b.lse.data(), a.lse.size() * sizeof(float))))
+    return fail(c, fmt::format("{}: lse has other bits", what));
+  return true;
+}
+
+void KernelVerifier::runCase(const Case &c) {
+  Random random(c.seed);
+  VerifyBatch batch(cache, c.sequences, random);
+  Bytes untouched, before;
+  batch.save(untouched);
+  std::vector<int64_t> from, lengths;
+  for (const SequenceData &sequence : c.sequences) {
+    from.push_back(sequence.shape.length - sequence.shape.queries);
+    lengths.push_back(sequence.shape.length);
+  }
+  if (!fill(c, batch, random, c.scenario.appendOnly || !attend))
+    return;
+  if (c.scenario.appendOnly || !attend) {
+    if (auto change = batch.foreignChange(untouched))
+      fail(c, "append: " + *change);
+    if (c.scenario.otherLayouts)
+      runLayouts(c, batch);
+    return;
+  }
+  batch.save(before);
+
+  // append, then attend
+  std::string error = batch.append(append, c.append, from, lengths, Drive::alone, false);
+  if (!error.empty())
+    return void(fail(c, "append: " + error));
+  if (!checkBytes(c, batch, lengths, "append of the step's tokens"))
+    return;
+  Bytes full;
+  batch.save(full);
+  StepOutput inTurn;
+  error = batch.attend(attend, c.attend, c.params, Drive::alone, inTurn);
+  if (!error.empty())
+    return void(fail(c, "attend: " + error));
+  if (std::memcmp(full.data(), batch.pages(), size_t(full.size())))
+    return void(fail(c, "attend wrote to the cache"));
+  if (!checkOutput(c, inTurn))
+    return;
+
+  // the same on several threads
+  auto again = [&](const kv_kernel *kernel, const kv_variant *variant, Drive drive, const char *what) {
+    StepOutput output;
+    std::string error = batch.attend(kernel, variant, c.params, drive, output);
+    return error.empty() ? sameBits(c, output, inTurn, what) : fail(c, fmt::format("{}: {}", what, error));
+  };
+  if (!again(attend, c.attend, Drive::parts, "attend in three parts"))
+    return;
+  if (c.scenario.pool && !again(attend, c.attend, Drive::pool, "attend on two threads"))
+    return;
+
+  // fused
+  for (Drive drive : {Drive::alone, Drive::parts, Drive::pool}) {
+    if (!fused || (drive == Drive::pool && !c.scenario.pool))
+      continue;
+    const char *const names[] = {"append_attend", "append_attend in three parts", "append_attend on two threads"};
+    batch.restore(before);
+    if (!again(fused, c.fused, drive, names[int(drive)]) || !checkBytes(c, batch, lengths, names[int(drive)]))
+      return;
+  }
+  if (auto change = batch.foreignChange(untouched))
+    return void(fail(c, *change));
+  if (c.scenario.otherLayouts)
+    runLayouts(c, batch);
+  if (c.scenario.neighbours)
+    runNeighbours(c, inTurn);
+}
+
+/// Each sequence alone, in other pages over other poison: the same bits.
+void KernelVerifier::runNeighbours(const Case &c, const StepOutput &together) {
+  int64_t row = 0;
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    const SequenceShape shape = c.sequences[b].shape;
+    if (shape.queries == 0)
+      continue;
+    std::vector<SequenceData> one = {c.sequences[b]};
+    Random random(c.seed + b + 1);
+    VerifyBatch batch(cache, one, random);
+    image.write(one[0].reference, 0, shape.length, batch.memory(0));
+    StepOutput alone;
+    std::string error = batch.attend(attend, c.attend, c.params, Drive::alone, alone);
+    if (!error.empty())
+      return void(fail(c, "attend alone: " + error));
+    const int64_t heads = spec.headsQ;
+    for (int64_t index = 0; index < shape.queries * heads; ++index) {
+      const int64_t token = index / heads, head = index % heads;
+      bool same = true;
+      for (int64_t d = 0; d < cache.type.getValueDim() && same; ++d) {
+        double x = alone.o.get(token, head, d), y = together.o.get(row + token, head, d);
+        same = x == y || (std::isnan(x) && std::isnan(y));
+      }
+      if (spec.hasLse)
+        same &= !std::memcmp(&alone.lse[size_t(index)], &together.lse[size_t(row * heads + index)], sizeof(float));
+      if (!same)
+        return void(fail(c, fmt::format("sequence {} alone, in other pages, has other bits in query {}, head {}", b, token, head)));
+    }
+    row += shape.queries;
+  }
+}
+
+/// What the kernels stored, moved to other orders and back.
+void KernelVerifier::runLayouts(const Case &c, const VerifyBatch &batch) {
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    const int64_t length = c.sequences[b].shape.length;
+    for (bool first : {true, false}) {
+      PageImage other(otherOrder(cache.type, first));
+      std::vector<int32_t> table;
+      for (int64_t page = 0; page * other.map.slots < length; ++page)
+        table.push_back(int32_t(page));
+      Bytes there(int64_t(table.size()) * other.map.bytes);
+      PagedMemory target{there.data(), other.map.bytes, table};
+      other.write(image.read(length, batch.memory(int64_t(b))), 0, length, target);
+      Reference back = other.read(length, target);
+      if (auto difference = image.compare(back, batch.memory(int64_t(b)), length))
+        return void(fail(c, fmt::format("layout law, sequence {} moved and moved back: {}", b, *difference)));
+    }
+  }
+}
+
+} // namespace
+
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
+                                     const VerifyOptions &options) {
+  VerifySummary summary;
+  auto wanted = [&](const KernelSpec &spec) {
+    return options.kernels.empty() || llvm::is_contained(options.kernels, spec.name);
+  };
+  for (size_t index = 0; index < module.caches.size(); ++index) {
+    const CacheSpec &cache = module.caches[index];
+    auto append = lookup(cache.name + "_append");
+    if (!append)
+      return append.takeError();
+    if ((*append)->page_bytes != cache.map.bytes || (*append)->page_tokens != cache.map.slots)
+      return llvm::createStringError("`" + cache.name + "_append` says that a page has " + std::to_string((*append)->page_bytes) +
+                                     " bytes, the page map " + std::to_string(cache.map.bytes));
+    std::vector<std::string> targets = options.targets;
+    if (targets.empty())
+      for (int32_t i = 0; i < (*append)->num_variants; ++i)
+        if (((*append)->variants[i].features & ~kv_cpu_features()) == 0)
+          targets.push_back((*append)->variants[i].target);
+
+    const bool attended = llvm::any_of(module.kernels, [&](const KernelSpec &spec) { return spec.cache == index && spec.kind == KV_OP_ATTEND; });
+    for (const KernelSpec &spec : module.kernels) {
+      if (spec.cache != index || !wanted(spec) || spec.kind != (attended ? KV_OP_ATTEND : KV_OP_APPEND))
+        continue;
+      if (!attended) {
+        if (llvm::Error error = KernelVerifier(cache, spec, nullptr, *append, nullptr, nullptr, options, summary).run(targets))
+          return std::move(error);
+        continue;
+      }
+      auto function = level0.lookupSymbol<mlir::func::FuncOp>(spec.name);
+      auto attend = lookup(spec.name), fused = lookup(cache.name + "_append_" + spec.op);
+      if (!attend || !fused)
+        return llvm::joinErrors(attend.takeError(), fused.takeError());
+      if (!function)
+        return llvm::createStringError("level 0 has no function `" + spec.name + "`");
+      if (llvm::Error error = KernelVerifier(cache, spec, function, *append, *attend, *fused, options, summary).run(targets))
+        return std::move(error);
+    }
+  }
+  return summary;
+}
+
+} // namespace kv

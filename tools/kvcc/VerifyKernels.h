@@ -1,0 +1,51 @@
+// `kvcc verify` as a library: runs kernels through the runtime's public API and holds every result against the interpreter.
+//
+// Checked, for every attend, target and batch: stored bytes exactly; outputs and lse within the tolerance table; append at once, in
+// pieces and one by one store the same (batching law); append_attend is append then attend, bit for bit (fusion law); pages moved to
+// another order and back are the same (layout law); the same bits for any number of threads, in any pages, beside any neighbours;
+// nothing else is written.
+#ifndef KV_TOOLS_KVCC_VERIFYKERNELS_H
+#define KV_TOOLS_KVCC_VERIFYKERNELS_H
+
+#include "compiler/driver/KernelSpec.h"
+#include "llvm/Support/Error.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace kv {
+
+struct VerifyOptions {
+  uint64_t seed = 1;
+  bool quick = false;               ///< fewer lengths, shorter ones
+  std::vector<std::string> targets; ///< variants to run; empty: all that this processor can run
+  std::vector<std::string> kernels; ///< only these attends (`llama3_decode`); empty: all
+  size_t mostFailures = 10;         ///< stop after so many
+};
+
+/// Worst results of one attend on one target.
+struct VerifyRow {
+  std::string kernel, target;
+  int64_t cases = 0;
+  double error = 0, tolerance = 0;       ///< of the outputs: the pair with the greatest quotient
+  double lseError = 0, lseTolerance = 0; ///< 0 without lse
+};
+
+struct VerifySummary {
+  int64_t cases = 0;
+  double worstError = 0, tolerance = 0; ///< the pair with the greatest quotient, of outputs and lse
+  std::vector<VerifyRow> rows;
+  std::vector<std::string> failures;
+};
+
+/// Finds a descriptor by its name.
+using KernelLookup = std::function<llvm::Expected<const kv_kernel *>(llvm::StringRef)>;
+
+/// Verifies every kernel of `module`; `level0` is the module it was read from. An error means that nothing could be verified.
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
+                                     const VerifyOptions &options);
+
+} // namespace kv
+
+#endif
