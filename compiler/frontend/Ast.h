@@ -32,15 +32,13 @@ struct Expr {
   int64_t integer = 0;
   double number = 0;
   bool boolean = false;
-  Word word;                                           ///< name, operator, function or array
+  Word word; ///< name, operator, function or array
   llvm::SmallVector<std::unique_ptr<Expr>, 2> operands;
-  unsigned depth = 1;                                  ///< levels below and including this one; bounded by the parser
-  ExprType type = ExprType::unknown;                   ///< set by the checks of scores
+  unsigned depth = 1;                ///< levels below and including this one; bounded by the parser
+  ExprType type = ExprType::unknown; ///< set by the checks of scores
 
   bool isName(llvm::StringRef name) const { return kind == ExprKind::name && word.text == name; }
-  bool isOperator(llvm::StringRef op) const {
-    return (kind == ExprKind::binary || kind == ExprKind::unary) && word.text == op;
-  }
+  bool isOperator(llvm::StringRef op) const { return (kind == ExprKind::binary || kind == ExprKind::unary) && word.text == op; }
 };
 using ExprPtr = std::unique_ptr<Expr>;
 
@@ -48,9 +46,9 @@ using ExprPtr = std::unique_ptr<Expr>;
 struct CodecSyntax {
   Word type;
   llvm::SMRange range;
-  Word group;         ///< the word `group`, when given
-  ExprPtr groupSize;  ///< null for `group(d:*)`
-  Word zero, scale;   ///< empty when not given
+  Word group;        ///< the word `group`, when given
+  ExprPtr groupSize; ///< null for `group(d:*)`
+  Word zero, scale;  ///< empty when not given
 };
 
 /// One digit of an order: `t`, `t/16`, `d%4`, `d/4%2`.

@@ -25,7 +25,7 @@ static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, D
     for (size_t j = 0; j < i; ++j)
       if (syntax.arrays[j].name.text == array.name.text)
         twice(syntax.arrays[j].name);
-    for (const Parameter &parameter : cache.parameters)
+    for (const CheckedParameter &parameter : cache.parameters)
       if (parameter.name.text == array.name.text)
         twice(parameter.name);
     std::optional<int64_t> extent = evaluateInteger(*array.extent, cache.parameters, diagnostics);

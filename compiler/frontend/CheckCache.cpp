@@ -31,8 +31,8 @@ int64_t CheckedCodec::bits() const {
   return 0;
 }
 
-std::optional<int64_t> evaluateSize(const Expr &expr, ArrayRef<Parameter> parameters, StringRef what, int64_t least, int64_t most,
-                                    Diagnostics &diagnostics) {
+std::optional<int64_t> evaluateSize(const Expr &expr, ArrayRef<CheckedParameter> parameters, StringRef what, int64_t least,
+                                    int64_t most, Diagnostics &diagnostics) {
   std::optional<int64_t> value = evaluateInteger(expr, parameters, diagnostics);
   if (!value || (*value >= least && *value <= most))
     return value;
@@ -54,8 +54,8 @@ static bool checkParameters(const CacheSyntax &syntax, const ParseOptions &optio
   bool good = true;
   for (const ParameterSyntax &parameter : syntax.parameters) {
     good &= checkIdentifier(parameter.name, "a parameter", diagnostics);
-    const Parameter *earlier = nullptr;
-    for (const Parameter &other : cache.parameters)
+    const CheckedParameter *earlier = nullptr;
+    for (const CheckedParameter &other : cache.parameters)
       if (other.name.text == parameter.name.text)
         earlier = &other;
     if (earlier) {
@@ -64,7 +64,7 @@ static bool checkParameters(const CacheSyntax &syntax, const ParseOptions &optio
       good = false;
       continue;
     }
-    Parameter result;
+    CheckedParameter result;
     result.name = parameter.name;
     // The default is evaluated even when it is replaced: a file is right or wrong for every `-p`.
     std::optional<int64_t> value = evaluateInteger(*parameter.value, cache.parameters, diagnostics);
@@ -83,15 +83,14 @@ static bool checkParameters(const CacheSyntax &syntax, const ParseOptions &optio
 
 /// The value of one of the conventional parameters.
 static std::optional<int64_t> conventional(const CheckedCache &cache, StringRef name, Diagnostics &diagnostics) {
-  const Parameter *parameter = findParameter(cache.parameters, name);
+  const CheckedParameter *parameter = findParameter(cache.parameters, name);
   if (!parameter) {
     diagnostics.error(DiagKind::missing_parameter, cache.syntax->name.range, {cache.name().str(), name.str()});
     return std::nullopt;
   }
   std::string given = std::to_string(parameter->value);
   auto report = [&](DiagKind kind, std::initializer_list<std::string> args) {
-    Diagnostic &error =
-        diagnostics.error(kind, parameter->syntax ? parameter->syntax->range : parameter->name.range, args);
+    Diagnostic &error = diagnostics.error(kind, parameter->syntax ? parameter->syntax->range : parameter->name.range, args);
     if (parameter->overridden)
       error.note(parameter->name.range, "set by `-p " + name.str() + "=" + given + "`");
     return std::nullopt;
@@ -109,8 +108,8 @@ static std::optional<int64_t> conventional(const CheckedCache &cache, StringRef 
 static bool checkGeometry(const ParseOptions &options, CheckedCache &cache, Diagnostics &diagnostics) {
   std::optional<int64_t> queryHeads = conventional(cache, "Hq", diagnostics), heads = conventional(cache, "Hkv", diagnostics),
                          keyDim = conventional(cache, "D", diagnostics);
-  if (none_of(cache.parameters, [](const Parameter &parameter) { return parameter.name.text == "Dv"; })) {
-    Parameter valueDim;
+  if (none_of(cache.parameters, [](const CheckedParameter &parameter) { return parameter.name.text == "Dv"; })) {
+    CheckedParameter valueDim;
     std::optional<int64_t> override = overrideOf(options, "Dv");
     valueDim.name = {"Dv", cache.syntax->name.range};
     valueDim.value = override.value_or(keyDim.value_or(8));
@@ -126,7 +125,7 @@ static bool checkGeometry(const ParseOptions &options, CheckedCache &cache, Diag
   cache.valueDim = *valueDim;
   if (*queryHeads % *heads == 0)
     return true;
-  const Parameter *parameter = findParameter(cache.parameters, "Hq"), *other = findParameter(cache.parameters, "Hkv");
+  const CheckedParameter *parameter = findParameter(cache.parameters, "Hq"), *other = findParameter(cache.parameters, "Hkv");
   diagnostics.error(DiagKind::head_ratio, parameter->name.range, {std::to_string(*queryHeads), std::to_string(*heads)})
       .note(other->name.range, "`Hkv` set here");
   return false;
@@ -134,7 +133,7 @@ static bool checkGeometry(const ParseOptions &options, CheckedCache &cache, Diag
 
 void checkParametersUsed(const CheckedCache &cache, Diagnostics &diagnostics) {
   static const StringRef conventions[] = {"Hq", "Hkv", "D", "Dv"};
-  for (const Parameter &parameter : cache.parameters)
+  for (const CheckedParameter &parameter : cache.parameters)
     if (!parameter.used)
       diagnostics.error(DiagKind::unused_parameter, parameter.name.range, {parameter.name.text.take_front(40).str()})
           .hint(didYouMean(parameter.name.text, conventions));

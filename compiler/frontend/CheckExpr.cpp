@@ -108,7 +108,7 @@ private:
     SmallVector<StringRef> known;
     if (scope.positions)
       known = {"s", "i", "j", "h"};
-    for (const Parameter &parameter : scope.parameters)
+    for (const CheckedParameter &parameter : scope.parameters)
       known.push_back(parameter.name.text);
     for (const ArraySyntax &array : scope.arrays)
       known.push_back(array.name.text);

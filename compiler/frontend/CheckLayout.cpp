@@ -25,7 +25,8 @@ static bool checkDigit(const DigitSyntax &syntax, const CheckedCache &cache, Dig
       return false;
     value = *result;
     if (value > maxSlots)
-      diagnostics.error(DiagKind::too_large, expr->range, {what.str() + " of a digit", std::to_string(value), std::to_string(maxSlots)});
+      diagnostics.error(DiagKind::too_large, expr->range,
+                        {what.str() + " of a digit", std::to_string(value), std::to_string(maxSlots)});
     else if (value < least)
       diagnostics.error(DiagKind::order_digit, expr->range, {what.str(), std::to_string(value), std::to_string(least)});
     return value >= least && value <= maxSlots;
@@ -68,7 +69,8 @@ static bool checkCoverage(const OrderSyntax &syntax, ArrayRef<Digit> digits, cha
     covered = digits[i].extent == 0 ? 0 : covered * digits[i].extent;
     previous = &digit;
     if (covered > maxSlots) {
-      diagnostics.error(DiagKind::too_large, digit.range, {"the reach of a digit", std::to_string(covered), std::to_string(maxSlots)});
+      diagnostics.error(DiagKind::too_large, digit.range,
+                        {"the reach of a digit", std::to_string(covered), std::to_string(maxSlots)});
       return false;
     }
   }
@@ -120,8 +122,7 @@ static double estimateBytes(const CheckedCache &cache) {
 
 bool checkLayout(const LayoutSyntax &syntax, CheckedCache &cache, Diagnostics &diagnostics) {
   cache.layout = *symbolizeLayoutKind(syntax.kind.text);
-  std::optional<int64_t> slots =
-      evaluateSize(*syntax.slots, cache.parameters, quoted(syntax.kind.text), 1, maxSlots, diagnostics);
+  std::optional<int64_t> slots = evaluateSize(*syntax.slots, cache.parameters, quoted(syntax.kind.text), 1, maxSlots, diagnostics);
   if (!slots)
     return false;
   cache.slots = *slots;
@@ -136,7 +137,8 @@ bool checkLayout(const LayoutSyntax &syntax, CheckedCache &cache, Diagnostics &d
   if (bytes <= maxPageBytes)
     return true;
   std::string size = bytes < 9e18 ? std::to_string(int64_t(bytes)) : "more than 2^62";
-  diagnostics.error(DiagKind::page_too_large, syntax.slots->range, {quoted(syntax.kind.text.str() + "(" + std::to_string(*slots) + ")"), size});
+  diagnostics.error(DiagKind::page_too_large, syntax.slots->range,
+                    {quoted(syntax.kind.text.str() + "(" + std::to_string(*slots) + ")"), size});
   return false;
 }
 

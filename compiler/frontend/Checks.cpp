@@ -112,8 +112,9 @@ private:
           return;
         int64_t least = entry.key.text == "prefetch" ? 0 : 1, most = int64_t(1) << 30;
         if (*result < least || *result > most) {
-          diagnostics.error(DiagKind::schedule_value, entry.value->range,
-                            {entry.key.text.str(), "an integer from " + std::to_string(least) + " to 2^30", std::to_string(*result)});
+          diagnostics.error(
+              DiagKind::schedule_value, entry.value->range,
+              {entry.key.text.str(), "an integer from " + std::to_string(least) + " to 2^30", std::to_string(*result)});
           return;
         }
         value = *result;
@@ -135,8 +136,7 @@ private:
         other = schedule;
         return true;
       }
-      diagnostics
-          .error(DiagKind::duplicate_schedule, target.range, {attend.name().str(), target.text.take_front(40).str()})
+      diagnostics.error(DiagKind::duplicate_schedule, target.range, {attend.name().str(), target.text.take_front(40).str()})
           .note(first.range, "first given here");
       return false;
     }

@@ -23,8 +23,8 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
 void checkParametersUsed(const CheckedCache &cache, Diagnostics &diagnostics);
 
 /// Evaluates a size and checks that it is from `least` to `most`.
-std::optional<int64_t> evaluateSize(const Expr &expr, llvm::ArrayRef<Parameter> parameters, llvm::StringRef what, int64_t least,
-                                    int64_t most, Diagnostics &diagnostics);
+std::optional<int64_t> evaluateSize(const Expr &expr, llvm::ArrayRef<CheckedParameter> parameters, llvm::StringRef what,
+                                    int64_t least, int64_t most, Diagnostics &diagnostics);
 
 Element elementOf(llvm::StringRef type);
 

@@ -4,12 +4,12 @@
 #include "compiler/frontend/EmitScore.h"
 #include "dialect/KvOps.h"
 
-#include "llvm/ADT/STLExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -128,8 +128,13 @@ private:
     Type types[] = {b.getF32Type(), b.getI32Type(), b.getI32Type(), b.getIndexType()};
     Block *block = b.createBlock(&op.getScore(), {}, types, {loc, loc, loc, loc});
     auto locateScore = [&](SMRange range) { return locate(range); };
-    ScoreNames names{block->getArgument(0), block->getArgument(1), block->getArgument(2), block->getArgument(3), {},
-                     cache.parameters, locateScore};
+    ScoreNames names{block->getArgument(0),
+                     block->getArgument(1),
+                     block->getArgument(2),
+                     block->getArgument(3),
+                     {},
+                     cache.parameters,
+                     locateScore};
     for (auto [array, value] : zip(attend.syntax->arrays, arrays))
       names.arrays[array.name.text] = value;
     YieldOp::create(b, loc, emitScore(*attend.score, names, b));

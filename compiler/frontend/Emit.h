@@ -5,9 +5,9 @@
 #include "compiler/frontend/Spec.h"
 #include "dialect/KvTypes.h"
 
-#include "llvm/Support/SourceMgr.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/SourceMgr.h"
 
 namespace kv {
 

@@ -1,13 +1,14 @@
-// Scores to arith and math. Integers stay i32 until they meet a number; constant parts are computed here in float64 and rounded once.
+// Scores to arith and math. Integers stay i32 until they meet a number; constant parts are computed here in float64 and rounded
+// once.
 #include "compiler/frontend/EmitScore.h"
 
 #include "compiler/frontend/Evaluate.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
 
@@ -28,7 +29,8 @@ public:
       double value = evaluateConstant(expr, names.parameters);
       if (want == ExprType::number)
         return number(loc, value);
-      return arith::ConstantOp::create(b, loc, b.getIntegerAttr(want == ExprType::boolean ? b.getI1Type() : b.getI32Type(), int64_t(value)));
+      return arith::ConstantOp::create(
+          b, loc, b.getIntegerAttr(want == ExprType::boolean ? b.getI1Type() : b.getI32Type(), int64_t(value)));
     }
     Value value = compute(expr, loc);
     if (want == ExprType::number && expr.type == ExprType::integer)

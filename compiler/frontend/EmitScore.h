@@ -4,17 +4,17 @@
 
 #include "compiler/frontend/Spec.h"
 
-#include "llvm/ADT/StringMap.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Value.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace kv {
 
 /// What the names of a score stand for, and how its locations are made.
 struct ScoreNames {
-  mlir::Value s, i, j, h; ///< f32, i32, i32, index
+  mlir::Value s, i, j, h;              ///< f32, i32, i32, index
   llvm::StringMap<mlir::Value> arrays; ///< tensor<Hq x f32>
-  llvm::ArrayRef<Parameter> parameters;
+  llvm::ArrayRef<CheckedParameter> parameters;
   llvm::function_ref<mlir::Location(llvm::SMRange)> locate;
 };
 

@@ -10,8 +10,8 @@ using namespace llvm;
 
 namespace kv {
 
-const Parameter *findParameter(ArrayRef<Parameter> parameters, StringRef name) {
-  for (const Parameter &parameter : parameters)
+const CheckedParameter *findParameter(ArrayRef<CheckedParameter> parameters, StringRef name) {
+  for (const CheckedParameter &parameter : parameters)
     if (parameter.name.text == name) {
       parameter.used = true;
       return &parameter;
@@ -24,7 +24,8 @@ const Parameter *findParameter(ArrayRef<Parameter> parameters, StringRef name) {
 namespace {
 class IntegerEvaluator {
 public:
-  IntegerEvaluator(ArrayRef<Parameter> parameters, Diagnostics &diagnostics) : parameters(parameters), diagnostics(diagnostics) {}
+  IntegerEvaluator(ArrayRef<CheckedParameter> parameters, Diagnostics &diagnostics)
+      : parameters(parameters), diagnostics(diagnostics) {}
 
   std::optional<int64_t> visit(const Expr &expr) {
     switch (expr.kind) {
@@ -62,10 +63,10 @@ private:
   }
 
   std::optional<int64_t> visitName(const Expr &expr) {
-    if (const Parameter *parameter = findParameter(parameters, expr.word.text))
+    if (const CheckedParameter *parameter = findParameter(parameters, expr.word.text))
       return parameter->value;
     SmallVector<StringRef> known;
-    for (const Parameter &parameter : parameters)
+    for (const CheckedParameter &parameter : parameters)
       known.push_back(parameter.name.text);
     diagnostics.error(DiagKind::unknown_name, expr.range, {expr.word.text.take_front(40).str()})
         .hint(didYouMean(expr.word.text, known));
@@ -140,24 +141,25 @@ private:
     return result;
   }
 
-  ArrayRef<Parameter> parameters;
+  ArrayRef<CheckedParameter> parameters;
   Diagnostics &diagnostics;
 };
 } // namespace
 
-std::optional<int64_t> evaluateInteger(const Expr &expr, ArrayRef<Parameter> parameters, Diagnostics &diagnostics) {
+std::optional<int64_t> evaluateInteger(const Expr &expr, ArrayRef<CheckedParameter> parameters, Diagnostics &diagnostics) {
   return IntegerEvaluator(parameters, diagnostics).visit(expr);
 }
 
 //===- constants -------------------------------------------------------------------------------------------------------------===//
 
-bool isConstant(const Expr &expr, ArrayRef<Parameter> parameters) {
+bool isConstant(const Expr &expr, ArrayRef<CheckedParameter> parameters) {
   if (expr.kind == ExprKind::name)
     return findParameter(parameters, expr.word.text) != nullptr;
-  return expr.kind != ExprKind::index && all_of(expr.operands, [&](const ExprPtr &operand) { return isConstant(*operand, parameters); });
+  return expr.kind != ExprKind::index &&
+         all_of(expr.operands, [&](const ExprPtr &operand) { return isConstant(*operand, parameters); });
 }
 
-double evaluateConstant(const Expr &expr, ArrayRef<Parameter> parameters) {
+double evaluateConstant(const Expr &expr, ArrayRef<CheckedParameter> parameters) {
   SmallVector<double, 3> v;
   for (const ExprPtr &operand : expr.operands)
     v.push_back(evaluateConstant(*operand, parameters));

@@ -98,8 +98,8 @@ Token Lexer::next() {
       if (!closed)
         diagnostics.error(DiagKind::unterminated_string, token.range());
     } else {
-      static const StringRef symbols[] = {"..", "->", "**", "<=", ">=", "==", "!=", "&&", "||", "++", "{", "}", "(", ")", "[", "]",
-                                          ",",  ";",  ":",  "=",  "<",  ">",  "+",  "-",  "*",  "/",  "%", "!"};
+      static const StringRef symbols[] = {"..", "->", "**", "<=", ">=", "==", "!=", "&&", "||", "++", "{", "}", "(", ")",
+                                          "[",  "]",  ",",  ";",  ":",  "=",  "<",  ">",  "+",  "-",  "*", "/", "%", "!"};
       StringRef rest(current, finish - current);
       for (StringRef symbol : symbols)
         if (rest.starts_with(symbol)) {

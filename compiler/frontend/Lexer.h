@@ -17,9 +17,7 @@ struct Token {
 
   bool is(llvm::StringRef symbol) const { return kind == TokenKind::symbol && text == symbol; }
   bool isName(llvm::StringRef name) const { return kind == TokenKind::name && text == name; }
-  llvm::SMRange range() const {
-    return {llvm::SMLoc::getFromPointer(text.begin()), llvm::SMLoc::getFromPointer(text.end())};
-  }
+  llvm::SMRange range() const { return {llvm::SMLoc::getFromPointer(text.begin()), llvm::SMLoc::getFromPointer(text.end())}; }
   /// How an error names it: the text in backticks, or `end of file`.
   std::string describe() const { return kind == TokenKind::end ? "end of file" : quoted(text); }
 };

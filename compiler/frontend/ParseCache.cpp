@@ -95,7 +95,9 @@ bool Parser::parseStreams(CacheSyntax &cache) {
 }
 
 bool Parser::parseCodecType(CodecSyntax &codec) {
-  auto oneOf = [&](std::initializer_list<StringRef> names) { return token.kind == TokenKind::name && is_contained(names, token.text); };
+  auto oneOf = [&](std::initializer_list<StringRef> names) {
+    return token.kind == TokenKind::name && is_contained(names, token.text);
+  };
   std::vector<std::string> name = {token.text.take_front(40).str()};
   if (oneOf({"i3", "u3"}))
     return unsupported(DiagKind::unsupported_3bit, name);

@@ -105,7 +105,7 @@ static void printOrder(const std::optional<OrderSyntax> &order, raw_ostream &os)
 static void printCache(const CheckedCache &cache, raw_ostream &os) {
   os << "cache " << cache.name() << "(";
   ListSeparator comma;
-  for (const Parameter &parameter : cache.parameters) {
+  for (const CheckedParameter &parameter : cache.parameters) {
     os << comma << parameter.name.text << " = ";
     if (parameter.overridden)
       os << parameter.value;

@@ -10,7 +10,7 @@
 namespace kv {
 
 /// A parameter of a cache with its value.
-struct Parameter {
+struct CheckedParameter {
   Word name;
   int64_t value = 0;
   const Expr *syntax = nullptr; ///< as written; null when overridden or left to its default
@@ -21,7 +21,7 @@ struct Parameter {
 struct CheckedCodec {
   const CodecSyntax *syntax = nullptr;
   Element element = Element::f32;
-  int64_t group = 0;                 ///< channels; 0 for scalar elements
+  int64_t group = 0; ///< channels; 0 for scalar elements
   ZeroPoint zero = ZeroPoint::sym;
   Element scale = Element::f32;
 
@@ -31,7 +31,7 @@ struct CheckedCodec {
 
 struct CheckedCache {
   const CacheSyntax *syntax = nullptr;
-  std::vector<Parameter> parameters; ///< `Dv` included, given or not
+  std::vector<CheckedParameter> parameters; ///< `Dv` included, given or not
   int64_t queryHeads = 0, heads = 0, keyDim = 0, valueDim = 0;
   CheckedCodec key, value;
   LayoutKind layout = LayoutKind::paged;
@@ -46,8 +46,8 @@ struct CheckedSchedule {
   const ScheduleSyntax *syntax = nullptr;
   struct Entry {
     llvm::StringRef key;
-    int64_t value;         ///< of a number
-    llvm::StringRef word;  ///< of `dot`
+    int64_t value;        ///< of a number
+    llvm::StringRef word; ///< of `dot`
   };
   std::vector<Entry> entries;
 };

@@ -2,10 +2,10 @@
 // module verifies. Text after the first NUL is a schedule file.
 #include "compiler/frontend/Frontend.h"
 
-#include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <cstdlib>
 

@@ -16,22 +16,26 @@ void expectInOrder(const std::string &text, std::initializer_list<const char *> 
 }
 
 std::string emitScore(const std::string &score) {
-  return Checked(std::string(plainCache) + "attend a(q: f16[1..8], b: f32[Hq]) on c -> (o: f16) { score b[h] + (" + score + ") }\n").emitted();
+  return Checked(std::string(plainCache) + "attend a(q: f16[1..8], b: f32[Hq]) on c -> (o: f16) { score b[h] + (" + score + ") }\n")
+      .emitted();
 }
 
 TEST(Emit, OneAppendAndTwoFunctionsAnAttend) {
-  std::string text = Checked("cache c(Hq = 8, Hkv = 4, D = 64, Dv = 32) {\n  k: i8 group(d:*)\n  v: u4 group(d:16)\n"
-                             "  layout paged(16) k [h, t/16, d/4, t%16, d%4], v [h, t, d]\n}\n"
-                             "attend a(q: f16[1..8], b: f32[Hq]) on c -> (o: bf16, lse: f32) {\n  mask true\n  scale 0.5\n  score s * b[h]\n}\n")
-                         .emitted();
-  expectInOrder(text, {"func.func @c_append(%arg0: !kv.cache<name = \"c\", heads = 4, keyDim = 64, valueDim = 32, key = <i8, group = 64, sym, "
-                       "scale = f32>, value = <u4, group = 16, asym, scale = f16>, layout = <paged 16, key = \"[h, t/16, d/4, t%16, d%4]\", "
-                       "value = \"[h, t, d]\">>",
-                       "%arg1: tensor<?x4x64xf16>", "%arg2: tensor<?x4x32xf16>", "kv.append %arg1, %arg2 to %arg0", "return",
-                       "func.func @c_a(", "tensor<?x8x64xf16>", "tensor<8xf32>", "(tensor<?x8x32xbf16>, tensor<?x8xf32>)",
-                       "kv.attend %arg1 on %arg0 scale(5.000000e-01) mask(", "all) accuracy(", "fast) queries(1, 8) score {",
-                       "tensor.extract %arg2[", "arith.mulf", "kv.yield", "func.func @c_append_a(", "kv.append %arg2, %arg3 to %arg0",
-                       "kv.attend %arg1 on %arg0", "tensor.extract %arg4["});
+  std::string text =
+      Checked("cache c(Hq = 8, Hkv = 4, D = 64, Dv = 32) {\n  k: i8 group(d:*)\n  v: u4 group(d:16)\n"
+              "  layout paged(16) k [h, t/16, d/4, t%16, d%4], v [h, t, d]\n}\n"
+              "attend a(q: f16[1..8], b: f32[Hq]) on c -> (o: bf16, lse: f32) {\n  mask true\n  scale 0.5\n  score s * b[h]\n}\n")
+          .emitted();
+  expectInOrder(
+      text,
+      {"func.func @c_append(%arg0: !kv.cache<name = \"c\", heads = 4, keyDim = 64, valueDim = 32, key = <i8, group = 64, sym, "
+       "scale = f32>, value = <u4, group = 16, asym, scale = f16>, layout = <paged 16, key = \"[h, t/16, d/4, t%16, d%4]\", "
+       "value = \"[h, t, d]\">>",
+       "%arg1: tensor<?x4x64xf16>", "%arg2: tensor<?x4x32xf16>", "kv.append %arg1, %arg2 to %arg0", "return", "func.func @c_a(",
+       "tensor<?x8x64xf16>", "tensor<8xf32>", "(tensor<?x8x32xbf16>, tensor<?x8xf32>)",
+       "kv.attend %arg1 on %arg0 scale(5.000000e-01) mask(", "all) accuracy(", "fast) queries(1, 8) score {",
+       "tensor.extract %arg2[", "arith.mulf", "kv.yield", "func.func @c_append_a(", "kv.append %arg2, %arg3 to %arg0",
+       "kv.attend %arg1 on %arg0", "tensor.extract %arg4["});
 }
 
 TEST(Emit, NoRegionWhenTheScoreIsS) {
@@ -71,8 +75,8 @@ TEST(Emit, Powers) {
 
 TEST(Emit, FunctionsAndConditions) {
   expectInOrder(emitScore("select(i - j < 4 && !(s > 0), sigmoid(s), max(s, 0))"),
-                {"arith.cmpi slt", "arith.cmpf ogt", "arith.xori", "arith.andi", "arith.negf", "math.exp", "arith.addf", "arith.divf",
-                 "arith.maximumf", "arith.select"});
+                {"arith.cmpi slt", "arith.cmpf ogt", "arith.xori", "arith.andi", "arith.negf", "math.exp", "arith.addf",
+                 "arith.divf", "arith.maximumf", "arith.select"});
   expectInOrder(emitScore("abs(j - i)"), {"arith.subi", "arith.maxsi"});
   expectInOrder(emitScore("abs(s) + log(s)"), {"math.absf", "math.log"});
 }
@@ -86,7 +90,8 @@ TEST(Emit, SchedulesAreADictionary) {
 }
 
 TEST(Emit, AppendTakesTheQueriesType) {
-  expectInOrder(Checked(std::string(plainCache) + "attend a(q: bf16[1..8]) on c -> (o: f16)").emitted(), {"@c_append", "tensor<?x4x64xbf16>"});
+  expectInOrder(Checked(std::string(plainCache) + "attend a(q: bf16[1..8]) on c -> (o: f16)").emitted(),
+                {"@c_append", "tensor<?x4x64xbf16>"});
   expectInOrder(Checked(plainCache).emitted(), {"@c_append", "tensor<?x4x64xf32>"});
 }
 

@@ -1,7 +1,7 @@
 #include "Helpers.h"
 
-#include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/raw_ostream.h"
 
 const char *const plainCache = "cache c(Hq = 8, Hkv = 4, D = 64) {\n  k, v: f16\n  layout paged(16)\n}\n";
 

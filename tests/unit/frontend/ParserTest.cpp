@@ -11,7 +11,9 @@ std::string cacheWith(const std::string &parameters, const std::string &codec, c
   return "cache c(" + parameters + ") { k, v: " + codec + "  layout " + layout + " }\n";
 }
 
-TEST(Parser, ClausesShareALine) { EXPECT_EQ(Checked(cacheWith("Hq = 8, Hkv = 4, D = 64", "i8", "paged(16) keep all")).errors(), ""); }
+TEST(Parser, ClausesShareALine) {
+  EXPECT_EQ(Checked(cacheWith("Hq = 8, Hkv = 4, D = 64", "i8", "paged(16) keep all")).errors(), "");
+}
 
 TEST(Parser, TheLanguageExample) {
   Checked checked("cache llama3(Hq = 32, Hkv = 8, D = 128) {\n"
@@ -65,7 +67,8 @@ TEST(Parser, DefaultsOfCodecs) {
 
 TEST(Parser, AccuracyIsFastAtFourBits) {
   std::string attend = "attend a(q: f32[1..1]) on c -> (o: f32)\n";
-  EXPECT_EQ(Checked(cacheWith("Hq = 8, Hkv = 4, D = 64", "i4", "paged(16)") + attend).file->attends[0].accuracy, kv::Accuracy::fast);
+  EXPECT_EQ(Checked(cacheWith("Hq = 8, Hkv = 4, D = 64", "i4", "paged(16)") + attend).file->attends[0].accuracy,
+            kv::Accuracy::fast);
   EXPECT_EQ(Checked(plainCache + attend).file->attends[0].accuracy, kv::Accuracy::high);
 }
 
@@ -79,12 +82,13 @@ TEST(Parser, AScheduleFileReplacesASchedule) {
 
 TEST(Parser, ErrorsHaveACaretANoteAndAHelp) {
   Checked checked("cache c(Hq = 8, Hkv = 4, D = 64) {\n\tk, v: i4\n\tlayout paged(15) [h, d, t]\n}\n");
-  EXPECT_EQ(checked.errors(),
-            "test.kv:3:26: error: the fastest digit of keys has 15 elements; rows of 4-bit codes fill whole bytes, so it must be even\n"
-            "    3 | \tlayout paged(15) [h, d, t]\n"
-            "      | \t                        ^\n"
-            "test.kv:2:8: note: `i4` set here\n"
-            "test.kv:3:26: help: use `paged(16)`\n");
+  EXPECT_EQ(
+      checked.errors(),
+      "test.kv:3:26: error: the fastest digit of keys has 15 elements; rows of 4-bit codes fill whole bytes, so it must be even\n"
+      "    3 | \tlayout paged(15) [h, d, t]\n"
+      "      | \t                        ^\n"
+      "test.kv:2:8: note: `i4` set here\n"
+      "test.kv:3:26: help: use `paged(16)`\n");
 }
 
 TEST(Parser, ErrorsAsJson) {
@@ -119,9 +123,28 @@ TEST(Parser, GoesOnAfterErrors) {
 }
 
 TEST(Parser, NothingHangsOrCrashes) {
-  const char *const texts[] = {"", "{", "}", "cache", "cache c", "cache c(", "cache c()", "cache c() {", "cache c() { k", "attend", "attend a(q",
-                               "schedule", "schedule a for", "schedule a for x {", "cache c() { layout paged(1) [", "cache c() { k:",
-                               "schedule s for ;", "cache c(D = ((((", "attend a(q: f16[1..", "\xff\xfe", "cache c() { k, v { ;", "\xef\xbb\xbf"};
+  const char *const texts[] = {"",
+                               "{",
+                               "}",
+                               "cache",
+                               "cache c",
+                               "cache c(",
+                               "cache c()",
+                               "cache c() {",
+                               "cache c() { k",
+                               "attend",
+                               "attend a(q",
+                               "schedule",
+                               "schedule a for",
+                               "schedule a for x {",
+                               "cache c() { layout paged(1) [",
+                               "cache c() { k:",
+                               "schedule s for ;",
+                               "cache c(D = ((((",
+                               "attend a(q: f16[1..",
+                               "\xff\xfe",
+                               "cache c() { k, v { ;",
+                               "\xef\xbb\xbf"};
   for (const char *text : texts)
     EXPECT_TRUE(Checked(text).diagnostics.hasErrors()) << text;
 }
@@ -135,7 +158,10 @@ TEST(Parser, LongChainsAreBounded) {
 }
 
 TEST(Parser, ByteOrderMarkAndCarriageReturns) {
-  EXPECT_EQ(Checked("\xef\xbb\xbf" "cache c(Hq = 8, Hkv = 4, D = 64) {\r\n  k, v: f16\r\n  layout paged(16)\r\n}\r\n").errors(), "");
+  EXPECT_EQ(Checked("\xef\xbb\xbf"
+                    "cache c(Hq = 8, Hkv = 4, D = 64) {\r\n  k, v: f16\r\n  layout paged(16)\r\n}\r\n")
+                .errors(),
+            "");
 }
 
 } // namespace

@@ -13,7 +13,8 @@ std::string fixpoint(llvm::StringRef text, const kv::ParseOptions &options = {})
 }
 
 std::string scoreOf(const std::string &score) {
-  std::string text = fixpoint(std::string(plainCache) + "attend a(q: f32[1..1], b: f32[Hq]) on c -> (o: f32) { score b[h] + (" + score + ") }\n");
+  std::string text =
+      fixpoint(std::string(plainCache) + "attend a(q: f32[1..1], b: f32[Hq]) on c -> (o: f32) { score b[h] + (" + score + ") }\n");
   size_t begin = text.find("b[h] + ");
   return begin == std::string::npos ? text : text.substr(begin + 7, text.find('\n', begin) - begin - 7);
 }
