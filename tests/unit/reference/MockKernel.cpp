@@ -157,7 +157,7 @@ void appendItem(const kv_step *step, const kv_item *item) {
     if (mock.fault == Fault::writesForeignPage)
       for (int64_t p = 0; p < step->num_pages; ++p)
         if (!isUsed(*step, p))
-          page(*step, p)[0] ^= 1;
+          page(*step, p)[0] += 1;
     auto row = [&](const void *base, int64_t tokenStride, int64_t headStride, int64_t dim) {
       std::vector<float> values;
       for (int64_t d = 0; d < dim; ++d)
