@@ -3,6 +3,7 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -41,6 +42,9 @@ static void initializeLLVM() {
     llvm::InitializeAllTargets();
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
+    // Hoisting constants out of the loop over blocks makes them live across the products, whose accumulators then spill.
+    if (llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup("disable-machine-licm"))
+      option->addOccurrence(0, "disable-machine-licm", "true");
   });
 }
 

@@ -57,7 +57,7 @@ private:
   Value loadRaw(const Lanes &at, Value z);
   Value decode(Value raw, int64_t element);
   void step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd);
-  void range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, int64_t rowShift);
+  void range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, Value rowShift);
 };
 
 Value Product::laneX(const Lanes &at, int64_t lane) {
@@ -209,27 +209,26 @@ void Product::step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Va
 }
 
 /// z from begin to end inside one page; z + zShift is the slot or channel, z + rowShift the column of the row operands.
-void Product::range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, int64_t rowShift) {
+void Product::range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, Value rowShift) {
   int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
-  if (isKey)
-    while (keyLength % (unroll * load.pack))
-      --unroll;
+  while (isKey && keyLength % (unroll * load.pack))
+    --unroll;
   int64_t chunk = load.pack * unroll;
+  auto shifted = [&](Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; };
   auto loop = [&](Value from, Value to, int64_t count, bool masked) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
-      Value local = zShift ? b.KernelBuilder::add(z, zShift) : z;
-      Value limit = masked ? (zShift ? b.KernelBuilder::add(end, zShift) : end) : Value();
-      step(sums, at, local, b.add(z, rowShift), count, limit);
+      step(sums, at, shifted(z, zShift), shifted(z, rowShift), count, masked ? shifted(end, zShift) : Value());
       return sums;
     });
   };
-  if (isKey)
+  // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as the page holds them, need no care.
+  if (isKey || (codec.isInteger() && (block.map.slots + load.pack - 1) / load.pack * load.pack % chunk == 0))
     return loop(begin, end, unroll, false);
   Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), chunk), chunk));
   loop(begin, middle, unroll, false);
   if (chunk > 1)
-    loop(middle, end, 1, load.pack > 1);
+    loop(middle, end, 1, load.pack > 1 && !codec.isInteger());
 }
 
 SmallVector<Value> Product::run() {
@@ -237,30 +236,36 @@ SmallVector<Value> Product::run() {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
+  SmallVector<Lanes> at;
   if (isKey) {
     APInt first;
     bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
     assert(constant && "a product of keys starts at a constant token of its block");
     (void)constant;
-    SmallVector<Lanes> at;
     for (int64_t u = 0; u < vectors; ++u) {
       int64_t token = first.getSExtValue() + u * lanes;
       at.push_back(place(block.pages[token / block.tokensPerPage()], b.add(block.firstSlot, token % block.tokensPerPage())));
     }
-    range(acc, at, zBegin, zEnd, Value(), 0);
+    range(acc, at, zBegin, zEnd, Value(), Value());
+    return acc;
+  }
+  auto columns = [&](Value page) {
+    SmallVector<Lanes> placed;
+    for (int64_t u = 0; u < vectors; ++u)
+      placed.push_back(place(page, b.add(d.scalar(op.getX()), u * lanes)));
+    return placed;
+  };
+  if (!block.list) {
+    range(acc, columns(block.pages[0]), zBegin, zEnd, block.firstSlot, Value());
     return acc;
   }
   int64_t inPage = block.tokensPerPage();
-  for (auto [i, page] : llvm::enumerate(block.pages)) {
-    SmallVector<Lanes> at;
-    for (int64_t u = 0; u < vectors; ++u)
-      at.push_back(place(page, b.add(d.scalar(op.getX()), u * lanes)));
-    Value end = zEnd;
-    if (block.pages.size() > 1)
-      end = b.max(b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, b.i64(i * inPage))));
-    range(acc, at, zBegin, end, block.pages.size() > 1 ? Value() : block.firstSlot, i * inPage);
-  }
-  return acc;
+  return b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    Value page = b.load(b.ptr(), b.at(block.list, b.div(first, inPage / 8)));
+    range(sums, columns(page), b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), Value(), first);
+    return sums;
+  });
 }
 
 } // namespace

@@ -42,6 +42,12 @@ Value Distributor::homeAddress(Value home, Value row, Value column) {
   return b.at(scalar(home), offset);
 }
 
+Value Distributor::allocate(int64_t bytes) {
+  Value address = b.at(scratch, scratchBytes);
+  scratchBytes += (bytes + 63) / 64 * 64;
+  return address;
+}
+
 void Distributor::distribute(Block &block) {
   for (Operation &op : block)
     distribute(op);
@@ -150,9 +156,7 @@ void Distributor::convert(scf::IfOp op) {
 
 void Distributor::convert(ScratchOp op) {
   auto type = cast<MemRefType>(op.getHome().getType());
-  scalars.map(op.getHome(), b.at(scratch, scratchBytes));
-  int64_t bytes = type.getNumElements() * VectorBuilder::elementBytes(type.getElementType());
-  scratchBytes += (bytes + 63) / 64 * 64;
+  scalars.map(op.getHome(), allocate(type.getNumElements() * VectorBuilder::elementBytes(type.getElementType())));
 }
 
 void Distributor::convert(FetchOp op) {
@@ -322,6 +326,11 @@ void Distributor::convert(AcquireOp op) {
     Value index = i ? b.min(b.add(first, i), last) : first;
     Value number = b.entry(scalar(op.getTable()), index);
     pages.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
+  }
+  if (several) {
+    pages.list = allocate(pages.pages.size() * 8);
+    for (auto [i, page] : llvm::enumerate(pages.pages))
+      b.store(page, b.at(pages.list, i * 8));
   }
   blocks[op.getBlock()] = pages;
 }

@@ -14,6 +14,7 @@ struct BlockPages {
   PageMap map;
   int64_t tokens;                       ///< of the block
   llvm::SmallVector<mlir::Value> pages; ///< one, or one for each page of the block
+  mlir::Value list;                     ///< where the addresses of several pages lie in scratch, for loops over them
   mlir::Value head, firstSlot;          ///< firstSlot is 0 when the block holds several pages
   bool ragged;                          ///< the block may reach past the page's slots
 
@@ -83,6 +84,8 @@ private:
   int64_t scratchBytes = 0;
   mlir::Value scratch;
 
+  /// The next `bytes` of the item's scratch.
+  mlir::Value allocate(int64_t bytes);
   void distribute(mlir::Block &block);
   void distribute(mlir::Operation &op);
   void convert(mlir::scf::ForOp op);

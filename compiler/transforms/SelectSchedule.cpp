@@ -103,8 +103,7 @@ private:
     choice.block = capabilities.lanes >= 16 ? 64 : 32;
     int64_t page = cache.getLayout().getSlots();
     bool dense = cache.getLayout().getKind() == LayoutKind::dense;
-    choice.block = std::min(choice.block, roundUp(page, 16));
-    if (!dense && page < choice.block && !(page % 16 == 0 && choice.block % page == 0))
+    if (page < choice.block && (dense || page % 16 || choice.block % page))
       choice.block = roundUp(page, 16);
     choice.split = roundUp(2048, splitUnit(cache, choice.block));
     return choice;
