@@ -3,7 +3,6 @@
 #include "tools/kvcc/BenchCase.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
-#include "tools/kvcc/HostTargets.h"
 #include "tools/kvcc/Loader.h"
 #include "tools/kvcc/SourceArguments.h"
 
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace kv {
@@ -158,18 +158,17 @@ int runBench(const BenchArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
-  std::vector<const Target *> targets;
-  if (!findTargets(arguments.targets, targets))
-    return exitUserError;
   CompileOptions options;
-  options.targets = targets;
-  std::optional<Compiled> compiled = compile(*source, options);
-  if (!compiled)
+  if (!findTargets(arguments.targets, options.targets))
     return exitUserError;
-  auto loader = Loader::load(compiled->objects);
+  Compiled compiled;
+  CompileStatus status = compile(*source, options, compiled);
+  if (status != CompileStatus::ok)
+    return status == CompileStatus::userError ? int(exitUserError) : reportInternalError("lowering failed; the reason is above");
+  auto loader = Loader::load(compiled.objects);
   if (!loader)
     return reportInternalError(llvm::toString(loader.takeError()));
-  Bench bench(arguments, *compiled, *loader);
+  Bench bench(arguments, compiled, *loader);
   if (!bench.run())
     return exitUserError;
   bench.print();

@@ -13,12 +13,13 @@ int main(int argc, char **argv) {
   app.set_version_flag("--version", "kvcc " KVCC_VERSION);
   app.require_subcommand(1);
   kv::Command chosen;
-#ifdef KVCC_HAVE_TARGETS
   kv::addCompile(app, chosen);
-  kv::addBench(app, chosen);
-#endif
   kv::addCheck(app, chosen);
   kv::addExplain(app, chosen);
+#ifdef KVCC_HAVE_VERIFY
+  kv::addVerify(app, chosen);
+#endif
+  kv::addBench(app, chosen);
 
   try {
     app.parse(argc, argv);

@@ -1,0 +1,37 @@
+// From a read file to objects in memory: for each target the phases of its pipeline, then the descriptor tables.
+#ifndef KV_DRIVER_DRIVER_H
+#define KV_DRIVER_DRIVER_H
+
+#include "compiler/driver/Compiled.h"
+#include "compiler/driver/Source.h"
+#include "compiler/driver/Timing.h"
+#include "compiler/targets/Target.h"
+
+namespace kv {
+
+struct CompileOptions {
+  std::vector<const Target *> targets;
+  std::string until;                 ///< stop after this one of phaseNames() and print the IR to `dump`
+  llvm::raw_ostream *dump = nullptr;
+  bool assembly = false;             ///< objects hold assembly text; there are no descriptor tables
+  Timing *timing = nullptr;
+};
+
+enum class CompileStatus {
+  ok,
+  userError,    ///< said on stderr, with the place in the file
+  internalError ///< a bug of ours; what LLVM or MLIR had to say is on stderr
+};
+
+/// Compiles `source` for every target. `compiled` is complete only when the result is ok and `until` is empty.
+CompileStatus compile(Source &source, const CompileOptions &options, Compiled &compiled);
+
+/// Says on stderr which schedules of the file name a target that there is not. True when all are known.
+bool checkSchedules(Source &source);
+
+/// Finds targets by name. False after a name that there is not, which has been said on stderr.
+bool findTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found);
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,144 @@
+// kvcc compile: a `.kv` file to a static library, a C header, a manifest and a depfile.
+#include "compiler/driver/Artifacts.h"
+#include "compiler/driver/Driver.h"
+#include "tools/kvcc/Commands.h"
+#include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/SourceArguments.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/Path.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace kv {
+namespace {
+
+struct CompileArguments {
+  SourceArguments source;
+  std::vector<std::string> targets = {"native"};
+  std::vector<std::string> emit = {"lib", "header", "manifest", "depfile"};
+  std::string folder = ".";
+  std::string name;
+  std::string until;
+  bool timing = false;
+
+  bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
+};
+
+/// Exit code of a compilation that did not end well.
+int exitCode(CompileStatus status) {
+  return status == CompileStatus::userError ? int(exitUserError) : reportInternalError("lowering failed; the reason is above");
+}
+
+/// Time by target, and the cost of one kernel: what a JIT's user waits for.
+void printTiming(const Timing &timing, const Compiled &compiled, size_t targets) {
+  double total = 0, lowering = 0;
+  for (const Timing::Step &step : timing.steps) {
+    fmt::print("{:<44} {:>9.2f} ms\n", step.name, step.milliseconds);
+    total += step.milliseconds;
+    if (step.name.find(' ') != std::string::npos)
+      lowering += step.milliseconds;
+  }
+  size_t kernels = compiled.module.kernels.size();
+  fmt::print("{:<44} {:>9.2f} ms\n", "total", total);
+  if (kernels && targets)
+    fmt::print("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets, lowering / static_cast<double>(kernels * targets));
+}
+
+/// Everything that `--emit` asks for, as files to write.
+llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &arguments, const Source &source, const Compiled &compiled) {
+  std::string name = arguments.name.empty() ? source.stem() : arguments.name;
+  auto path = [&](const std::string &file) {
+    llvm::SmallString<128> joined(arguments.folder);
+    llvm::sys::path::append(joined, file);
+    return joined.str().str();
+  };
+  // The source's folder is left out of what is written, so that the same file gives the same bytes everywhere.
+  std::string sourceName = llvm::sys::path::filename(source.options().file).str();
+  std::vector<OutputFile> files;
+  std::string library = path("lib" + name + ".a");
+  if (arguments.emits("lib")) {
+    llvm::Expected<std::string> archive = makeArchive(compiled.objects);
+    if (!archive)
+      return archive.takeError();
+    files.push_back({library, std::move(*archive)});
+  }
+  if (arguments.emits("obj") || arguments.emits("asm"))
+    for (const ObjectFile &object : compiled.objects)
+      files.push_back({path(object.name), object.bytes});
+  if (arguments.emits("header"))
+    files.push_back({path(name + ".h"), makeHeader(compiled, name, sourceName)});
+  if (arguments.emits("manifest"))
+    files.push_back({path(name + ".json"), makeManifest(compiled, name, sourceName, source.options().params)});
+  if (arguments.emits("depfile"))
+    files.push_back({path(name + ".d"), makeDepfile(library, source.files())});
+  return files;
+}
+
+int runCompile(const CompileArguments &arguments) {
+  Timing timing;
+  std::unique_ptr<Source> source = arguments.source.open();
+  if (!source)
+    return exitUserError;
+  timing.mark("read");
+
+  CompileOptions options;
+  options.until = arguments.until;
+  options.dump = &llvm::outs();
+  options.assembly = arguments.emits("asm");
+  options.timing = arguments.timing ? &timing : nullptr;
+  if (!findTargets(arguments.targets, options.targets))
+    return exitUserError;
+  Compiled compiled;
+  CompileStatus status = compile(*source, options, compiled);
+  if (status != CompileStatus::ok)
+    return exitCode(status);
+
+  if (arguments.until.empty()) {
+    Timing files;
+    auto outputs = makeFiles(arguments, *source, compiled);
+    if (!outputs)
+      return reportInternalError(llvm::toString(outputs.takeError()));
+    if (llvm::Error error = writeFiles(*outputs)) {
+      llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n";
+      return exitUserError;
+    }
+    files.mark("files");
+    timing.steps.push_back(files.steps[0]);
+  }
+  if (arguments.timing)
+    printTiming(timing, compiled, options.targets.size());
+  return exitOk;
+}
+
+} // namespace
+
+void addCompile(CLI::App &app, Command &chosen) {
+  auto arguments = std::make_shared<CompileArguments>();
+  CLI::App *command = app.add_subcommand("compile", "make a library, a header and a manifest of a .kv file");
+  arguments->source.declare(*command);
+  command->add_option("--target", arguments->targets, "targets, comma separated; native: the best for this machine")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
+  command->add_option("--name", arguments->name, "name of the files (default: FILE's)");
+  command->add_option("--emit", arguments->emit, "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
+      ->capture_default_str();
+  std::vector<std::string> phases;
+  for (llvm::StringRef phase : phaseNames())
+    phases.push_back(phase.str());
+  command->add_option("--until", arguments->until, "stop after this phase and print the IR")->check(CLI::IsMember(phases));
+  command->add_flag("--timing", arguments->timing, "print the time of every phase");
+  command->callback([arguments, &chosen] {
+    if (arguments->emits("asm") && arguments->emit.size() > 1)
+      throw CLI::ValidationError("--emit", "asm stands alone");
+    chosen = [arguments] { return runCompile(*arguments); };
+  });
+}
+
+} // namespace kv
