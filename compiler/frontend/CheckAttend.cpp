@@ -1,5 +1,6 @@
 // Attends: query types, arrays, mask, scale, score, accuracy.
 #include "compiler/frontend/ChecksImpl.h"
+#include "kv/kv_abi.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -11,7 +12,7 @@ using namespace llvm;
 namespace kv {
 
 static constexpr int64_t maxQueries = 65536;
-static constexpr size_t maxArrays = 8; // KV_MAX_PARAMS of kv_abi.h
+static constexpr size_t maxArrays = KV_MAX_PARAMS;
 
 static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, Diagnostics &diagnostics) {
   bool good = true;

@@ -192,8 +192,8 @@ double evaluateConstant(const Expr &expr, ArrayRef<CheckedParameter> parameters)
   case ExprKind::call:
     if (word == "select")
       return v[0] != 0 ? v[1] : v[2];
-    if (word == "min" || word == "max")
-      return word == "min" ? std::fmin(v[0], v[1]) : std::fmax(v[0], v[1]);
+    if (word == "min" || word == "max") // NaN if either is, as in kernels
+      return std::isnan(v[0]) || (word == "min" ? v[0] < v[1] : v[0] > v[1]) ? v[0] : v[1];
     return StringSwitch<double>(word)
         .Case("abs", std::fabs(v[0]))
         .Case("exp", std::exp(v[0]))
