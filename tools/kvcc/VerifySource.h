@@ -1,0 +1,35 @@
+// From a read `.kv` file to verified kernels: compile for targets of this machine, load, verify.
+#ifndef KV_TOOLS_KVCC_VERIFYSOURCE_H
+#define KV_TOOLS_KVCC_VERIFYSOURCE_H
+
+#include "compiler/driver/Driver.h"
+#include "tools/kvcc/VerifyKernels.h"
+
+#include <optional>
+
+namespace kv {
+
+struct VerifySourceOptions {
+  std::vector<const Target *> targets;  ///< all must run on this machine
+  std::optional<Accuracy> accuracy;     ///< in place of every attend's own
+  VerifyOptions verify;                 ///< its targets are ignored: those above count
+};
+
+/// Targets that this machine runs, most capable first, `generic` last.
+std::vector<const Target *> runnableTargets();
+
+/// How it ended, and what was found when `status` is ok.
+struct VerifySourceResult {
+  CompileStatus status = CompileStatus::ok;
+  std::string error; ///< what could not be done, when `status` is not ok and nothing has been said on stderr yet
+  VerifySummary summary;
+};
+
+VerifySourceResult verifySource(Source &source, const VerifySourceOptions &options);
+
+/// The last line: "verified 120 cases, worst error 3.1e-04, tolerance 1.5e-03", or how many failed.
+std::string summaryLine(const VerifySummary &summary);
+
+} // namespace kv
+
+#endif

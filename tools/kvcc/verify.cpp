@@ -1,0 +1,117 @@
+// kvcc verify: compiles for this machine and for generic, runs every kernel against the interpreter, and says how far apart they are.
+#include "tools/kvcc/Commands.h"
+#include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/SourceArguments.h"
+#include "tools/kvcc/VerifySource.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <fmt/format.h>
+
+namespace kv {
+namespace {
+
+struct VerifyArguments {
+  SourceArguments source;
+  std::vector<std::string> targets = {"native", "generic"};
+  std::vector<std::string> kernels;
+  std::string accuracy;
+  uint64_t seed = 1;
+  bool allTargets = false;
+  bool quick = false;
+  bool json = false;
+};
+
+void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const VerifyRow &row : summary.rows)
+    rows.push_back({{"kernel", row.kernel},
+                    {"target", row.target},
+                    {"cases", row.cases},
+                    {"error", row.error},
+                    {"tolerance", row.tolerance},
+                    {"lse_error", row.lseError},
+                    {"lse_tolerance", row.lseTolerance}});
+  nlohmann::json all = {{"file", arguments.source.file},
+                        {"seed", arguments.seed},
+                        {"cases", summary.cases},
+                        {"worst_error", summary.worstError},
+                        {"tolerance", summary.tolerance},
+                        {"kernels", rows},
+                        {"failures", summary.failures}};
+  fmt::print("{}\n", all.dump(2));
+}
+
+void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
+  fmt::print("{:<28} {:<24} {:>6} {:>10} {:>10} {:>10} {:>10}\n", "kernel", "target", "cases", "error", "tolerance", "lse error",
+             "tolerance");
+  for (const VerifyRow &row : summary.rows) {
+    fmt::print("{:<28} {:<24} {:>6} {:>10.2e} {:>10.2e}", row.kernel, row.target, row.cases, row.error, row.tolerance);
+    if (row.lseTolerance > 0)
+      fmt::print(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
+    fmt::print("\n");
+  }
+  std::fflush(stdout);
+  for (const std::string &failure : summary.failures)
+    fmt::print(stderr, "{}: error: {}\n", arguments.source.file, failure);
+  if (!summary.failures.empty())
+    fmt::print(stderr, "  help: the same numbers come again with `--seed {}`\n", arguments.seed);
+  fmt::print("{}\n", summaryLine(summary));
+}
+
+int runVerify(const VerifyArguments &arguments) {
+  std::unique_ptr<Source> source = arguments.source.open();
+  if (!source)
+    return exitUserError;
+  VerifySourceOptions options;
+  options.verify.seed = arguments.seed;
+  options.verify.quick = arguments.quick;
+  options.verify.kernels = arguments.kernels;
+  if (!arguments.accuracy.empty())
+    options.accuracy = symbolizeAccuracy(arguments.accuracy);
+  const std::vector<const Target *> runnable = runnableTargets();
+  if (arguments.allTargets)
+    options.targets = runnable;
+  else if (!findTargets(arguments.targets, options.targets))
+    return exitUserError;
+  for (const Target *target : options.targets)
+    if (!llvm::is_contained(runnable, target)) {
+      fmt::print(stderr, "kvcc: error: this machine does not run target `{}`\n", target->name());
+      return exitUserError;
+    }
+  for (const std::string &name : arguments.kernels)
+    if (llvm::none_of(source->spec().kernels, [&](const KernelSpec &spec) { return spec.name == name; })) {
+      fmt::print(stderr, "kvcc: error: there is no kernel `{}`\n", name);
+      return exitUserError;
+    }
+
+  VerifySourceResult result = verifySource(*source, options);
+  if (result.status == CompileStatus::userError)
+    return exitUserError;
+  if (result.status == CompileStatus::internalError)
+    return reportInternalError(result.error.empty() ? "lowering failed; the reason is above" : result.error);
+  if (arguments.json)
+    printJson(arguments, result.summary);
+  else
+    printText(arguments, result.summary);
+  return result.summary.failures.empty() ? exitOk : exitUserError;
+}
+
+} // namespace
+
+void addVerify(CLI::App &app, Command &chosen) {
+  auto arguments = std::make_shared<VerifyArguments>();
+  CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
+  arguments->source.declare(*command);
+  command->add_option("--target", arguments->targets, "targets; native: the best for this machine")->delimiter(',')->capture_default_str();
+  command->add_flag("--all-targets", arguments->allTargets, "every target that this machine runs");
+  command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
+  command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")->check(CLI::IsMember({"exact", "high", "fast"}));
+  command->add_option("--seed", arguments->seed, "of all inputs and batches")->capture_default_str();
+  command->add_flag("--quick", arguments->quick, "fewer and shorter sequences");
+  command->add_flag("--json", arguments->json, "print JSON");
+  command->callback([arguments, &chosen] { chosen = [arguments] { return runVerify(*arguments); }; });
+}
+
+} // namespace kv
