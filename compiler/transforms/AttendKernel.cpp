@@ -1,7 +1,7 @@
 // The attend kernel of one item: see TileAttend.cpp for the algorithm.
 #include "compiler/transforms/AttendKernel.h"
 
-#include "compiler/transforms/Capabilities.h"
+#include "compiler/transforms/StreamAccess.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
@@ -26,22 +26,39 @@ struct Attend {
   Value seq, head, queryBegin, queryEnd, tokenBegin, tokenEnd;
   Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of the item
   Value table;                              ///< the sequence's row of the block table
-  Value homeQ, homeQSum, homeMax, homeSum, homeAcc, homeP;
+  Value homeQ, homeMax, homeSum, homeAcc, homeP;
+  Value homeQSum;                ///< sums of a row's operands over each group of keys, where codes are shifted or have zeros
+  Value homeQScale, homeQFloats; ///< integer records: the row's scale, and the row before it is rounded
 
   Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
         schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
         maxRows((schedule.getQueryBlock() * spec.group() + rows - 1) / rows * rows) {}
 
+  bool integerKeys() const { return isIntegerDot(schedule.getKeyDot()); }
+  bool integerValues() const { return isIntegerDot(schedule.getValueDot()); }
+  int64_t keyShift() const {
+    if (!integerKeys())
+      return 0;
+    IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
+    assert(form.factor == 1 && "keys are unsigned operands");
+    return form.shift;
+  }
   int64_t keyGroups() const { return cache.getKey().isInteger() ? cache.getKeyDim() / cache.getKey().getGroup() : 1; }
   int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
 
   void readArguments();
   void appendOwnTokens(StringRef symbol);
   void prepareRows();
+  void roundRow(Value row);
+  void sumRow(Value row, Value home);
   void loopOverBlocks();
   void attendBlock(Value firstToken, Value count);
   SmallVector<Value> scores(Value blockValue, Value row);
+  struct Operands {
+    Value scale, start; ///< one for each row
+  };
+  Operands packProbabilities(ArrayRef<Value> p);
   void accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks);
   void writeResults();
 
@@ -68,13 +85,20 @@ void Attend::readArguments() {
   rowTiles = b.div(b.add(numRows, rows - 1), rows);
   table = b.sequenceTable(cache, seq);
 
-  homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
-  if (cache.getKey().isAsym())
+  if (integerKeys()) {
+    homeQ = b.scratch("q", maxRows, cache.getKeyDim() / dotDepth(schedule.getKeyDot()), b.getI32Type());
+    homeQScale = b.scratch("qscale", maxRows, 1, b.getF32Type());
+    homeQFloats = b.scratch("qfloats", 1, cache.getKeyDim(), b.getF32Type());
+  } else {
+    homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
+  }
+  if (cache.getKey().isAsym() || keyShift())
     homeQSum = b.scratch("qsum", maxRows, keyGroups(), b.getF32Type());
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
-  homeP = b.scratch("p", rows, block, b.getF32Type());
+  homeP = integerValues() ? b.scratch("p", rows, block / dotDepth(schedule.getValueDot()), b.getI32Type())
+                          : b.scratch("p", rows, block, b.getF32Type());
 }
 
 /// Calls the append kernel on the part of the item's tokens that are new in this step.
@@ -105,24 +129,58 @@ void Attend::prepareRows() {
     Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(row)), tokenStride), b.mul(headOfRow(row), headStride));
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
-      b.put(b.mulf(loaded, b.spreadLike(b.f32(scale), loaded)), homeQ, row, channel);
+      Value scaled = b.mulf(loaded, b.spreadLike(b.f32(scale), loaded));
+      if (integerKeys())
+        b.put(scaled, homeQFloats, zero(), channel);
+      else
+        b.put(scaled, homeQ, row, channel);
     });
-    if (homeQSum) {
-      int64_t width = cache.getKey().getGroup(), part = std::min(rowChunk(width), width);
-      for (int64_t group = 0; group < keyGroups(); ++group) {
-        Value total = b.spread(b.f32(0), 0, b.tileF32({1}));
-        for (int64_t channel = group * width; channel < (group + 1) * width; channel += part) {
-          Value tile = b.fetch(homeQ, row, b.i64(channel), {1, part});
-          total = b.addf(total, ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, tile));
-        }
-        b.put(total, homeQSum, row, b.i64(group));
-      }
-    }
+    if (integerKeys())
+      roundRow(row);
+    if (homeQSum)
+      sumRow(row, integerKeys() ? homeQFloats : homeQ);
     b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
     b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
     b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
       b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
     });
+  });
+}
+
+/// Rounds a row of queries to the integers of the key record, with one scale for the row; a row that is not finite has scale NaN.
+void Attend::roundRow(Value row) {
+  int64_t dim = cache.getKeyDim(), chunk = rowChunk(dim);
+  double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
+  RankedTensorType tile = b.tileF32({1, chunk});
+  SmallVector<Value> init = {b.spread(b.f32(0), 0, tile), b.spread(b.f32(0), 0, tile)};
+  SmallVector<Value> found = b.loop(zero(), b.i64(dim), chunk, init, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+    Value x = b.fetch(homeQFloats, zero(), channel, {1, chunk});
+    Value nothing = b.mulf(x, b.spread(b.f32(0), 0, tile)); // NaN where x is not finite
+    return {b.maxf(math::AbsFOp::create(b, b.loc, x), carried[0]), b.addf(carried[1], nothing)};
+  });
+  auto total = [&](Reduction kind, Value source) -> Value {
+    return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));
+  };
+  Value greatest = total(Reduction::max, found[0]), check = total(Reduction::add, found[1]);
+  Value scale = b.addf(b.mulf(greatest, b.f32(1 / levels)), check);
+  b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
+  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, tile);
+  b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+    Value rounded = b.round(b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse));
+    b.put(rounded, homeQFloats, zero(), channel);
+    PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, schedule.getKeyDot(), cache);
+  });
+}
+
+/// Sums of a row's operands over each group of keys.
+void Attend::sumRow(Value row, Value home) {
+  int64_t width = cache.getKey().getGroup(), chunk = rowChunk(width);
+  b.loop(zero(), b.i64(keyGroups()), 1, [&](Value group) {
+    Value first = b.mul(group, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
+    Value sum = b.loop(first, b.add(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+      return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
+    })[0];
+    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, row, group);
   });
 }
 
@@ -217,11 +275,20 @@ void Attend::attendBlock(Value firstToken, Value count) {
 /// q . k of a row tile and a block, decoded: one tile for each slice of tokens.
 SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   CodecAttr codec = cache.getKey();
-  Dot dot = schedule.getKeyDot();
-  auto product = [&](Value x, Value zBegin, Value zEnd) -> Value {
+  RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
+  auto rowSum = [&](Value group) { return b.fetch(homeQSum, row, group, {rows}); };
+  auto product = [&](Value x, Value zBegin, Value zEnd, Value group) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreTile());
-    return ProductOp::create(b, b.loc, scoreTile(), homeQ, row, blockValue, Stream::key, dot, x, zBegin, zEnd, schedule.getUnroll(),
-                             init);
+    if (integerKeys()) {
+      init = b.spread(b.i32(0), 0, integers);
+      if (keyShift()) { // the sum starts at what the shift of the codes adds
+        Value start = b.mulf(rowSum(group), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
+        init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
+      }
+    }
+    Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, blockValue, Stream::key,
+                                  schedule.getKeyDot(), x, zBegin, zEnd, schedule.getUnroll(), init);
+    return integerKeys() ? arith::SIToFPOp::create(b, b.loc, scoreTile(), sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value x, Value group) {
     Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
@@ -230,17 +297,16 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   // sum over a group of q * (zero + code * scale)
   auto decoded = [&](Value x, Value group) {
     Value begin = b.mul(group, codec.getGroup());
-    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup())), read(CodecParameter::scale, x, group));
+    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup()), group), read(CodecParameter::scale, x, group));
     if (!codec.isAsym())
       return s;
-    Value sum = b.spread(b.fetch(homeQSum, row, group, {rows}), 0, scoreTile());
-    return b.addf(s, b.mulf(read(CodecParameter::zero, x, group), sum));
+    return b.addf(s, b.mulf(read(CodecParameter::zero, x, group), b.spread(rowSum(group), 0, scoreTile())));
   };
   SmallVector<Value> result;
   for (int64_t i = 0; i < block / slice; ++i) {
     Value x = b.i64(i * slice);
     if (!codec.isInteger())
-      result.push_back(product(x, zero(), b.i64(cache.getKeyDim())));
+      result.push_back(product(x, zero(), b.i64(cache.getKeyDim()), zero()));
     else if (keyGroups() == 1)
       result.push_back(decoded(x, zero()));
     else
@@ -248,6 +314,44 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
                               [&](Value group, ValueRange sum) -> SmallVector<Value> {
                                 return {b.addf(sum[0], decoded(x, group))};
                               })[0]);
+    if (integerKeys())
+      result.back() = b.mulf(result.back(), b.spread(b.fetch(homeQScale, row, zero(), {rows}), 0, scoreTile()));
+  }
+  return result;
+}
+
+/// Writes probabilities as row operands of the value record. Integer ones are relative to the row's greatest: result.scale is what one
+/// unit of the product is worth, result.start where its sum starts (what the shift of the codes adds).
+Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
+  if (!integerValues()) {
+    for (auto [i, tile] : llvm::enumerate(p))
+      b.put(tile, homeP, zero(), b.i64(i * slice));
+    return {};
+  }
+  Dot dot = schedule.getValueDot();
+  IntegerForm form = integerForm(cache.getValue(), dot);
+  double levels = double(rowLevels(dot, block));
+  Value greatest = p[0], total = p[0];
+  for (Value tile : p.drop_front()) {
+    greatest = b.maxf(tile, greatest);
+    total = b.addf(total, tile);
+  }
+  RankedTensorType perRow = b.tileF32({rows});
+  auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
+  greatest = ReduceOp::create(b, b.loc, perRow, Reduction::max, greatest);
+  // The greatest of NaN and a number is the number: a sum keeps NaN.
+  Value check = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, total), splat(0));
+  Operands result;
+  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), check);
+  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile()), sum;
+  for (auto [i, tile] : llvm::enumerate(p)) {
+    Value rounded = b.round(b.mulf(tile, inverse));
+    PackOp::create(b, b.loc, rounded, homeP, zero(), b.i64(i * slice), Stream::value, dot, cache);
+    sum = sum ? b.addf(sum, rounded) : rounded;
+  }
+  if (form.shift) {
+    Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
+    result.start = arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start);
   }
   return result;
 }
@@ -256,33 +360,40 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
 void Attend::accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks) {
   CodecAttr codec = cache.getValue();
   int64_t columns = schedule.getValueSlice(), width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
-  RankedTensorType tile = b.tileF32({rows, columns});
+  RankedTensorType tile = b.tileF32({rows, columns}), integers = b.tile({rows, columns}, b.getI32Type());
   auto body = [&](Value group) {
     Value bias;
+    SmallVector<Value> weighted(p);
     for (auto [i, weights] : llvm::enumerate(p)) {
-      Value x = b.i64(i * slice), scaled = weights;
-      if (codec.isInteger()) {
-        auto weigh = [&](CodecParameter parameter) -> Value {
-          Value read = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, x, group);
-          Value product = b.mulf(weights, b.spread(read, 1, scoreTile()));
-          // What lies past the end may be anything: 0 * NaN is NaN.
-          return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
-        };
-        scaled = weigh(CodecParameter::scale);
-        if (codec.isAsym())
-          bias = bias ? b.addf(bias, weigh(CodecParameter::zero)) : weigh(CodecParameter::zero);
-      }
-      b.put(scaled, homeP, zero(), x);
+      if (!codec.isInteger())
+        continue;
+      auto weigh = [&, i = i, weights = weights](CodecParameter parameter) -> Value {
+        Value read = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, b.i64(i * slice), group);
+        Value product = b.mulf(weights, b.spread(read, 1, scoreTile()));
+        // What lies past the end may be anything: 0 * NaN is NaN.
+        return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
+      };
+      weighted[i] = weigh(CodecParameter::scale);
+      if (codec.isAsym())
+        bias = bias ? b.addf(bias, weigh(CodecParameter::zero)) : weigh(CodecParameter::zero);
     }
     if (bias)
       bias = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, bias);
+    Operands operands = packProbabilities(weighted);
     Value first = b.mul(group, width);
     b.loop(first, b.add(first, width), columns, [&](Value column) {
       Value init = b.mulf(b.fetch(homeAcc, row, column, {rows, columns}), b.spread(correction, 0, tile));
       if (bias)
         init = b.addf(init, b.spread(bias, 0, tile));
-      Value sum = ProductOp::create(b, b.loc, tile, homeP, zero(), blockValue, Stream::value, schedule.getValueDot(), column, zero(),
-                                    count, schedule.getUnroll(), init);
+      Value start = init;
+      if (integerValues())
+        start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
+      Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), blockValue, Stream::value,
+                                    schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
+      if (integerValues()) {
+        Value units = arith::SIToFPOp::create(b, b.loc, tile, sum);
+        sum = b.addf(init, b.mulf(units, b.spread(operands.scale, 0, tile)));
+      }
       b.put(sum, homeAcc, row, column);
     });
   };

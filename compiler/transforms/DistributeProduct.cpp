@@ -3,7 +3,8 @@
 //
 //   for z in steps of pack * unroll:
 //     raw[u]  = lanes of x, pack elements of z each            (LoadRecord)
-//     for each element e of pack:  operand[u] = decode(raw[u], e)
+//     for each element e of pack:  operand[u] = decode(raw[u], e)          (f32), or
+//     for each depth of pack:      operand[u] = some of raw[u]'s bits      (integer records)
 //       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z + e]
 //
 // Tokens past zEnd that share a load with tokens before it are replaced by zeros: they may hold anything.
@@ -26,7 +27,7 @@ public:
     vectors = type.getDimSize(1) / lanes;
     int64_t dim = cache.getKeyDim();
     keyLength = codec.isInteger() ? codec.getGroup() : dim;
-    load = chooseLoad(region, isKey ? 't' : 'd', isKey ? 'd' : 't', lanes, isKey ? keyLength : 16);
+    load = productLoad(cache, op.getStream(), lanes);
     stride = linearStride(region, isKey ? 'd' : 't', load.pack);
   }
 
@@ -56,6 +57,8 @@ private:
   Value laneX(const Lanes &at, int64_t lane);
   Value loadRaw(const Lanes &at, Value z);
   Value decode(Value raw, int64_t element);
+  Value integerOperand(Value raw, int64_t step);
+  void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
   void step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd);
   void range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, Value rowShift);
 };
@@ -133,13 +136,23 @@ Value Product::loadRaw(const Lanes &at, Value z) {
     break;
   }
   }
-  if (int64_t bias = codec.storedBias()) {
-    int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), flip = 0;
-    for (int64_t bit = 0; bit + region.bits <= std::max(width, load.laneBits) && bit < load.laneBits; bit += region.bits)
-      flip |= std::abs(bias) << bit;
-    raw = b.xorBits(raw, flip);
-  }
-  return raw;
+  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : std::abs(codec.storedBias()), flip = 0;
+  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
+    flip |= each << bit;
+  return flip ? b.xorBits(raw, flip) : raw;
+}
+
+/// Lanes of the record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of its place.
+Value Product::integerOperand(Value raw, int64_t step) {
+  int64_t bits = region.bits, width = 32 / dotDepth(op.getDot());
+  if (bits == width)
+    return raw;
+  bool high = integerForm(codec, op.getDot()).factor > 1;
+  int64_t mask = 0;
+  for (int64_t bit = high ? width - bits : 0; bit < 32; bit += width)
+    mask |= ((int64_t(1) << bits) - 1) << bit;
+  int64_t down = bits * step - (high ? width - bits : 0);
+  return b.andBits(down >= 0 ? b.shrU(raw, down) : b.shl(raw, -down), mask);
 }
 
 /// Element `element` of every lane as f32: a value, or a code as a number.
@@ -181,12 +194,22 @@ void Product::step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Va
   Value zero;
   SmallVector<Value> rowAddresses;
   for (Value base : rowBases)
-    rowAddresses.push_back(b.at(base, b.mul(zRow, 4)));
+    rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
     Value z = b.add(zLocal, k * load.pack);
     SmallVector<Value> raw;
     for (const Lanes &lanesAt : at)
       raw.push_back(loadRaw(lanesAt, z));
+    if (isIntegerDot(op.getDot())) {
+      int64_t steps = load.pack / dotDepth(op.getDot());
+      for (int64_t s = 0; s < steps; ++s) {
+        SmallVector<Value> operands;
+        for (Value word : raw)
+          operands.push_back(integerOperand(word, s));
+        multiply(acc, operands, rowAddresses, (k * steps + s) * 4);
+      }
+      continue;
+    }
     for (int64_t e = 0; e < load.pack; ++e) {
       SmallVector<Value> operands;
       for (Value word : raw) {
@@ -199,11 +222,19 @@ void Product::step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Va
         }
         operands.push_back(operand);
       }
-      for (int64_t r = 0; r < rows; ++r) {
-        Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], (k * load.pack + e) * 4)), lanes);
-        for (int64_t u = 0; u < vectors; ++u)
-          acc[r * vectors + u] = DotOp::create(b, b.loc, acc[r * vectors + u].getType(), acc[r * vectors + u], operands[u], row, op.getDot());
-      }
+      multiply(acc, operands, rowAddresses, (k * load.pack + e) * 4);
+    }
+  }
+}
+
+/// One step of the record: the operands by the word at `offset` of every row.
+void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset) {
+  Type word = isIntegerDot(op.getDot()) ? Type(b.getI32Type()) : Type(b.getF32Type());
+  for (int64_t r = 0; r < rows; ++r) {
+    Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &sum = acc[r * vectors + u];
+      sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, op.getDot());
     }
   }
 }

@@ -56,7 +56,7 @@ void Distributor::distribute(Block &block) {
 void Distributor::distribute(Operation &op) {
   b.loc = op.getLoc();
   llvm::TypeSwitch<Operation *>(&op)
-      .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp, AcquireOp,
+      .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp, AcquireOp,
             ReadOp, ParameterAddressOp, ScatterOp, PaceOp>([&](auto concrete) { convert(concrete); })
       .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
       .Case([&](RowsOp rows) {
@@ -180,6 +180,33 @@ void Distributor::convert(StoreOp op) {
     for (int64_t c = 0; c < columns; c += lanes)
       b.storeVector(parts[(r * columns + c) / lanes],
                     homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), b.add(scalar(op.getColumn()), c)));
+}
+
+/// Elements in the order in which a load's steps consume them, `depth` to a word.
+void Distributor::convert(PackOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  auto cache = cast<CacheType>(op.getCache());
+  auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
+  LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
+  int64_t bits = (op.getStream() == Stream::key ? cache.getKey() : cache.getValue()).bits();
+  int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
+  assert(lanes % load.pack == 0 && "a vector holds whole loads of row operands");
+  SmallVector<int64_t> order;
+  for (int64_t first = 0; first < lanes; first += load.pack)
+    for (int64_t step = 0; step < load.pack / depth; ++step)
+      for (int64_t sub = 0; sub < depth; ++sub)
+        order.push_back(first + elementOfLane(load, bits, op.getDot(), step, sub));
+  VectorType integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
+  ArrayRef<Value> parts = tile(op.getTile());
+  for (int64_t r = 0; r < type.getDimSize(0); ++r)
+    for (int64_t c = 0; c < columns; c += lanes) {
+      Value value = arith::FPToSIOp::create(b, b.loc, integers, parts[(r * columns + c) / lanes]);
+      value = arith::TruncIOp::create(b, b.loc, narrow, value);
+      if (!llvm::is_sorted(order))
+        value = vector::ShuffleOp::create(b, b.loc, value, value, order);
+      Value word = b.add(b.div(scalar(op.getColumn()), depth), c / depth);
+      b.storeVector(value, homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), word));
+    }
 }
 
 void Distributor::convert(LoadOp op) {

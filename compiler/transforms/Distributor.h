@@ -94,6 +94,7 @@ private:
   void convert(ScratchOp op);
   void convert(FetchOp op);
   void convert(StoreOp op);
+  void convert(PackOp op);
   void convert(LoadOp op);
   void convert(SaveOp op);
   void convert(EncodeOp op);

@@ -1,5 +1,7 @@
 #include "compiler/transforms/KernelBuilder.h"
 
+#include <cfloat>
+
 using namespace mlir;
 
 namespace kv {
@@ -16,6 +18,13 @@ KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, At
   item = body->getArgument(1);
   setInsertionPointToEnd(body);
   setInsertionPoint(func::ReturnOp::create(*this, loc));
+}
+
+Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
+  auto constant = [&](double value) { return isa<RankedTensorType>(greatest.getType()) ? spreadLike(f32(value), greatest) : f32(value); };
+  Value quotient = arith::DivFOp::create(*this, loc, constant(levels), greatest);
+  Value finite = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::OLE, quotient, constant(FLT_MAX));
+  return arith::SelectOp::create(*this, loc, finite, quotient, constant(0));
 }
 
 void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {

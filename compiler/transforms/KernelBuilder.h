@@ -54,6 +54,13 @@ public:
     Value greater = mlir::arith::CmpFOp::create(*this, loc, mlir::arith::CmpFPredicate::OGT, a, b);
     return mlir::arith::SelectOp::create(*this, loc, greater, a, b);
   }
+  /// To the nearest integer, halves to even; for magnitudes below 2^22. Adding 1.5 * 2^23 leaves no bits for a fraction.
+  Value round(Value tile) {
+    Value magic = spreadLike(f32(12582912.0), tile);
+    return subf(addf(tile, magic), magic);
+  }
+  /// levels / greatest, of a scalar or tile; 0 where greatest is 0 or so small that the quotient is not finite.
+  Value levelsPerUnit(Value greatest, double levels);
   Value exp2(Value x) { return Exp2Op::create(*this, loc, x.getType(), x); }
 
   mlir::LLVM::LLVMPointerType ptr() { return mlir::LLVM::LLVMPointerType::get(getContext()); }

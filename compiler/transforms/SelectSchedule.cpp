@@ -3,6 +3,7 @@
 //
 // A `schedule NAME for TARGET` of the source overrides single numbers; what does not fit is an error, never rounded in silence.
 #include "compiler/transforms/Passes.h"
+#include "compiler/transforms/StreamAccess.h"
 #include "dialect/KvOps.h"
 #include "dialect/Storage.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -78,7 +79,7 @@ private:
 
   WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
     Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
-    if (overrides && failed(applyOverrides(op, cache, overrides, choice)))
+    if (overrides && failed(applyOverrides(op, cache, accuracy, overrides, choice)))
       return WalkResult::interrupt();
     CodecAttr key = cache.getKey(), value = cache.getValue();
     int64_t budget = capabilities.registers >= 32 ? 24 : 10;
@@ -106,7 +107,55 @@ private:
     if (page < choice.block && (dense || page % 16 || choice.block % page))
       choice.block = roundUp(page, 16);
     choice.split = roundUp(2048, splitUnit(cache, choice.block));
+    choice.keyDot = fastestDot(cache, Stream::key, accuracy, choice.lanes);
+    choice.valueDot = fastestDot(cache, Stream::value, accuracy, choice.lanes);
     return choice;
+  }
+
+  /// The integer record that an accuracy class allows for a stream: 8-bit row operands for `fast`, 16-bit ones for `high`.
+  static Dot integerDot(Stream stream, Accuracy accuracy) {
+    if (accuracy == Accuracy::high)
+      return Dot::s16;
+    return stream == Stream::key ? Dot::u8s8 : Dot::s8u8;
+  }
+
+  static bool fits(CacheType cache, Stream stream, Dot dot, int64_t lanes) {
+    LoadRecord load = productLoad(cache, stream, lanes);
+    return lanes % load.pack == 0 && fitsIntegerDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
+  }
+
+  Dot fastestDot(CacheType cache, Stream stream, Accuracy accuracy, int64_t lanes) const {
+    Dot dot = integerDot(stream, accuracy);
+    return accuracy != Accuracy::exact && capabilities.has(dot) && fits(cache, stream, dot, lanes) ? dot : Dot::f32;
+  }
+
+  /// The records that an instruction named in a schedule stands for, or an error.
+  LogicalResult applyDot(Operation *op, CacheType cache, StringRef name, Accuracy accuracy, Choice &choice) {
+    SmallVector<Dot> named;
+    for (const auto &[dot, instruction] : capabilities.dots)
+      if (instruction == name)
+        named.push_back(dot);
+    if (named.empty())
+      return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << name << "`";
+    if (named.front() == Dot::f32) {
+      choice.keyDot = choice.valueDot = Dot::f32;
+      return success();
+    }
+    if (accuracy == Accuracy::exact || (accuracy == Accuracy::high && named.front() != Dot::s16))
+      return op->emitOpError() << "`" << name << "` rounds queries and probabilities to fewer bits than `accuracy "
+                               << stringifyAccuracy(accuracy) << "` promises";
+    auto choose = [&](Stream stream) {
+      for (Dot dot : named)
+        if ((dot == Dot::s16 || dot == integerDot(stream, Accuracy::fast)) && fits(cache, stream, dot, choice.lanes))
+          return dot;
+      return Dot::f32;
+    };
+    choice.keyDot = choose(Stream::key);
+    choice.valueDot = choose(Stream::value);
+    if (choice.keyDot == Dot::f32 && choice.valueDot == Dot::f32)
+      return op->emitOpError() << "`" << name << "` multiplies integer codes whose order puts 32 bits of one token or channel together;"
+                               << " neither keys nor values are stored so";
+    return success();
   }
 
   /// A split is a multiple of this many tokens: whole blocks and, where blocks end with their page, whole pages.
@@ -117,7 +166,7 @@ private:
     return std::lcm(page, int64_t(16));
   }
 
-  LogicalResult applyOverrides(Operation *op, CacheType cache, DictionaryAttr overrides, Choice &choice) {
+  LogicalResult applyOverrides(Operation *op, CacheType cache, Accuracy accuracy, DictionaryAttr overrides, Choice &choice) {
     auto number = [&](StringRef key, int64_t &target) {
       if (auto value = overrides.getAs<IntegerAttr>(key))
         target = value.getInt();
@@ -140,13 +189,8 @@ private:
     number("split", choice.split);
     if (choice.split % unit || choice.split < unit)
       return op->emitOpError() << "expected a `split` that is a multiple of " << unit << " tokens, got " << choice.split;
-    if (auto dot = overrides.getAs<StringAttr>("dot")) {
-      const auto *entry = llvm::find_if(capabilities.dots, [&](const auto &e) { return e.second == dot.getValue(); });
-      if (entry == capabilities.dots.end())
-        return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << dot.getValue() << "`";
-      if (entry->first == Dot::f32)
-        choice.keyDot = choice.valueDot = Dot::f32;
-    }
+    if (auto dot = overrides.getAs<StringAttr>("dot"))
+      return applyDot(op, cache, dot.getValue(), accuracy, choice);
     return success();
   }
 };

@@ -66,6 +66,38 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
   return {LoadRecord::single, 1, region.bits, {0}};
 }
 
+LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
+  PageMap map = mapPage(cache);
+  if (stream == Stream::value)
+    return chooseLoad(map.value, 'd', 't', lanes, /*alignment=*/16);
+  return chooseLoad(map.key, 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
+}
+
+IntegerForm integerForm(CodecAttr codec, Dot dot) {
+  int64_t half = int64_t(1) << (codec.bits() - 1);
+  bool storedSigned = codec.getElement() == Element::i8 || codec.getElement() == Element::i4;
+  if (dot == Dot::s8u8) // signed codes, 4-bit ones in the high half of their byte
+    return {codec.isAsym() ? -half : 0, codec.bits() == 4 ? 16 : 1, storedSigned ? 0 : half};
+  return {codec.isAsym() ? 0 : half, 1, storedSigned ? half : 0}; // unsigned codes
+}
+
+bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
+  return codec.isInteger() && load.kind != LoadRecord::halves && load.laneBits == 32 && 32 / dotDepth(dot) >= codec.bits();
+}
+
+int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub) {
+  int64_t wanted = 32 / dotDepth(dot) * sub + bits * step;
+  return llvm::find(load.elementBits, wanted) - load.elementBits.begin();
+}
+
+int64_t rowLevels(Dot dot, int64_t length) {
+  if (dot == Dot::s8u8)
+    return 255;
+  if (dot == Dot::u8s8)
+    return 127;
+  return std::min<int64_t>(32767, INT32_MAX / (255 * length));
+}
+
 int64_t linearStride(const Region &region, char z, int64_t step) {
   SmallVector<Axis> own;
   for (const Axis &axis : region.axes)

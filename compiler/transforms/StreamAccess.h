@@ -2,6 +2,7 @@
 #ifndef KV_STREAM_ACCESS_H
 #define KV_STREAM_ACCESS_H
 
+#include "compiler/transforms/Capabilities.h"
 #include "dialect/Storage.h"
 
 namespace kv {
@@ -22,6 +23,25 @@ struct LoadRecord {
 /// The widest load for lanes along `x` and a contraction along `z` ('t' or 'd') of `region`, whose z ranges start at and span multiples
 /// of `alignment`.
 LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment);
+
+/// The load that a product of `stream` uses.
+LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
+
+/// What an integer record multiplies row operands by: (code + shift) * factor, so that the bits fit the instruction's operand.
+struct IntegerForm {
+  int64_t shift, factor;
+  int64_t flip; ///< stored codes are xored with this, element by element
+};
+IntegerForm integerForm(CodecAttr codec, Dot dot);
+
+/// Whether `dot` can run on what `load` brings: whole 32-bit lanes of integer codes.
+bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot);
+
+/// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.
+int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub);
+
+/// The greatest magnitude of a row operand: what its type holds and `length` products can add up to in 32 bits.
+int64_t rowLevels(Dot dot, int64_t length);
 
 /// Elements between z and z + step for every z that is a multiple of `step`, when that is one number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step);

@@ -157,9 +157,8 @@ void Append::encodeGroup(const StreamPlan &plan, Value tensor, Value element, Va
     greatest = b.subf(greatest, least);
   }
   auto [scale, scaleBits] = roundParameter(arith::DivFOp::create(b, b.loc, greatest, b.f32(levels)), codec.getScale());
-  Value inverse = arith::DivFOp::create(b, b.loc, b.f32(1), scale);
-  Value usable = compare(arith::CmpFPredicate::OLE, inverse, b.f32(FLT_MAX)); // scale 0 and the tiniest have none: codes 0
-  inverse = select(usable, inverse, b.f32(0));
+  Value inverse = b.levelsPerUnit(scale, 1);
+  Value usable = compare(arith::CmpFPredicate::OGT, inverse, b.f32(0)); // scale 0 and the tiniest have none: codes 0
 
   b.loop(firstChannel, end, chunk, [&](Value channel) {
     Value x = load(channel);
@@ -169,10 +168,7 @@ void Append::encodeGroup(const StreamPlan &plan, Value tensor, Value element, Va
     Value most = splat(b.f32(levels));
     code = b.maxf(code, splat(b.f32(asym ? 0 : -levels)));
     code = select(compare(arith::CmpFPredicate::OGT, code, most), most, code);
-    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer, halves to even.
-    Value magic = splat(b.f32(12582912.0));
-    code = b.subf(b.addf(code, magic), magic);
-    Value integer = arith::FPToSIOp::create(b, b.loc, tile.clone(b.getI32Type()), code);
+    Value integer = arith::FPToSIOp::create(b, b.loc, tile.clone(b.getI32Type()), b.round(code));
     Value keep = arith::AndIOp::create(b, b.loc, usable, arith::XOrIOp::create(b, b.loc, bad, trueValue()));
     integer = select(b.spread(keep, 0, tile.clone(b.getI1Type())), integer, b.spread(b.i32(0), 0, tile.clone(b.getI32Type())));
     Value stored = b.add(integer, b.spread(b.i32(codec.storedBias()), 0, tile.clone(b.getI32Type())));

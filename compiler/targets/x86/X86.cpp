@@ -27,6 +27,7 @@ std::vector<Target> x86Targets() {
   vnni.capabilities.name = "x86-64-v4+vnni";
   vnni.cpuFeatures = "+avx512vnni";
   vnni.featureMask |= KV_FEATURE_X86_AVX512_VNNI;
+  vnni.capabilities.dots.append({{Dot::u8s8, "vpdpbusd"}, {Dot::s8u8, "vpdpbusd"}, {Dot::s16, "vpdpwssd"}});
   Target bf16 = vnni;
   bf16.capabilities.name = "x86-64-v4+vnni+bf16";
   bf16.cpuFeatures += ",+avx512bf16";
