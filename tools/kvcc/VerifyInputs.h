@@ -14,7 +14,7 @@ namespace kv {
 /// A small generator whose numbers are the same on every machine.
 class Random {
 public:
-  explicit Random(uint64_t seed) : state(seed * 0x9e3779b97f4a7c15 + 0x1234567) {}
+  explicit Random(uint64_t seed) : state(seed) { state = next() ^ seed << 32; } // seeds side by side must not give one stream, shifted
 
   uint64_t next() {
     state += 0x9e3779b97f4a7c15;

@@ -1,0 +1,96 @@
+// Verifies generated specs: seeds S, S + 1, ... on this machine's best target, on generic, and on one more.
+//
+//   oracle_test --seed 1 --count 200        200 specs; exit 1 when one fails
+//   oracle_test --seed 17 --count 1         that one again
+//   oracle_test --seed 17 --print           its text
+#include "tests/oracle/SpecGenerator.h"
+#include "tools/kvcc/VerifySource.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <fmt/format.h>
+
+namespace kv {
+namespace {
+
+llvm::cl::opt<uint64_t> seedOption("seed", llvm::cl::desc("first seed"), llvm::cl::init(1));
+llvm::cl::opt<uint64_t> countOption("count", llvm::cl::desc("how many specs"), llvm::cl::init(10));
+llvm::cl::opt<bool> printOption("print", llvm::cl::desc("only print the spec of the seed"));
+llvm::cl::opt<bool> fullOption("full", llvm::cl::desc("all lengths, as kvcc verify has them"));
+llvm::cl::opt<bool> allTargetsOption("all-targets", llvm::cl::desc("every target that this machine runs"));
+llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, high or fast in place of the spec's"));
+
+/// The best target, generic, and one that changes with the seed.
+std::vector<const Target *> chooseTargets(uint64_t seed) {
+  std::vector<const Target *> all = runnableTargets();
+  if (allTargetsOption || all.size() <= 2)
+    return all;
+  std::vector<const Target *> chosen = {all.front(), all.back()};
+  if (size_t between = all.size() - 2)
+    chosen.insert(chosen.begin() + 1, all[1 + seed % between]);
+  return chosen;
+}
+
+bool verifySeed(uint64_t seed, int64_t &cases) {
+  const std::string text = generateSpec(seed);
+  fmt::print("seed {}: ", seed);
+  std::fflush(stdout); // a crash must not hide whose it was
+  auto fail = [&](const std::string &why) {
+    fmt::print("FAILED\n{}{}\n  again: oracle_test --seed {} --count 1{}{}\n", text, why, seed, fullOption ? " --full" : "",
+               allTargetsOption ? " --all-targets" : "");
+    std::fflush(stdout);
+    return false;
+  };
+
+  int file = -1;
+  llvm::SmallString<128> path;
+  if (llvm::sys::fs::createTemporaryFile("oracle", "kv", file, path))
+    return fail("cannot write a temporary file");
+  llvm::raw_fd_ostream(file, /*shouldClose=*/true) << text;
+  SourceOptions sourceOptions;
+  sourceOptions.file = path.str().str();
+  Source source(std::move(sourceOptions));
+  bool read = source.read(llvm::errs());
+  llvm::sys::fs::remove(path);
+  if (!read)
+    return fail("the language refuses it; the generator should know");
+
+  VerifySourceOptions options;
+  options.targets = chooseTargets(seed);
+  options.verify.seed = seed;
+  options.verify.quick = !fullOption;
+  options.verify.mostFailures = 3;
+  if (!accuracyOption.empty())
+    options.accuracy = symbolizeAccuracy(accuracyOption);
+  VerifySourceResult result = verifySource(source, options);
+  if (result.status != CompileStatus::ok)
+    return fail(result.error.empty() ? "does not compile; the reason is above" : result.error);
+  cases += result.summary.cases;
+  if (!result.summary.failures.empty()) {
+    std::string why;
+    for (const std::string &failure : result.summary.failures)
+      why += failure + "\n";
+    return fail(why);
+  }
+  fmt::print("{}\n", summaryLine(result.summary));
+  return true;
+}
+
+} // namespace
+} // namespace kv
+
+int main(int argc, char **argv) {
+  llvm::cl::ParseCommandLineOptions(argc, argv, "verifies generated specs against the interpreter\n");
+  const uint64_t first = kv::seedOption, count = kv::countOption;
+  if (kv::printOption) {
+    fmt::print("{}", kv::generateSpec(first));
+    return 0;
+  }
+  int64_t cases = 0;
+  std::string failed;
+  for (uint64_t seed = first; seed < first + count; ++seed)
+    if (!kv::verifySeed(seed, cases))
+      failed += fmt::format(" {}", seed);
+  fmt::print("{} specs, {} cases; failed seeds:{}\n", count, cases, failed.empty() ? " none" : failed);
+  return failed.empty() ? 0 : 1;
+}
