@@ -162,12 +162,13 @@ Cache::Cache(const kv_kernel &kernel, const std::vector<Sequence> &sequences, co
   }
   const int64_t free = kernel.dense ? 1 : 5;
   std::vector<int32_t> order(used + free);
+  const int64_t spread = std::min<int64_t>(options.pageSpread, INT32_MAX / (used + free)); // page numbers are 32 bits
   for (size_t i = 0; i < order.size(); ++i)
-    order[i] = static_cast<int32_t>(i * options.pageSpread);
+    order[i] = static_cast<int32_t>(i * spread);
   std::mt19937 random(options.pageOrder);
   if (!options.noTable)
     std::shuffle(order.begin(), order.end(), random);
-  count = (used + free - 1) * options.pageSpread + 1;
+  count = (used + free - 1) * spread + 1;
   stride = (options.guarded ? PageMemory::guardedStride(kernel.page_bytes) : kernel.page_bytes) + options.extraStride;
   memory = std::make_unique<PageMemory>(kernel.page_bytes, stride, count, options.guarded, options.side);
   size_t next = 0;
