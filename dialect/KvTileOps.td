@@ -86,17 +86,16 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let summary = "find the pages of a block of tokens";
   let description = [{
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
-    table past the last of them are not read.
+    table past the last of them are not read. With `ahead`, another block of the sequence: every read of this block also prefetches the
+    same part of that one, so that memory is asked for at the pace at which it is used.
   }];
-  let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count);
+  let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count,
+                       Variadic<I64>:$ahead);
   let results = (outs Kv_BlockType:$block);
-  let assemblyFormat = "$pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head attr-dict `:` type($pages) `,` type($table) `->` type($block)";
-}
-
-def Kv_PaceOp : Kv_Op<"pace", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "prefetch a block";
-  let arguments = (ins Kv_BlockType:$block);
-  let assemblyFormat = "$block attr-dict `:` type($block)";
+  let assemblyFormat = [{
+    $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? attr-dict
+    `:` type($pages) `,` type($table) `->` type($block)
+  }];
 }
 
 def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {

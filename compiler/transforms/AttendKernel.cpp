@@ -53,7 +53,10 @@ struct Attend {
   void roundRow(Value row);
   void sumRow(Value row, Value home);
   void loopOverBlocks();
-  void attendBlock(Value firstToken, Value count);
+  struct Span {
+    Value token, count; ///< consecutive tokens of the sequence, inside one block
+  };
+  void attendBlock(Span here, Span ahead);
   SmallVector<Value> scores(Value blockValue, Value row);
   struct Operands {
     Value scale, start; ///< one for each row
@@ -192,26 +195,43 @@ void Attend::loopOverBlocks() {
   if (spec.causal) // what the item's last query sees
     end = b.min(end, b.add(b.sub(length, queries), queryEnd));
   if (dense || page % block == 0 || block % page == 0) {
-    b.loop(tokenBegin, end, block, [&](Value token) { attendBlock(token, b.min(b.i64(block), b.sub(end, token))); });
+    auto blockAt = [&](Value token) { return Span{token, b.min(b.i64(block), b.sub(end, token))}; };
+    b.loop(tokenBegin, end, block, [&](Value token) {
+      Value ahead = b.add(token, block * schedule.getPrefetch());
+      Value inside = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, ahead, end);
+      attendBlock(blockAt(token), blockAt(arith::SelectOp::create(b, b.loc, inside, ahead, token)));
+    });
     return;
   }
   int64_t blocksPerPage = (page + block - 1) / block;
   // tokenBegin is the first token of a page.
   Value first = b.mul(b.div(tokenBegin, page), blocksPerPage);
   Value last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
-  b.loop(first, last, 1, [&](Value index) {
+  auto blockAt = [&](Value index) {
     Value slot = b.mul(b.rem(index, blocksPerPage), block);
     Value token = b.add(b.mul(b.div(index, blocksPerPage), page), slot);
-    Value count = b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token));
-    Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, count, zero());
-    b.ifThen(some, [&] { attendBlock(token, count); });
+    return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
+  };
+  auto some = [&](Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()).getResult(); };
+  b.loop(first, last, 1, [&](Value index) {
+    Span here = blockAt(index), ahead = blockAt(b.add(index, schedule.getPrefetch()));
+    b.ifThen(some(here), [&] {
+      Value inside = some(ahead);
+      attendBlock(here, {arith::SelectOp::create(b, b.loc, inside, ahead.token, here.token),
+                         arith::SelectOp::create(b, b.loc, inside, ahead.count, here.count)});
+    });
   });
 }
 
-/// `count` of the block's tokens are there, at least one.
-void Attend::attendBlock(Value firstToken, Value count) {
+/// `here` holds at least one token; reading it prefetches `ahead`.
+void Attend::attendBlock(Span here, Span ahead) {
+  Value firstToken = here.token, count = here.count;
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
-  Value blockValue = AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head, firstToken, count);
+  SmallVector<Value> next;
+  if (schedule.getPrefetch())
+    next = {ahead.token, ahead.count};
+  Value blockValue =
+      AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head, firstToken, count, next);
   int64_t slices = block / slice;
   b.loop(zero(), rowTiles, 1, [&](Value rowTile) {
     Value row = b.mul(rowTile, rows);

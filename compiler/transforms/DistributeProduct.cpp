@@ -52,6 +52,7 @@ private:
     SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
   };
   Lanes place(Value page, Value x);
+  bool startsLine(int64_t k, int64_t u) const;
   Value address(const Lanes &at, int64_t lane, Value z);
   Value zOffset(Value z);
   Value laneX(const Lanes &at, int64_t lane);
@@ -59,8 +60,14 @@ private:
   Value decode(Value raw, int64_t element);
   Value integerOperand(Value raw, int64_t step);
   void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
-  void step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd);
-  void range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, Value rowShift);
+  /// Lanes of this block and of the one to prefetch (maybe none), and what to add to z to get their slot or channel.
+  struct Source {
+    SmallVector<Lanes> here, ahead;
+    Value shift, aheadShift;
+  };
+  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd);
+  void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
+  Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
 };
 
 Value Product::laneX(const Lanes &at, int64_t lane) {
@@ -189,16 +196,31 @@ Value Product::decode(Value raw, int64_t element) {
   return arith::SIToFPOp::create(b, b.loc, f32, code);
 }
 
+/// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.
+bool Product::startsLine(int64_t k, int64_t u) const {
+  int64_t bytes = lanes * load.laneBits / 8;
+  if (load.kind != LoadRecord::vector || bytes >= 64)
+    return true;
+  bool alongZ = stride * region.bits / 8 == bytes;
+  return (alongZ ? k : u) % (64 / bytes) == 0;
+}
+
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
-void Product::step(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value zLocal, Value zRow, int64_t count, Value zEnd) {
-  Value zero;
+void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
+  Value zero, zLocal = shifted(z, source.shift);
+  if (zEnd)
+    zEnd = shifted(zEnd, source.shift);
+  for (int64_t k = 0; k < count; ++k)
+    for (auto [u, lanesAt] : llvm::enumerate(source.ahead))
+      if (startsLine(k, u))
+        b.prefetch(address(lanesAt, 0, b.add(shifted(z, source.aheadShift), k * load.pack)));
   SmallVector<Value> rowAddresses;
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
     Value z = b.add(zLocal, k * load.pack);
     SmallVector<Value> raw;
-    for (const Lanes &lanesAt : at)
+    for (const Lanes &lanesAt : source.here)
       raw.push_back(loadRaw(lanesAt, z));
     if (isIntegerDot(op.getDot())) {
       int64_t steps = load.pack / dotDepth(op.getDot());
@@ -239,17 +261,16 @@ void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayR
   }
 }
 
-/// z from begin to end inside one page; z + zShift is the slot or channel, z + rowShift the column of the row operands.
-void Product::range(SmallVector<Value> &acc, ArrayRef<Lanes> at, Value begin, Value end, Value zShift, Value rowShift) {
+/// z from begin to end inside one page; z + rowShift is the column of the row operands.
+void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
   int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
   while (isKey && keyLength % (unroll * load.pack))
     --unroll;
   int64_t chunk = load.pack * unroll;
-  auto shifted = [&](Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; };
   auto loop = [&](Value from, Value to, int64_t count, bool masked) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
-      step(sums, at, shifted(z, zShift), shifted(z, rowShift), count, masked ? shifted(end, zShift) : Value());
+      step(sums, source, z, shifted(z, rowShift), count, masked ? end : Value());
       return sums;
     });
   };
@@ -267,17 +288,22 @@ SmallVector<Value> Product::run() {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
-  SmallVector<Lanes> at;
+  // One lane of a scattered load stands for the others: they lie in lines of their own.
+  bool prefetches = block.ahead && load.kind <= LoadRecord::halves;
   if (isKey) {
     APInt first;
     bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
     assert(constant && "a product of keys starts at a constant token of its block");
     (void)constant;
-    for (int64_t u = 0; u < vectors; ++u) {
-      int64_t token = first.getSExtValue() + u * lanes;
-      at.push_back(place(block.pages[token / block.tokensPerPage()], b.add(block.firstSlot, token % block.tokensPerPage())));
-    }
-    range(acc, at, zBegin, zEnd, Value(), Value());
+    auto tokens = [&](const TokenPages &where) {
+      SmallVector<Lanes> placed;
+      for (int64_t u = 0; u < vectors; ++u) {
+        int64_t token = first.getSExtValue() + u * lanes;
+        placed.push_back(place(where.pages[token / block.tokensPerPage()], b.add(where.firstSlot, token % block.tokensPerPage())));
+      }
+      return placed;
+    };
+    range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
     return acc;
   }
   auto columns = [&](Value page) {
@@ -287,14 +313,22 @@ SmallVector<Value> Product::run() {
     return placed;
   };
   if (!block.list) {
-    range(acc, columns(block.pages[0]), zBegin, zEnd, block.firstSlot, Value());
+    Source source{columns(block.pages[0]), {}, block.firstSlot, {}};
+    if (prefetches) {
+      source.ahead = columns(block.ahead->pages[0]);
+      source.aheadShift = block.ahead->firstSlot;
+    }
+    range(acc, source, zBegin, zEnd, Value());
     return acc;
   }
   int64_t inPage = block.tokensPerPage();
   return b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    Value page = b.load(b.ptr(), b.at(block.list, b.div(first, inPage / 8)));
-    range(sums, columns(page), b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), Value(), first);
+    Value index = b.div(first, inPage / 8);
+    Source source{columns(b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
+    if (prefetches)
+      source.ahead = columns(b.load(b.ptr(), b.at(block.ahead->list, index)));
+    range(sums, source, b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), first);
     return sums;
   });
 }

@@ -57,7 +57,7 @@ void Distributor::distribute(Operation &op) {
   b.loc = op.getLoc();
   llvm::TypeSwitch<Operation *>(&op)
       .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp, AcquireOp,
-            ReadOp, ParameterAddressOp, ScatterOp, PaceOp>([&](auto concrete) { convert(concrete); })
+            ReadOp, ParameterAddressOp, ScatterOp>([&](auto concrete) { convert(concrete); })
       .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
       .Case([&](RowsOp rows) {
         SmallVector<Value> parts;
@@ -339,27 +339,33 @@ void Distributor::convert(ReduceOp op) {
 
 void Distributor::convert(AcquireOp op) {
   auto type = cast<BlockType>(op.getBlock().getType());
-  BlockPages pages;
-  pages.map = mapPage(type.getCache());
-  pages.tokens = type.getTokens();
-  int64_t slots = pages.map.slots;
-  bool several = slots < pages.tokens && pages.tokens % slots == 0 && slots % 16 == 0;
-  pages.ragged = !several && slots % pages.tokens != 0;
-  pages.head = scalar(op.getHead());
-  Value token = scalar(op.getToken()), first = b.div(token, slots);
-  Value last = b.div(b.sub(b.add(token, scalar(op.getCount())), b.i64(1)), slots);
-  pages.firstSlot = several ? b.i64(0) : b.sub(token, b.mul(first, slots));
-  for (int64_t i = 0; i < (several ? pages.tokens / slots : 1); ++i) {
-    Value index = i ? b.min(b.add(first, i), last) : first;
-    Value number = b.entry(scalar(op.getTable()), index);
-    pages.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
+  PageMap map = mapPage(type.getCache());
+  int64_t slots = map.slots, tokens = type.getTokens();
+  bool several = slots < tokens && tokens % slots == 0 && slots % 16 == 0;
+  BlockPages block{findPages(op, op.getToken(), op.getCount(), several), map, tokens, scalar(op.getHead()),
+                   /*ragged=*/!several && slots % tokens != 0, std::nullopt};
+  if (!op.getAhead().empty())
+    block.ahead = findPages(op, op.getAhead()[0], op.getAhead()[1], several);
+  blocks.insert({op.getBlock(), block});
+}
+
+TokenPages Distributor::findPages(AcquireOp op, Value token, Value count, bool several) {
+  int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
+  int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
+  Value first = b.div(scalar(token), slots);
+  Value last = b.div(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)), slots);
+  TokenPages found;
+  found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), b.mul(first, slots));
+  for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
+    Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
+    found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
   }
   if (several) {
-    pages.list = allocate(pages.pages.size() * 8);
-    for (auto [i, page] : llvm::enumerate(pages.pages))
-      b.store(page, b.at(pages.list, i * 8));
+    found.list = allocate(found.pages.size() * 8);
+    for (auto [i, page] : llvm::enumerate(found.pages))
+      b.store(page, b.at(found.list, i * 8));
   }
-  blocks[op.getBlock()] = pages;
+  return found;
 }
 
 static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {
@@ -380,10 +386,15 @@ void Distributor::convert(ReadOp op) {
   SmallVector<Value> parts;
   for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
     int64_t token = firstToken.getSExtValue() + c, page = token / block.tokensPerPage();
-    Value slot = b.add(block.firstSlot, token % block.tokensPerPage());
-    if (block.ragged) // stay inside the region: what lies past the end is masked
-      slot = b.min(slot, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
-    Value address = b.elementAddress(region, block.pages[page], b.element(region, block.head, slot, scalar(op.getGroup())));
+    auto locate = [&](const TokenPages &where) {
+      Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
+      if (block.ragged) // stay inside the region: what lies past the end is masked
+        slot = b.min(slot, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
+      return b.elementAddress(region, where.pages[page], b.element(region, block.head, slot, scalar(op.getGroup())));
+    };
+    Value address = locate(block);
+    if (block.ahead && token % (512 / region.bits) == 0)
+      b.prefetch(locate(*block.ahead));
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
     else
@@ -443,8 +454,6 @@ void Distributor::convert(ScatterOp op) {
     b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
   });
 }
-
-void Distributor::convert(PaceOp op) {}
 
 //===- pass ------------------------------------------------------------------------------------------------------------------===//
 

@@ -9,14 +9,20 @@
 
 namespace kv {
 
-/// A kv.block: the pages that hold it.
-struct BlockPages {
+/// Where consecutive tokens are: one page and the slot of the first, or several whole pages (firstSlot 0).
+struct TokenPages {
+  llvm::SmallVector<mlir::Value> pages;
+  mlir::Value list;      ///< where the addresses of several pages lie in scratch, for loops over them
+  mlir::Value firstSlot;
+};
+
+/// A kv.block.
+struct BlockPages : TokenPages {
   PageMap map;
-  int64_t tokens;                       ///< of the block
-  llvm::SmallVector<mlir::Value> pages; ///< one, or one for each page of the block
-  mlir::Value list;                     ///< where the addresses of several pages lie in scratch, for loops over them
-  mlir::Value head, firstSlot;          ///< firstSlot is 0 when the block holds several pages
-  bool ragged;                          ///< the block may reach past the page's slots
+  int64_t tokens; ///< of the block
+  mlir::Value head;
+  bool ragged;                     ///< the block may reach past the page's slots
+  std::optional<TokenPages> ahead; ///< the block to prefetch
 
   /// Tokens of the block in each page.
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
@@ -44,6 +50,7 @@ public:
     mlir::Type element = mlir::getElementTypeOrSelf(type);
     return mlir::isa<mlir::LLVM::LLVMPointerType>(element) ? 8 : std::max(1u, element.getIntOrFloatBitWidth() / 8);
   }
+  void prefetch(Value address);
   Value shl(Value value, int64_t by);
   Value shrU(Value value, int64_t by);
   Value shrS(Value value, int64_t by);
@@ -105,7 +112,7 @@ private:
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);
-  void convert(PaceOp op);
+  TokenPages findPages(AcquireOp op, mlir::Value token, mlir::Value count, bool several);
 };
 
 /// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).

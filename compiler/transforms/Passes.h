@@ -17,8 +17,6 @@ std::unique_ptr<mlir::Pass> createSelectSchedulePass(const Capabilities &capabil
 std::unique_ptr<mlir::Pass> createTileAppendPass();
 std::unique_ptr<mlir::Pass> createTileAttendPass();
 
-/// Prefetches a block ahead of its use, as far as the schedule says.
-std::unique_ptr<mlir::Pass> createPipelineLoadsPass();
 
 /// Gives every tile its encoding: which dimension lies along lanes.
 std::unique_ptr<mlir::Pass> createPlaceTilesPass();
