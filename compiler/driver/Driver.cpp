@@ -1,10 +1,10 @@
 #include "compiler/driver/Driver.h"
 
 #include "compiler/driver/Descriptors.h"
+#include "compiler/driver/LocatedErrors.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Triple.h"
-#include "mlir/IR/Diagnostics.h"
 
 #include <fmt/format.h>
 
@@ -105,7 +105,7 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
   mlir::DialectRegistry registry;
   registerDialects(registry);
   source.context().appendDialectRegistry(registry);
-  mlir::SourceMgrDiagnosticHandler diagnostics(source.sources(), &source.context(), errs());
+  LocatedErrors diagnostics(source.context(), source.sources());
 
   for (const Target *target : options.targets) {
     CompileStatus status = lower(source, *target, options, compiled);

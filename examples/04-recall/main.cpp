@@ -6,7 +6,7 @@
 #include "recall.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 
 namespace {
 
@@ -49,23 +49,25 @@ struct Haystack {
 
     for (int64_t head = 0; head < heads; ++head) {
       auto outlier = [&](int64_t d) { return d % 32 == (7 * head + 3) % 32 ? 8.0f : 1.0f; };
-      for (int64_t t = 0; t < tokens; ++t)
-        for (int64_t d = 0; d < dim; ++d)
-          keys[at(t, head, d)] = normal(random) * outlier(d);
       std::vector<float> needle(dim);
       for (int64_t d = 0; d < dim; ++d)
         needle[static_cast<size_t>(d)] = normal(random) * outlier(d);
-      for (int64_t n = 0; n < copies; ++n) {
-        // All copies get one length, so that each is the best match of its own query.
+      for (int64_t t = 0; t < tokens; ++t) {
+        float *key = &keys[at(t, head, 0)];
+        auto place = std::find(places.begin(), places.end(), t);
         double squares = 0;
         for (int64_t d = 0; d < dim; ++d) {
-          float &key = keys[at(places[static_cast<size_t>(n)], head, d)];
-          key = needle[static_cast<size_t>(d)] + 0.25f * normal(random) * outlier(d) / 2;
-          squares += static_cast<double>(key) * key;
+          float own = normal(random) * outlier(d);
+          key[d] = place == places.end() ? own : needle[static_cast<size_t>(d)] + own / 8;
+          squares += static_cast<double>(key[d]) * key[d];
         }
+        // All keys get one length, so that each is the best match of itself.
         auto toLength = static_cast<float>(std::sqrt(dim * 4.0 / squares));
         for (int64_t d = 0; d < dim; ++d)
-          queries[at(n, head, d)] = (keys[at(places[static_cast<size_t>(n)], head, d)] *= toLength) * 64;
+          key[d] *= toLength;
+        if (place != places.end())
+          for (int64_t d = 0; d < dim; ++d)
+            queries[at(place - places.begin(), head, d)] = key[d] * 64;
       }
     }
   }

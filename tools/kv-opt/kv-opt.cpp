@@ -1,23 +1,63 @@
 // kv-opt: reads MLIR, runs passes by name, prints MLIR. For tests and for looking at one pass at a time.
+//
+//   kvcc compile llama3.kv --until source | kv-opt --kv-fuse-append-attend --kv-select-schedule=target=x86-64-v4
+#include "compiler/targets/SelectInstructions.h"
+#include "compiler/targets/Target.h"
+#include "compiler/transforms/Passes.h"
 #include "dialect/KvOps.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
-int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  registry.insert<kv::KvDialect, mlir::arith::ArithDialect, mlir::cf::ControlFlowDialect, mlir::func::FuncDialect,
-                  mlir::LLVM::LLVMDialect, mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
-                  mlir::vector::VectorDialect>();
+namespace {
+
+/// Passes that ask for a target's capabilities or instructions.
+struct TargetOptions : mlir::PassPipelineOptions<TargetOptions> {
+  Option<std::string> target{*this, "target", llvm::cl::desc("a name of the target table"), llvm::cl::init("generic")};
+
+  const kv::Target &find() const {
+    const kv::Target *found = kv::findTarget(target);
+    if (!found) {
+      llvm::errs() << "kv-opt: error: there is no target `" << target << "`; targets are native, " << kv::targetNames() << "\n";
+      std::exit(1);
+    }
+    return *found;
+  }
+};
+
+template <std::unique_ptr<mlir::Pass> (*create)()> void registerOne() {
+  mlir::registerPass([] { return create(); });
+}
+
+void registerKvPasses() {
+  registerOne<kv::createFuseAppendAttendPass>();
+  registerOne<kv::createTileAppendPass>();
+  registerOne<kv::createTileAttendPass>();
+  registerOne<kv::createPlaceTilesPass>();
+  registerOne<kv::createDistributeTilesPass>();
+  mlir::PassPipelineRegistration<TargetOptions>(
+      "kv-select-schedule", "choose the schedule of every op and resolve automatic orders",
+      [](mlir::OpPassManager &passes, const TargetOptions &options) {
+        passes.addPass(kv::createSelectSchedulePass(options.find().capabilities));
+      });
+  mlir::PassPipelineRegistration<TargetOptions>(
+      "kv-select-instructions", "neutral instructions to the target's own, or to the fallbacks",
+      [](mlir::OpPassManager &passes, const TargetOptions &options) {
+        passes.addNestedPass<mlir::func::FuncOp>(kv::createSelectInstructionsPass(options.find()));
+      });
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
+  mlir::registerLoopInvariantCodeMotionPass();
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  kv::registerDialects(registry);
+  registerKvPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "kv-opt: the passes of kvcc\n", registry));
 }

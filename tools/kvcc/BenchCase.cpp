@@ -8,8 +8,8 @@
 
 namespace kv {
 
-/// Tokens appended at a time while filling.
-static constexpr int64_t fillTokens = 512;
+/// Most tokens appended at a time while filling.
+static constexpr int64_t mostFillTokens = 512;
 /// No more memory than this for copies of the caches.
 static constexpr size_t mostPageBytes = size_t(3) << 30;
 
@@ -33,6 +33,7 @@ double BenchCase::bytesPerStep() const {
 
 bool BenchCase::allocate(size_t coldBytes) {
   const kv_kernel &kernel = *setup.kernel;
+  fillTokens = std::min(mostFillTokens, setup.context);
   pagesPerSequence = kernel.dense ? 1 : (setup.context + kernel.page_tokens - 1) / kernel.page_tokens;
   if (kernel.dense && setup.context > kernel.page_tokens) {
     problem = fmt::format("a context of {} does not fit `dense({})`", setup.context, kernel.page_tokens);

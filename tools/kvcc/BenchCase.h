@@ -41,7 +41,7 @@ private:
 
   BenchSetup setup;
   std::string problem;
-  int64_t pagesPerSequence = 0, copies = 0, nextCopy = 0;
+  int64_t fillTokens = 0, pagesPerSequence = 0, copies = 0, nextCopy = 0;
   std::unique_ptr<HugeBuffer> pages;
   std::vector<uint8_t> q, k, v, o;
   std::vector<float> lse, params;

@@ -181,8 +181,8 @@ bool KernelVerifier::checkBytes(const Case &c, const VerifyBatch &batch, const s
 }
 
 bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
-  const double bound = accuracyBound(spec.accuracy, c.scenario.kind), lseBound = bound + lseRounding;
-  const double tolerance = bound + roundingBound(elementOf(spec.oType));
+  const double tolerance = accuracyBound(spec.accuracy, c.scenario.kind) + roundingBound(elementOf(spec.oType));
+  const double lseTolerance = lseBound(spec.accuracy, c.scenario.kind);
   const int64_t heads = spec.headsQ, dim = cache.type.getValueDim();
   auto note = [](double error, double limit, double &worst, double &worstLimit) {
     if (worstLimit == 0 || error * worstLimit > worst * limit) {
@@ -211,10 +211,10 @@ bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
       if (std::isnan(want) && std::isnan(seen))
         continue;
       double error = want == seen ? 0 : std::fabs(seen - want) / std::max(1.0, std::fabs(want));
-      if (!(error <= lseBound))
+      if (!(error <= lseTolerance))
         return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads, head, seen,
-                                   want, lseBound));
-      note(error, lseBound, c.row.lseError, c.row.lseTolerance);
+                                   want, lseTolerance));
+      note(error, lseTolerance, c.row.lseError, c.row.lseTolerance);
     }
     double error = difference == 0 ? 0 : std::sqrt(difference / total);
     if (!(error <= tolerance))

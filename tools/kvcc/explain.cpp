@@ -18,10 +18,12 @@ struct ExplainArguments {
   double readRate = 40;
 };
 
-void explainRegion(const char *name, const Region &region) {
+/// `channel` is what the letter d counts: channels of codes, groups of scales.
+void explainRegion(const char *name, const Region &region, char channel = 'd') {
   std::string order;
   for (const Axis &axis : region.axes)
-    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate,
+    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ",
+                         axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
   fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, region.offset + region.bytes - 1, region.bits, order);
 }
@@ -39,7 +41,7 @@ void explainCache(const CacheSpec &cache) {
   explainRegion("value codes", cache.map.value);
   auto optional = [](const char *name, const std::optional<Region> &region) {
     if (region)
-      explainRegion(name, *region);
+      explainRegion(name, *region, 'g');
   };
   optional("key scales", cache.map.keyScale);
   optional("key zeros", cache.map.keyZero);

@@ -16,9 +16,7 @@ int main(int argc, char **argv) {
   kv::addCompile(app, chosen);
   kv::addCheck(app, chosen);
   kv::addExplain(app, chosen);
-#ifdef KVCC_HAVE_VERIFY
   kv::addVerify(app, chosen);
-#endif
   kv::addBench(app, chosen);
 
   try {
