@@ -1,7 +1,9 @@
 // The one table of errors that a kernel may have against the interpreter.
 //
-// Outputs: relative RMS error over the rows of one sequence in one step. lse: the greatest absolute error, relative to max(1, |lse|),
-// since float32 has no finer steps than 4e-6 at 50. Both are measured on the decoded cache: a codec's own error is no part of them.
+// Outputs: relative RMS error over the rows of one sequence in one step. lse: the greatest error of a row, relative to max(1, |lse|),
+// since float32 has no finer steps than 4e-6 at 50. It may be five times the RMS error: where one key has all the weight, lse is that
+// key's score, and the score of one key among thousands lies some deviations off. Both are measured on the decoded cache: a codec's own
+// error is no part of them.
 #ifndef KV_REFERENCE_TOLERANCE_H
 #define KV_REFERENCE_TOLERANCE_H
 
@@ -38,8 +40,8 @@ inline double roundingBound(Element output) {
   }
 }
 
-/// Added to the bound of lse: float32 itself, and a logarithm near 0.
-inline constexpr double lseRounding = 1e-6;
+/// Greatest error of a row's lse.
+inline double lseBound(Accuracy accuracy, InputKind kind) { return 5 * accuracyBound(accuracy, kind); }
 
 } // namespace kv
 
