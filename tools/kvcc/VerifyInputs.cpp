@@ -115,7 +115,7 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
   add("corners of the codec", {limits.shape(page + 9, 1), limits.shape(45, 1)}).appendOnly = true;
 
   // Long enough for several splits.
-  int64_t wanted = std::max<int64_t>(2 * split + 77, quick ? 600 : 1500);
+  int64_t wanted = std::clamp<int64_t>(2 * split + 77, quick ? 600 : 1500, 9001);
   int64_t longest = limits.length(std::min(wanted, std::max(affordable, std::min<int64_t>(split + 77, 3000))));
   add("long", {limits.shape(longest, limits.leastQueries)}).pool = true;
   if (limits.mostQueries > limits.leastQueries && !quick)

@@ -201,6 +201,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
     int64_t head = item->head * group + index % group;
     int64_t kvHead = mock.fault == Fault::wrongHead ? head % mock.cache.type.getHeads() : item->head;
     std::vector<double> acc(static_cast<size_t>(value.dim));
+    double sum = 0;
     Row row;
     row.acc.resize(acc.size());
     std::vector<double> scores;
@@ -232,7 +233,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
       if (mock.fault == Fault::tokenOfNextPage && j % slots == slots - 1 && j + 1 < length)
         from = j + 1;
       std::vector<float> v = loadRow(value, page(*step, pageNumber(*step, item->seq, from)), kvHead, from % slots);
-      row.sum += float(p);
+      sum += p;
       for (size_t d = 0; d < acc.size(); ++d)
         acc[d] += p * v[d];
     }
@@ -241,6 +242,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
       for (size_t d = 0; d < acc.size(); ++d)
         acc[d] += 0.0 * v[d];
     }
+    row.sum = float(sum);
     row.acc.assign(acc.begin(), acc.end());
     if (!item->partial) {
       writeRow(step, start + query, head, row);
