@@ -241,4 +241,25 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+//===- tile and schedule -----------------------------------------------------------------------------------------------------===//
+
+LogicalResult TileAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t lanes, int64_t dim) {
+  bool placed = dim == -1 ? lanes == 1 : (dim == 0 || dim == 1) && lanes >= 1; // C1
+  if (!placed)
+    return emitError() << "expected lanes along dimension 0 or 1, or one lane and dimension -1, got " << lanes << " along " << dim;
+  return success();
+}
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t block, int64_t split,
+                                   int64_t queryBlock, int64_t lanes, int64_t keySlice, int64_t valueSlice, int64_t unroll,
+                                   int64_t prefetch, Dot, Dot) {
+  int64_t least = std::min({rows, block, split, queryBlock, lanes, keySlice, valueSlice, unroll + 1, prefetch + 1});
+  if (least < 1) // C1
+    return emitError() << "expected positive numbers, unroll and prefetch from 0";
+  if (block % keySlice || keySlice % lanes || valueSlice % lanes) // C2
+    return emitError() << "expected a block of whole key slices and slices of whole teams of " << lanes << ", got a block of " << block
+                       << " and slices of " << keySlice << " and " << valueSlice;
+  return success();
+}
+
 } // namespace kv

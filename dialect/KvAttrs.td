@@ -115,9 +115,13 @@ def Kv_TileAttr : Kv_Attr<"Tile", "tile"> {
   let description = [{
     `#kv.tile<lanes = 16, dim = 1>`: dimension 1 lies along lanes, 16 at a time; the others along registers. dim -1: every lane holds
     every element. The encoding of a ranked tensor at level 2.
+
+    Rules:
+    - C1: dim is 0 or 1 with at least one lane, or -1 with one.
   }];
   let parameters = (ins "int64_t":$lanes, "int64_t":$dim);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
@@ -126,11 +130,16 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
     rows: (query, head) pairs of a row tile. block: tokens of a step of the loop over a split. split: tokens of a split.
     queryBlock: queries of an item. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration.
     prefetch: blocks ahead, 0 for none. keyDot, valueDot: dot records.
+
+    Rules:
+    - C1: every number is positive, save unroll (0: as the loads suit) and prefetch, which are not negative.
+    - C2: a block is whole key slices, and slices are whole teams.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$lanes,
                         "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
                         "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 #endif

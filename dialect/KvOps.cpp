@@ -33,9 +33,9 @@ template <typename OpType>
 static LogicalResult verifyAttended(OpType op) {
   auto query = cast<RankedTensorType>(op.getQuery().getType()), output = cast<RankedTensorType>(op.getOutput().getType());
   CacheType cache = op.getCache().getType();
-  if (query.getRank() != 3 || query.isDynamicDim(1) || query.getDimSize(1) % cache.getHeads() ||
+  if (query.getRank() != 3 || query.isDynamicDim(1) || query.getDimSize(1) < 1 || query.getDimSize(1) % cache.getHeads() ||
       query.getDimSize(2) != cache.getKeyDim()) // attend C1
-    return op.emitOpError() << "expected a query of [queries, a multiple of " << cache.getHeads() << ", " << cache.getKeyDim()
+    return op.emitOpError() << "expected a query of [queries, a positive multiple of " << cache.getHeads() << ", " << cache.getKeyDim()
                             << "], got " << query;
   int64_t heads = query.getDimSize(1);
   if (output.getRank() != 3 || output.getDimSize(0) != query.getDimSize(0) || output.getDimSize(1) != heads ||

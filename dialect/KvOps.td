@@ -12,8 +12,12 @@ def Kv_Float : AnyTypeOf<[F32, F16, BF16]>;
 def Kv_Rows : RankedTensorOf<[Kv_Float]>;
 def Kv_RowStat : RankedTensorOf<[F32]>;
 
-def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure]> {
+def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp"]>]> {
   let summary = "result of a score region";
+  let description = [{
+    Rules:
+    - C1: it ends the score region of an attend.
+  }];
   let arguments = (ins F32:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
@@ -50,7 +54,7 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     A query that sees no key gives output 0 and lse -inf.
 
     Rules:
-    - C1: the query's heads are a multiple of the cache's heads and its dimension is keyDim.
+    - C1: the query's heads are a positive multiple of the cache's heads and its dimension is keyDim.
     - C2: the output is [queries, Hq, valueDim]; lse is [queries, Hq].
     - C3: the score region takes (f32, i32, i32, index) and yields f32.
     - C4: 1 <= the least number of queries <= the greatest.
@@ -67,7 +71,7 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
 }
 
 def Kv_AppendAttendOp : Kv_AttendLike<"append_attend", []> {
-  let summary = "kv.append, then kv.attend, as one step";
+  let summary = "append, then attend, as one step";
   let description = [{
     Same meaning, bit for bit, as the two ops in turn.
 

@@ -15,22 +15,39 @@ def Kv_Home : MemRefRankOf<[AnyType], [2]>;
 
 def Kv_ScratchOp : Kv_Op<"scratch", [MemoryEffects<[MemAlloc]>]> {
   let summary = "memory of this item alone, 64-byte aligned, [rows][columns]";
+  let description = [{
+    Rules:
+    - C1: the sizes are static and positive.
+  }];
   let arguments = (ins StrAttr:$name);
   let results = (outs Kv_Home:$home);
   let assemblyFormat = "$name attr-dict `:` type($home)";
+  let hasVerifier = 1;
 }
 
 def Kv_FetchOp : Kv_Op<"fetch", [MemoryEffects<[MemRead]>]> {
   let summary = "read a tile from scratch; a rank-1 tile is one column";
+  let description = [{
+    Rules:
+    - C1: the tile has the home's element type.
+    - C2: the tile is [rows] or [rows, columns], no larger than the home.
+  }];
   let arguments = (ins Kv_Home:$home, I64:$row, I64:$column);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$home `[` $row `,` $column `]` attr-dict `:` type($home) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_StoreOp : Kv_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "write a tile to scratch; a rank-1 tile is one column";
+  let description = [{
+    Rules:
+    - C1: the tile has the home's element type.
+    - C2: the tile is [rows] or [rows, columns], no larger than the home.
+  }];
   let arguments = (ins Kv_Tile:$tile, Kv_Home:$home, I64:$row, I64:$column);
   let assemblyFormat = "$tile `to` $home `[` $row `,` $column `]` attr-dict `:` type($tile) `,` type($home)";
+  let hasVerifier = 1;
 }
 
 def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
@@ -38,48 +55,83 @@ def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
   let description = [{
     Column c of the tile is element `column + c` of the contraction. Elements of one lane of the record lie together, in the order in
     which the loader of the stream yields them.
+
+    Rules:
+    - C1: the record is an integer one and the home holds i32.
+    - C2: the tile is [rows, columns] with no more rows than the home.
+    - C3: the codec of the stream has integer elements.
   }];
   let arguments = (ins Kv_F32Tile:$tile, Kv_Home:$home, I64:$row, I64:$column, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
                        TypeAttrOf<Kv_CacheType>:$cache);
   let assemblyFormat = "$tile `to` $home `[` $row `,` $column `]` `for` $stream $dot `of` $cache attr-dict `:` type($tile) `,` type($home)";
+  let hasVerifier = 1;
 }
 
 def Kv_LoadOp : Kv_Op<"load", [MemoryEffects<[MemRead]>]> {
   let summary = "read a row of a tensor of the step as f32";
+  let description = [{
+    Rules:
+    - C1: the tile is [1, channels].
+    - C2: the stored type is f32, f16 or bf16.
+  }];
   let arguments = (ins LLVM_AnyPointer:$base, I64:$element, TypeAttr:$stored);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = "$base `[` $element `]` `as` $stored attr-dict `:` type($base) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_SaveOp : Kv_Op<"save", [MemoryEffects<[MemWrite]>]> {
   let summary = "write a row of a tensor of the step, rounded from f32 to its type";
+  let description = [{
+    Rules:
+    - C1: the tile is [1, channels].
+    - C2: the stored type is f32, f16 or bf16.
+  }];
   let arguments = (ins Kv_F32Tile:$tile, LLVM_AnyPointer:$base, I64:$element, TypeAttr:$stored);
   let assemblyFormat = "$tile `to` $base `[` $element `]` `as` $stored attr-dict `:` type($tile) `,` type($base)";
+  let hasVerifier = 1;
 }
 
 def Kv_ScatterOp : Kv_Op<"scatter", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "write the stored bits of one token and head to their places in a page";
-  let description = [{ `bits` holds one element of i32 for each channel, in its low bits; `slot` is the token's place in the page. }];
+  let description = [{
+    `bits` holds one element of i32 for each channel, in its low bits; `slot` is the token's place in the page.
+
+    Rules:
+    - C1: `bits` is i32 with a column for each channel of the stream.
+  }];
   let arguments = (ins Kv_Home:$bits, LLVM_AnyPointer:$page, Kv_StreamAttr:$stream, TypeAttrOf<Kv_CacheType>:$cache, I64:$head,
                        I64:$slot);
   let assemblyFormat = "$bits `to` $stream `of` $page `head` $head `slot` $slot `in` $cache attr-dict `:` type($bits) `,` type($page)";
+  let hasVerifier = 1;
 }
 
 def Kv_EncodeOp : Kv_Op<"encode", [Pure]> {
   let summary = "f32 to the stored bits of a scalar codec, rounded to nearest even";
+  let description = [{
+    Rules:
+    - C1: the element is f32, f16 or bf16.
+    - C2: the result is i32 of the source's shape.
+  }];
   let arguments = (ins Kv_F32Tile:$source, Kv_ElementAttr:$element);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$source `as` $element attr-dict `:` type($source) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_ParameterAddressOp : Kv_Op<"parameter_address", [Pure]> {
   let summary = "address of the scale or zero of a token and group in a page";
+  let description = [{
+    Rules:
+    - C1: the codec of the stream has the parameter.
+  }];
   let arguments = (ins LLVM_AnyPointer:$page, Kv_StreamAttr:$stream, Kv_ParameterAttr:$parameter, TypeAttrOf<Kv_CacheType>:$cache,
                        I64:$head, I64:$slot, I64:$group);
   let results = (outs LLVM_AnyPointer:$address);
   let assemblyFormat = [{
     $stream $parameter `of` $page `head` $head `slot` $slot `group` $group `in` $cache attr-dict `:` type($page) `->` type($address)
   }];
+  let hasVerifier = 1;
 }
 
 def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
@@ -88,6 +140,9 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
     table past the last of them are not read. With `ahead`, another block of the sequence: every read of this block also prefetches the
     same part of that one, so that memory is asked for at the pace at which it is used.
+
+    Rules:
+    - C1: `ahead` is nothing, or a token and a count.
   }];
   let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count,
                        Variadic<I64>:$ahead);
@@ -96,49 +151,87 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
     $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? attr-dict
     `:` type($pages) `,` type($table) `->` type($block)
   }];
+  let hasVerifier = 1;
 }
 
 def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {
   let summary = "scales or zeros of consecutive tokens of a block, for one group of channels";
+  let description = [{
+    Rules:
+    - C1: the codec of the stream has the parameter.
+    - C2: the tile is [tokens], no more than the block has.
+  }];
   let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_ParameterAttr:$parameter, I64:$token, I64:$group);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = "$stream $parameter `of` $block `[` $token `]` `group` $group attr-dict `:` type($block) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_IndexOp : Kv_Op<"index", [Pure]> {
   let summary = "start, start + 1, ...";
+  let description = [{
+    Rules:
+    - C1: the tile is of rank 1 and of i32.
+  }];
   let arguments = (ins I32:$start);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$start attr-dict `:` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_RowsOp : Kv_Op<"rows", [Pure]> {
   let summary = "a rank-1 tile from one scalar for each row";
+  let description = [{
+    Rules:
+    - C1: the tile is of rank 1 with as many rows as values.
+    - C2: the values have the tile's element type.
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_RowOp : Kv_Op<"row", [Pure]> {
   let summary = "the scalar of a rank-1 tile of one row";
+  let description = [{
+    Rules:
+    - C1: the source is a tile of one row.
+    - C2: the value has the source's element type.
+  }];
   let arguments = (ins Kv_Tile:$source);
   let results = (outs AnyTypeOf<[F32, I32]>:$value);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($value)";
+  let hasVerifier = 1;
 }
 
 def Kv_SpreadOp : Kv_Op<"spread", [Pure]> {
   let summary = "repeat a scalar, or a rank-1 tile along `dim` of a rank-2 tile";
-  let description = [{ `dim` is the dimension of the result that the source lies along: 0 for rows, 1 for tokens or channels. }];
+  let description = [{
+    `dim` is the dimension of the result that the source lies along: 0 for rows, 1 for tokens or channels.
+
+    Rules:
+    - C1: the result has the source's element type.
+    - C2: a tile is of rank 1 and the result of rank 2, and `dim` is 0 or 1.
+    - C3: the source is as long as the result's dimension `dim`.
+    - C4: where tiles have encodings, a source along rows is held by every lane and one along columns lies along the lanes of the result.
+  }];
   let arguments = (ins AnyTypeOf<[Kv_Tile, F32, I32, I1]>:$source, I64Attr:$dim);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$source `along` $dim attr-dict `:` type($source) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
   let summary = "reduce the last dimension; the order of operations depends on the tile's shape and encoding alone";
+  let description = [{
+    Rules:
+    - C1: the source is [rows, columns] and the result [rows].
+  }];
   let arguments = (ins Kv_ReductionAttr:$kind, Kv_F32Tile:$source);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($tile)";
+  let hasVerifier = 1;
 }
 
 def Kv_Exp2Op : Kv_Op<"exp2", [Pure, SameOperandsAndResultType, Elementwise]> {
@@ -154,6 +247,11 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of operand(rows)[row + r][z] * codes[x, z]
     For keys x counts tokens of the block and z channels; for values x counts channels and z tokens of the block. The codes are plain
     integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter.
+
+    Rules:
+    - C1: row operands and result are f32 for the record f32, else i32.
+    - C2: an integer record needs a codec of integer elements.
+    - C3: the result is [rows, x], no more than the home has rows and the block tokens (keys) or the cache channels (values).
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot, I64:$x, I64:$zBegin,
                        I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init);
@@ -162,20 +260,32 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
     $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
     attr-dict `:` type($rows) `,` type($block) `->` type($tile)
   }];
+  let hasVerifier = 1;
 }
 
 def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's type", "result", "acc", "$_self">,
                              TypesMatchWith<"both operands have one type", "cache", "row", "$_self">]> {
   let summary = "one step of a dot record on a team: acc[lane] += sum over depth of cache[lane] * row[lane]";
+  let description = [{
+    Rules:
+    - C1: accumulator and operands are of f32 for the record f32, else of i32.
+    - C2: accumulator and operands have the same lanes.
+  }];
   let arguments = (ins VectorOfAnyRankOf<[F32, I32]>:$acc, VectorOfAnyRankOf<[F32, I32]>:$cache,
                        VectorOfAnyRankOf<[F32, I32]>:$row, Kv_DotAttr:$dot);
   let results = (outs VectorOfAnyRankOf<[F32, I32]>:$result);
   let assemblyFormat = "$dot $acc `,` $cache `,` $row attr-dict `:` type($cache) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {
   let summary = text;
+  let description = [{
+    Rules:
+    - C1: source and result have one shape.
+  }];
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kv_Bits16 : AnyTypeOf<[I16, VectorOfAnyRankOf<[I16]>]>;

@@ -1,0 +1,219 @@
+// Rules of the operations of levels 1 and 2 (KvTileOps.td). Each check names the rule that it enforces.
+#include "dialect/KvOps.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace kv {
+
+static RankedTensorType tileOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+static CodecAttr codecOf(CacheType cache, Stream stream) { return stream == Stream::key ? cache.getKey() : cache.getValue(); }
+
+static bool hasParameter(CodecAttr codec, CodecParameter parameter) {
+  return parameter == CodecParameter::scale ? codec.isInteger() : codec.isAsym();
+}
+
+/// Whether a tile is [rows] or [rows, columns] and no larger than a home.
+static bool fitsHome(RankedTensorType tile, MemRefType home) {
+  if (!tile.hasStaticShape() || tile.getRank() < 1 || tile.getRank() > 2)
+    return false;
+  int64_t columns = tile.getRank() == 2 ? tile.getDimSize(1) : 1;
+  return tile.getDimSize(0) <= home.getDimSize(0) && columns <= home.getDimSize(1);
+}
+
+template <typename OpType>
+static LogicalResult verifyMove(OpType op) {
+  auto home = cast<MemRefType>(op.getHome().getType());
+  RankedTensorType tile = tileOf(op.getTile());
+  if (tile.getElementType() != home.getElementType()) // fetch C1, store C1
+    return op.emitOpError() << "expected a tile of " << home.getElementType() << ", got " << tile;
+  if (!fitsHome(tile, home)) // fetch C2, store C2
+    return op.emitOpError() << "expected a tile of [rows] or [rows, columns] no larger than " << home << ", got " << tile;
+  return success();
+}
+
+template <typename OpType>
+static LogicalResult verifyRow(OpType op) {
+  RankedTensorType tile = tileOf(op.getTile());
+  if (tile.getRank() != 2 || tile.getDimSize(0) != 1 || !tile.hasStaticShape()) // load C1, save C1
+    return op.emitOpError() << "expected a tile of [1, channels], got " << tile;
+  Type stored = op.getStored();
+  if (!stored.isF32() && !stored.isF16() && !stored.isBF16()) // load C2, save C2
+    return op.emitOpError() << "expected a stored type of f32, f16 or bf16, got " << stored;
+  return success();
+}
+
+template <typename OpType>
+static LogicalResult verifyParameter(OpType op, CacheType cache) {
+  CodecAttr codec = codecOf(cache, op.getStream());
+  if (!hasParameter(codec, op.getParameter())) // read C1, parameter_address C1
+    return op.emitOpError() << "expected a codec with a " << stringifyCodecParameter(op.getParameter()) << ", got " << codec;
+  return success();
+}
+
+LogicalResult ScratchOp::verify() {
+  auto home = cast<MemRefType>(getHome().getType());
+  if (!home.hasStaticShape() || home.getNumElements() < 1) // C1
+    return emitOpError() << "expected static positive sizes, got " << home;
+  return success();
+}
+
+LogicalResult FetchOp::verify() { return verifyMove(*this); }
+
+LogicalResult StoreOp::verify() { return verifyMove(*this); }
+
+LogicalResult PackOp::verify() {
+  auto home = cast<MemRefType>(getHome().getType());
+  RankedTensorType tile = tileOf(getTile());
+  if (getDot() == Dot::f32 || !home.getElementType().isInteger(32)) // C1
+    return emitOpError() << "expected an integer record and a home of i32, got " << stringifyDot(getDot()) << " and " << home;
+  if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > home.getDimSize(0)) // C2
+    return emitOpError() << "expected a tile of [rows, columns] with at most " << home.getDimSize(0) << " rows, got " << tile;
+  CodecAttr codec = codecOf(cast<CacheType>(getCache()), getStream());
+  if (!codec.isInteger()) // C3
+    return emitOpError() << "expected a codec of integer elements, got " << codec;
+  return success();
+}
+
+LogicalResult LoadOp::verify() { return verifyRow(*this); }
+
+LogicalResult SaveOp::verify() { return verifyRow(*this); }
+
+LogicalResult ScatterOp::verify() {
+  auto bits = cast<MemRefType>(getBits().getType());
+  auto cache = cast<CacheType>(getCache());
+  int64_t dim = getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  if (!bits.getElementType().isInteger(32) || bits.getDimSize(1) < dim) // C1
+    return emitOpError() << "expected bits of i32 with at least " << dim << " columns, got " << bits;
+  return success();
+}
+
+LogicalResult EncodeOp::verify() {
+  if (getElement() >= Element::i8) // C1
+    return emitOpError() << "expected f32, f16 or bf16, got " << stringifyElement(getElement());
+  RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
+  if (tile != source.clone(IntegerType::get(getContext(), 32))) // C2
+    return emitOpError() << "expected a result of i32 in the shape of " << source << ", got " << tile;
+  return success();
+}
+
+LogicalResult ParameterAddressOp::verify() { return verifyParameter(*this, cast<CacheType>(getCache())); }
+
+LogicalResult AcquireOp::verify() {
+  if (getAhead().size() != 0 && getAhead().size() != 2) // C1
+    return emitOpError() << "expected nothing or a token and a count ahead, got " << getAhead().size() << " values";
+  return success();
+}
+
+LogicalResult ReadOp::verify() {
+  if (failed(verifyParameter(*this, getBlock().getType().getCache())))
+    return failure();
+  RankedTensorType tile = tileOf(getTile());
+  int64_t tokens = getBlock().getType().getTokens();
+  if (tile.getRank() != 1 || !tile.hasStaticShape() || tile.getDimSize(0) > tokens) // C2
+    return emitOpError() << "expected a tile of at most " << tokens << " tokens, got " << tile;
+  return success();
+}
+
+LogicalResult IndexOp::verify() {
+  RankedTensorType tile = tileOf(getTile());
+  if (tile.getRank() != 1 || !tile.hasStaticShape() || !tile.getElementType().isInteger(32)) // C1
+    return emitOpError() << "expected a tile of rank 1 and of i32, got " << tile;
+  return success();
+}
+
+LogicalResult RowsOp::verify() {
+  RankedTensorType tile = tileOf(getTile());
+  int64_t values = getValues().size();
+  if (tile.getRank() != 1 || tile.getDimSize(0) != values) // C1
+    return emitOpError() << "expected a tile of " << values << " rows, got " << tile;
+  for (Type type : getValues().getTypes())
+    if (type != tile.getElementType()) // C2
+      return emitOpError() << "expected values of " << tile.getElementType() << ", got " << type;
+  return success();
+}
+
+LogicalResult RowOp::verify() {
+  RankedTensorType source = tileOf(getSource());
+  if (source.getRank() != 1 || source.getDimSize(0) != 1) // C1
+    return emitOpError() << "expected a tile of one row, got " << source;
+  if (getValue().getType() != source.getElementType()) // C2
+    return emitOpError() << "expected a value of " << source.getElementType() << ", got " << getValue().getType();
+  return success();
+}
+
+LogicalResult SpreadOp::verify() {
+  RankedTensorType tile = tileOf(getTile());
+  Type element = getElementTypeOrSelf(getSource().getType());
+  if (element != tile.getElementType()) // C1
+    return emitOpError() << "expected a result of " << element << ", got " << tile;
+  auto source = dyn_cast<RankedTensorType>(getSource().getType());
+  if (!source)
+    return success();
+  int64_t dim = getDim();
+  if (source.getRank() != 1 || tile.getRank() != 2 || (dim != 0 && dim != 1)) // C2
+    return emitOpError() << "expected a tile of rank 1 spread along 0 or 1 of one of rank 2, got " << source << " along " << dim
+                         << " of " << tile;
+  if (source.getDimSize(0) != tile.getDimSize(dim)) // C3
+    return emitOpError() << "expected a source of " << tile.getDimSize(dim) << " elements, got " << source;
+  auto from = dyn_cast_or_null<TileAttr>(source.getEncoding()), to = dyn_cast_or_null<TileAttr>(tile.getEncoding());
+  if (from && to && (dim == 0 ? from.getDim() != -1 : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
+    return emitOpError() << "expected a source " << (dim == 0 ? "that every lane holds" : "along the lanes of the result") << ", got "
+                         << source << " and " << tile;
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
+  if (source.getRank() != 2 || tile.getRank() != 1 || source.getDimSize(0) != tile.getDimSize(0)) // C1
+    return emitOpError() << "expected [rows, columns] reduced to [rows], got " << source << " and " << tile;
+  return success();
+}
+
+LogicalResult ProductOp::verify() {
+  auto rows = cast<MemRefType>(getRows().getType());
+  RankedTensorType tile = tileOf(getTile());
+  bool integer = getDot() != Dot::f32;
+  auto agrees = [&](Type type) { return integer ? type.isInteger(32) : type.isF32(); };
+  if (!agrees(rows.getElementType()) || !agrees(tile.getElementType())) // C1
+    return emitOpError() << "expected rows and result of " << (integer ? "i32" : "f32") << " for the record "
+                         << stringifyDot(getDot()) << ", got " << rows << " and " << tile;
+  CacheType cache = getBlock().getType().getCache();
+  CodecAttr codec = codecOf(cache, getStream());
+  if (integer && !codec.isInteger()) // C2
+    return emitOpError() << "expected a codec of integer elements for the record " << stringifyDot(getDot()) << ", got " << codec;
+  int64_t most = getStream() == Stream::key ? getBlock().getType().getTokens() : cache.getValueDim();
+  if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
+    return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got " << tile;
+  return success();
+}
+
+LogicalResult DotOp::verify() {
+  auto acc = cast<VectorType>(getAcc().getType()), cache = cast<VectorType>(getCache().getType());
+  bool integer = getDot() != Dot::f32;
+  auto agrees = [&](VectorType type) { return integer ? type.getElementType().isInteger(32) : type.getElementType().isF32(); };
+  if (!agrees(acc) || !agrees(cache)) // C1
+    return emitOpError() << "expected an accumulator and operands of " << (integer ? "i32" : "f32") << " for the record "
+                         << stringifyDot(getDot()) << ", got " << acc << " and " << cache;
+  if (acc.getShape() != cache.getShape()) // C2
+    return emitOpError() << "expected an accumulator with the lanes of its operands, got " << acc << " and " << cache;
+  return success();
+}
+
+template <typename OpType>
+static LogicalResult verifyConversion(OpType op) {
+  Type source = op.getSource().getType(), result = op.getResult().getType();
+  auto from = dyn_cast<VectorType>(source), to = dyn_cast<VectorType>(result);
+  if (bool(from) != bool(to) || (from && from.getShape() != to.getShape())) // C1
+    return op.emitOpError() << "expected source and result of one shape, got " << source << " and " << result;
+  return success();
+}
+
+LogicalResult FromHalfOp::verify() { return verifyConversion(*this); }
+
+LogicalResult ToHalfOp::verify() { return verifyConversion(*this); }
+
+} // namespace kv

@@ -1,0 +1,167 @@
+// One mistake for each rule of the operations on blocks, pages and row operands (KvTileOps.td).
+// RUN: kv-opt %s -split-input-file -verify-diagnostics
+
+// pack C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%t: tensor<4x64xf32>, %h: memref<4x16xi32>, %n: i64) {
+  // expected-error @+1 {{expected an integer record and a home of i32, got f32}}
+  kv.pack %t to %h[%n, %n] for key f32 of !cache : tensor<4x64xf32>, memref<4x16xi32>
+  return
+}
+
+// -----
+// pack C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%t: tensor<4x64xf32>, %h: memref<4x64xf32>, %n: i64) {
+  // expected-error @+1 {{expected an integer record and a home of i32, got u8s8 and 'memref<4x64xf32>'}}
+  kv.pack %t to %h[%n, %n] for key u8s8 of !cache : tensor<4x64xf32>, memref<4x64xf32>
+  return
+}
+
+// -----
+// pack C2
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%t: tensor<8x64xf32>, %h: memref<4x16xi32>, %n: i64) {
+  // expected-error @+1 {{expected a tile of [rows, columns] with at most 4 rows, got 'tensor<8x64xf32>'}}
+  kv.pack %t to %h[%n, %n] for key u8s8 of !cache : tensor<8x64xf32>, memref<4x16xi32>
+  return
+}
+
+// -----
+// pack C3
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%t: tensor<4x64xf32>, %h: memref<4x16xi32>, %n: i64) {
+  // expected-error @+1 {{expected a codec of integer elements, got #kv.codec<f16>}}
+  kv.pack %t to %h[%n, %n] for value s8u8 of !cache : tensor<4x64xf32>, memref<4x16xi32>
+  return
+}
+
+// -----
+// scatter C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%bits: memref<1x32xi32>, %p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{expected bits of i32 with at least 64 columns, got 'memref<1x32xi32>'}}
+  kv.scatter %bits to key of %p head %n slot %n in !cache : memref<1x32xi32>, !llvm.ptr
+  return
+}
+
+// -----
+// scatter C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%bits: memref<1x64xf32>, %p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{expected bits of i32 with at least 64 columns, got 'memref<1x64xf32>'}}
+  kv.scatter %bits to value of %p head %n slot %n in !cache : memref<1x64xf32>, !llvm.ptr
+  return
+}
+
+// -----
+// parameter_address C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{expected a codec with a zero, got #kv.codec<i8, group = 64, sym, scale = f32>}}
+  %a = kv.parameter_address key zero of %p head %n slot %n group %n in !cache : !llvm.ptr -> !llvm.ptr
+  return
+}
+
+// -----
+// acquire C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{expected nothing or a token and a count ahead, got 1 values}}
+  %b = kv.acquire %p by %n, %p[%n, %n] head %n ahead [%n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  return
+}
+
+// -----
+// read C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%b: !kv.block<32 of !cache>, %n: i64) {
+  // expected-error @+1 {{expected a codec with a scale, got #kv.codec<f16>}}
+  %t = kv.read value scale of %b[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32>
+  return
+}
+
+// -----
+// read C2
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%b: !kv.block<32 of !cache>, %n: i64) {
+  // expected-error @+1 {{expected a tile of at most 32 tokens, got 'tensor<64xf32>'}}
+  %t = kv.read key scale of %b[%n] group %n : !kv.block<32 of !cache> -> tensor<64xf32>
+  return
+}
+
+// -----
+// product C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
+  // expected-error @+1 {{expected rows and result of i32 for the record u8s8}}
+  %t = kv.product %q[%n], key u8s8 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
+  return
+}
+
+// -----
+// product C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
+  // expected-error @+1 {{expected rows and result of f32 for the record f32}}
+  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
+  return
+}
+
+// -----
+// product C2
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%p: memref<4x16xi32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
+  // expected-error @+1 {{expected a codec of integer elements for the record s16, got #kv.codec<f16>}}
+  %t = kv.product %p[%n], value s16 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x16xi32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
+  return
+}
+
+// -----
+// product C3: keys have as many columns as the block has tokens
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x64xf32>) {
+  // expected-error @+1 {{expected a result of at most 4 rows and 32 columns, got 'tensor<4x64xf32>'}}
+  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x64xf32>
+  return
+}
+
+// -----
+// product C3: values have as many columns as channels
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%p: memref<4x32xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x128xf32>) {
+  // expected-error @+1 {{expected a result of at most 4 rows and 64 columns, got 'tensor<4x128xf32>'}}
+  %t = kv.product %p[%n], value f32 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x32xf32>, !kv.block<32 of !cache> -> tensor<4x128xf32>
+  return
+}
+
+// -----
+// product C3: rows
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<8x32xf32>) {
+  // expected-error @+1 {{expected a result of at most 4 rows and 32 columns, got 'tensor<8x32xf32>'}}
+  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<8x32xf32>
+  return
+}

@@ -1,0 +1,77 @@
+// Operations of levels 1 and 2 print as they parse, in both forms.
+// RUN: kv-opt %s | kv-opt | FileCheck %s
+// RUN: kv-opt %s --mlir-print-op-generic | kv-opt | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <u8, group = 64, asym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+#lanes = #kv.tile<lanes = 16, dim = 1>
+#tokens = #kv.tile<lanes = 16, dim = 0>
+#rows = #kv.tile<lanes = 1, dim = -1>
+
+// CHECK-LABEL: @homes
+func.func @homes(%base: !llvm.ptr, %n: i64) {
+  // CHECK: %[[H:.*]] = kv.scratch "acc" : memref<4x64xf32>
+  %h = kv.scratch "acc" : memref<4x64xf32>
+  %words = kv.scratch "words" : memref<4x64xi32>
+  // CHECK: %[[T:.*]] = kv.fetch %[[H]][%[[N:.*]], %[[N]]] : memref<4x64xf32> -> tensor<4x32xf32>
+  %t = kv.fetch %h[%n, %n] : memref<4x64xf32> -> tensor<4x32xf32>
+  // CHECK: kv.store %[[T]] to %[[H]][%[[N]], %[[N]]] : tensor<4x32xf32>, memref<4x64xf32>
+  kv.store %t to %h[%n, %n] : tensor<4x32xf32>, memref<4x64xf32>
+  // CHECK: kv.pack %[[T]] to %{{.*}}[%[[N]], %[[N]]] for key u8s8 of !kv.cache<{{.*}}> : tensor<4x32xf32>, memref<4x64xi32>
+  kv.pack %t to %words[%n, %n] for key u8s8 of !cache : tensor<4x32xf32>, memref<4x64xi32>
+  // CHECK: %[[L:.*]] = kv.load %[[B:.*]][%[[N]]] as bf16 : !llvm.ptr -> tensor<1x64xf32>
+  %l = kv.load %base[%n] as bf16 : !llvm.ptr -> tensor<1x64xf32>
+  // CHECK: kv.save %[[L]] to %[[B]][%[[N]]] as f16 : tensor<1x64xf32>, !llvm.ptr
+  kv.save %l to %base[%n] as f16 : tensor<1x64xf32>, !llvm.ptr
+  // CHECK: kv.encode %[[L]] as f16 : tensor<1x64xf32> -> tensor<1x64xi32>
+  %e = kv.encode %l as f16 : tensor<1x64xf32> -> tensor<1x64xi32>
+  // CHECK: kv.scatter %{{.*}} to key of %[[B]] head %[[N]] slot %[[N]] in !kv.cache<{{.*}}> : memref<4x64xi32>, !llvm.ptr
+  kv.scatter %words to key of %base head %n slot %n in !cache : memref<4x64xi32>, !llvm.ptr
+  // CHECK: kv.parameter_address key zero of %[[B]] head %[[N]] slot %[[N]] group %[[N]] in !kv.cache<{{.*}}> : !llvm.ptr -> !llvm.ptr
+  %p = kv.parameter_address key zero of %base head %n slot %n group %n in !cache : !llvm.ptr -> !llvm.ptr
+  return
+}
+
+// CHECK-LABEL: @tiles
+func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
+  %q = kv.scratch "q" : memref<4x64xf32>
+  // CHECK: %[[BLOCK:.*]] = kv.acquire %[[B:.*]] by %[[N:.*]], %[[B]][%[[N]], %[[N]]] head %[[N]] : !llvm.ptr, !llvm.ptr -> <32 of
+  %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]]] :
+  %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
+  %scale = kv.read key scale of %block[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32, #tokens>
+  // CHECK: kv.index %{{.*}} : tensor<32xi32
+  %index = kv.index %i : tensor<32xi32, #tokens>
+  // CHECK: kv.rows %[[X:.*]], %[[X]] : f32, f32 -> tensor<2xf32
+  %rows = kv.rows %x, %x : f32, f32 -> tensor<2xf32, #rows>
+  // CHECK: kv.spread %{{.*}} along 0 : tensor<2xf32, {{.*}}> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+  %down = kv.spread %rows along 0 : tensor<2xf32, #rows> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.spread %{{.*}} along 1 : tensor<32xf32, {{.*}}> -> tensor<2x32xf32
+  %across = kv.spread %scale along 1 : tensor<32xf32, #tokens> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.spread %[[X]] along 0 : f32 -> tensor<2x32xf32
+  %all = kv.spread %x along 0 : f32 -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
+  %s = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
+  %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
+  // CHECK: %[[R:.*]] = kv.reduce max %{{.*}} : tensor<2x32xf32, {{.*}}> -> tensor<2xf32
+  %r = kv.reduce max %p : tensor<2x32xf32, #lanes> -> tensor<2xf32, #rows>
+  %one = kv.rows %x : f32 -> tensor<1xf32>
+  // CHECK: kv.row %{{.*}} : tensor<1xf32> -> f32
+  %value = kv.row %one : tensor<1xf32> -> f32
+  return
+}
+
+// CHECK-LABEL: @vectors
+func.func @vectors(%i: vector<16xi32>, %bits: i16) {
+  // CHECK: kv.dot s8u8 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xi32> -> vector<16xi32>
+  %d = kv.dot s8u8 %i, %i, %i : vector<16xi32> -> vector<16xi32>
+  // CHECK: kv.from_half %{{.*}} : i16 -> f32
+  %f = kv.from_half %bits : i16 -> f32
+  // CHECK: kv.to_half %{{.*}} : f32 -> i16
+  %h = kv.to_half %f : f32 -> i16
+  // CHECK: kv.exp2 %{{.*}} : f32
+  %e = kv.exp2 %f : f32
+  return
+}

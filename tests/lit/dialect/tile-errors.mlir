@@ -1,0 +1,153 @@
+// One mistake for each rule of the operations on tiles alone (KvTileOps.td).
+// RUN: kv-opt %s -split-input-file -verify-diagnostics
+
+// encode C1
+func.func @f(%t: tensor<1x64xf32>) {
+  // expected-error @+1 {{expected f32, f16 or bf16, got u8}}
+  %0 = kv.encode %t as u8 : tensor<1x64xf32> -> tensor<1x64xi32>
+  return
+}
+
+// -----
+// encode C2
+func.func @f(%t: tensor<1x64xf32>) {
+  // expected-error @+1 {{expected a result of i32 in the shape of 'tensor<1x64xf32>', got 'tensor<1x32xi32>'}}
+  %0 = kv.encode %t as f16 : tensor<1x64xf32> -> tensor<1x32xi32>
+  return
+}
+
+// -----
+// index C1
+func.func @f(%i: i32) {
+  // expected-error @+1 {{expected a tile of rank 1 and of i32, got 'tensor<2x32xi32>'}}
+  %0 = kv.index %i : tensor<2x32xi32>
+  return
+}
+
+// -----
+// rows C1
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected a tile of 2 rows, got 'tensor<4xf32>'}}
+  %0 = kv.rows %x, %x : f32, f32 -> tensor<4xf32>
+  return
+}
+
+// -----
+// rows C2
+func.func @f(%x: i32) {
+  // expected-error @+1 {{expected values of 'f32', got 'i32'}}
+  %0 = kv.rows %x, %x : i32, i32 -> tensor<2xf32>
+  return
+}
+
+// -----
+// row C1
+func.func @f(%t: tensor<2xf32>) {
+  // expected-error @+1 {{expected a tile of one row, got 'tensor<2xf32>'}}
+  %0 = kv.row %t : tensor<2xf32> -> f32
+  return
+}
+
+// -----
+// row C2
+func.func @f(%t: tensor<1xi32>) {
+  // expected-error @+1 {{expected a value of 'i32', got 'f32'}}
+  %0 = kv.row %t : tensor<1xi32> -> f32
+  return
+}
+
+// -----
+// spread C1
+func.func @f(%x: i32) {
+  // expected-error @+1 {{expected a result of 'i32', got 'tensor<2x32xf32>'}}
+  %0 = kv.spread %x along 0 : i32 -> tensor<2x32xf32>
+  return
+}
+
+// -----
+// spread C2
+func.func @f(%t: tensor<2xf32>) {
+  // expected-error @+1 {{expected a tile of rank 1 spread along 0 or 1 of one of rank 2, got 'tensor<2xf32>' along 2 of 'tensor<2x32xf32>'}}
+  %0 = kv.spread %t along 2 : tensor<2xf32> -> tensor<2x32xf32>
+  return
+}
+
+// -----
+// spread C2
+func.func @f(%t: tensor<2xf32>) {
+  // expected-error @+1 {{expected a tile of rank 1 spread along 0 or 1 of one of rank 2, got 'tensor<2xf32>' along 0 of 'tensor<2xf32>'}}
+  %0 = kv.spread %t along 0 : tensor<2xf32> -> tensor<2xf32>
+  return
+}
+
+// -----
+// spread C3
+func.func @f(%t: tensor<2xf32>) {
+  // expected-error @+1 {{expected a source of 32 elements, got 'tensor<2xf32>'}}
+  %0 = kv.spread %t along 1 : tensor<2xf32> -> tensor<2x32xf32>
+  return
+}
+
+// -----
+// spread C4
+func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 2, dim = 0>>) {
+  // expected-error @+1 {{expected a source that every lane holds}}
+  %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 2, dim = 0>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+  return
+}
+
+// -----
+// spread C4
+func.func @f(%t: tensor<32xf32, #kv.tile<lanes = 8, dim = 0>>) {
+  // expected-error @+1 {{expected a source along the lanes of the result}}
+  %0 = kv.spread %t along 1 : tensor<32xf32, #kv.tile<lanes = 8, dim = 0>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+  return
+}
+
+// -----
+// reduce C1
+func.func @f(%t: tensor<2x32xf32>) {
+  // expected-error @+1 {{expected [rows, columns] reduced to [rows], got 'tensor<2x32xf32>' and 'tensor<32xf32>'}}
+  %0 = kv.reduce add %t : tensor<2x32xf32> -> tensor<32xf32>
+  return
+}
+
+// -----
+// dot C1
+func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
+  // expected-error @+1 {{expected an accumulator and operands of i32 for the record u8s8, got 'vector<16xf32>' and 'vector<16xi32>'}}
+  %0 = kv.dot u8s8 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
+  return
+}
+
+// -----
+// dot C1
+func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
+  // expected-error @+1 {{expected an accumulator and operands of f32 for the record f32}}
+  %0 = kv.dot f32 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
+  return
+}
+
+// -----
+// dot C2
+func.func @f(%acc: vector<8xf32>, %x: vector<16xf32>) {
+  // expected-error @+1 {{expected an accumulator with the lanes of its operands, got 'vector<8xf32>' and 'vector<16xf32>'}}
+  %0 = kv.dot f32 %acc, %x, %x : vector<16xf32> -> vector<8xf32>
+  return
+}
+
+// -----
+// from_half C1
+func.func @f(%x: vector<16xi16>) {
+  // expected-error @+1 {{expected source and result of one shape, got 'vector<16xi16>' and 'vector<8xf32>'}}
+  %0 = kv.from_half %x : vector<16xi16> -> vector<8xf32>
+  return
+}
+
+// -----
+// to_half C1
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected source and result of one shape, got 'f32' and 'vector<8xi16>'}}
+  %0 = kv.to_half %x : f32 -> vector<8xi16>
+  return
+}
