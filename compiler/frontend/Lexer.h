@@ -28,7 +28,7 @@ public:
       : current(buffer.begin()), start(buffer.begin()), finish(buffer.end()), diagnostics(diagnostics) {}
 
   Token next();
-  /// Reads a processor name such as `x86-64-v4+vnni` from where `token` starts.
+  /// Reads a target's name, which may hold `-` and `+`, from where `token` starts.
   Token relexTarget(const Token &token);
 
 private:
