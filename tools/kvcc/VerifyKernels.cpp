@@ -132,14 +132,10 @@ llvm::Error KernelVerifier::run(const std::vector<std::string> &targets) {
   }
   for (VerifyRow &row : rows) {
     summary.cases += row.cases;
-    auto worst = [&](double error, double tolerance) {
-      if (tolerance > 0 && (summary.tolerance == 0 || error * summary.tolerance > summary.worstError * tolerance)) {
-        summary.worstError = error;
-        summary.tolerance = tolerance;
-      }
-    };
-    worst(row.error, row.tolerance);
-    worst(row.lseError, row.lseTolerance);
+    if (row.tolerance > 0 && (summary.tolerance == 0 || row.error * summary.tolerance > summary.worstError * row.tolerance)) {
+      summary.worstError = row.error;
+      summary.tolerance = row.tolerance;
+    }
     summary.rows.push_back(row);
   }
   return llvm::Error::success();
@@ -211,15 +207,15 @@ bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
       if (std::isnan(want) && std::isnan(seen))
         continue;
       double error = want == seen ? 0 : std::fabs(seen - want) / std::max(1.0, std::fabs(want));
+      note(error, lseTolerance, c.row.lseError, c.row.lseTolerance);
       if (!(error <= lseTolerance))
         return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads, head, seen,
                                    want, lseTolerance));
-      note(error, lseTolerance, c.row.lseError, c.row.lseTolerance);
     }
     double error = difference == 0 ? 0 : std::sqrt(difference / total);
+    note(error, tolerance, c.row.error, c.row.tolerance);
     if (!(error <= tolerance))
       return fail(c, fmt::format("sequence {}: error of o is {:.2e}, tolerance {:.2e}", b, error, tolerance));
-    note(error, tolerance, c.row.error, c.row.tolerance);
     row += sequence.shape.queries;
   }
   return true;

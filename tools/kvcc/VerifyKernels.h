@@ -34,7 +34,7 @@ struct VerifyRow {
 
 struct VerifySummary {
   int64_t cases = 0;
-  double worstError = 0, tolerance = 0; ///< the pair with the greatest quotient, of outputs and lse
+  double worstError = 0, tolerance = 0; ///< of the outputs: the pair with the greatest quotient
   std::vector<VerifyRow> rows;
   std::vector<std::string> failures;
 };
