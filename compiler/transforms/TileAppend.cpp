@@ -201,6 +201,10 @@ struct TileAppend : PassWrapper<TileAppend, OperationPass<ModuleOp>> {
       for (AppendOp op : func.getOps<AppendOp>())
         appends.push_back({func, op});
     for (auto [func, op] : appends) {
+      if (!op->getAttrOfType<ScheduleAttr>("schedule")) {
+        op.emitOpError() << "expected a `schedule`, which kv-select-schedule writes";
+        return signalPassFailure();
+      }
       Append(module, func, op).build();
       func.erase();
     }

@@ -13,6 +13,7 @@
 // Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited. Scores are in units of log2.
 #include "compiler/transforms/AttendKernel.h"
 #include "compiler/transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 
@@ -24,7 +25,7 @@ struct TileAttend : PassWrapper<TileAttend, OperationPass<ModuleOp>> {
   StringRef getArgument() const final { return "kv-tile-attend"; }
   StringRef getDescription() const final { return "lower attends to loops over blocks of tokens"; }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<scf::SCFDialect, LLVM::LLVMDialect, arith::ArithDialect, func::FuncDialect>();
+    registry.insert<scf::SCFDialect, LLVM::LLVMDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect>();
   }
 
   void runOnOperation() override {
@@ -34,6 +35,10 @@ struct TileAttend : PassWrapper<TileAttend, OperationPass<ModuleOp>> {
       if (func.isDeclaration() || func->hasAttr("kv.kernel"))
         continue;
       for (Operation &op : func.getBody().front()) {
+        if (isa<AttendOp, AppendAttendOp>(op) && !op.getAttrOfType<ScheduleAttr>("schedule")) {
+          op.emitOpError() << "expected a `schedule`, which kv-select-schedule writes";
+          return signalPassFailure();
+        }
         if (auto attend = dyn_cast<AttendOp>(op)) {
           buildAttendKernel(module, func, describe(attend), StringRef());
           buildMergeKernel(module, func, describe(attend));

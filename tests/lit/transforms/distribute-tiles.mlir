@@ -1,0 +1,89 @@
+// RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-distribute-tiles,canonicalize,cse))' | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
+                   layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                         prefetch = 0, keyDot = f32, valueDot = f32>
+#lanes = #kv.tile<lanes = 8, dim = 1>
+#tokens = #kv.tile<lanes = 8, dim = 0>
+#rows = #kv.tile<lanes = 1, dim = -1>
+
+// A 2 x 16 tile of 8 lanes is four vectors; homes are addresses in the item's scratch, one after another at multiples of 64 bytes.
+// CHECK-LABEL: @homes(
+// CHECK-SAME: %[[STEP:.*]]: !llvm.ptr, %[[ITEM:.*]]: !llvm.ptr
+// CHECK-SAME: kv.scratch_bytes = 192 : i64
+// CHECK-NOT: tensor<
+// CHECK: llvm.getelementptr %{{.*}}[64] : (!llvm.ptr) -> !llvm.ptr, i8
+// CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+// CHECK-COUNT-4: arith.addf %{{.*}} : vector<8xf32>
+// CHECK-COUNT-4: llvm.store %{{.*}} {alignment = 4 : i64} : vector<8xf32>
+// CHECK-NOT: llvm.store
+// CHECK: return
+func.func @homes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %first = kv.scratch "first" : memref<1x1xf32>
+  %second = kv.scratch "second" : memref<2x16xf32>
+  %zero = arith.constant 0 : i64
+  %t = kv.fetch %second[%zero, %zero] : memref<2x16xf32> -> tensor<2x16xf32, #lanes>
+  %u = arith.addf %t, %t : tensor<2x16xf32, #lanes>
+  kv.store %u to %second[%zero, %zero] : tensor<2x16xf32, #lanes>, memref<2x16xf32>
+  return
+}
+
+// A tile of rows is scalars; a reduction adds registers, then halves of a vector.
+// CHECK-LABEL: @reduces(
+// CHECK: arith.addf %{{.*}} : vector<8xf32>
+// CHECK: vector.shuffle %{{.*}} [0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+// CHECK: arith.addf %{{.*}} : vector<4xf32>
+// CHECK: arith.addf %{{.*}} : vector<2xf32>
+// CHECK: arith.addf %{{.*}} : vector<1xf32>
+// CHECK: %[[SUM:.*]] = vector.extract
+// CHECK: llvm.store %[[SUM]], %{{.*}} : f32
+func.func @reduces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %home = kv.scratch "home" : memref<1x16xf32>
+  %zero = arith.constant 0 : i64
+  %t = kv.fetch %home[%zero, %zero] : memref<1x16xf32> -> tensor<1x16xf32, #lanes>
+  %r = kv.reduce add %t : tensor<1x16xf32, #lanes> -> tensor<1xf32, #rows>
+  %s = kv.row %r : tensor<1xf32, #rows> -> f32
+  llvm.store %s, %step : f32, !llvm.ptr
+  return
+}
+
+// A tile carried by a loop is as many values as it has parts; f16 in memory is a neutral conversion on vectors.
+// CHECK-LABEL: @carries(
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<8xf32>, vector<8xf32>)
+// CHECK:   kv.from_half %{{.*}} : vector<8xi16> -> vector<8xf32>
+// CHECK:   kv.from_half
+// CHECK:   scf.yield %{{.*}}, %{{.*}} : vector<8xf32>, vector<8xf32>
+// CHECK-COUNT-2: kv.to_half %{{.*}} : vector<8xf32> -> vector<8xi16>
+func.func @carries(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0.0 : f32
+  %init = kv.spread %x along 0 : f32 -> tensor<1x16xf32, #lanes>
+  %sum = scf.for %k = %zero to %n step %one iter_args(%t = %init) -> (tensor<1x16xf32, #lanes>) : i64 {
+    %l = kv.load %step[%k] as f16 : !llvm.ptr -> tensor<1x16xf32, #lanes>
+    %u = arith.addf %t, %l : tensor<1x16xf32, #lanes>
+    scf.yield %u : tensor<1x16xf32, #lanes>
+  }
+  kv.save %sum to %step[%zero] as f16 : tensor<1x16xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// A product is a loop over the contraction: loads of codes, a broadcast of each row's operand, one dot of the record for each.
+// CHECK-LABEL: @multiplies(
+// CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-8: kv.dot f32 %{{.*}} : vector<8xf32> -> vector<8xf32>
+// CHECK: scf.yield
+func.func @multiplies(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<2x64xf32>
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 64 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0.0 : f32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  %init = kv.spread %x along 0 : f32 -> tensor<1x16xf32, #lanes>
+  %s = kv.product %q[%zero], key f32 of %block at %zero over [%zero, %end) unroll 4 init %init
+       : memref<2x64xf32>, !kv.block<32 of !cache> -> tensor<1x16xf32, #lanes>
+  kv.save %s to %step[%zero] as f32 : tensor<1x16xf32, #lanes>, !llvm.ptr
+  return
+}

@@ -1,0 +1,55 @@
+// One file, three targets, three attributes; nothing but the attribute and the orders changes.
+// RUN: kv-opt %s --kv-select-schedule=target=generic | FileCheck %s --check-prefixes=CHECK,GENERIC
+// RUN: kv-opt %s --kv-select-schedule=target=x86-64-v4 | FileCheck %s --check-prefixes=CHECK,WIDE
+// RUN: kv-opt %s --kv-select-schedule=target=x86-64-v4+vnni | FileCheck %s --check-prefixes=CHECK,DOTS
+!codes = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
+                   value = <i8, group = 64, sym, scale = f32>, layout = <paged 16, key = auto, value = auto>>
+!floats = !kv.cache<name = "f", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
+                    layout = <paged 16, key = "[t, h, d]", value = "[t, h, d]">>
+
+// CHECK-LABEL: @codes(
+// CHECK-SAME: layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t/4, d, t%4]">>
+// CHECK: kv.append {{.*}} {schedule = #kv.schedule<rows = 1,
+// An accuracy class allows row operands of so many bits, a target has instructions for some of them.
+// CHECK: kv.attend {{.*}} accuracy( exact)
+// CHECK-SAME: keyDot = f32, valueDot = f32
+// CHECK: kv.attend {{.*}} accuracy( high)
+// GENERIC-SAME: schedule = #kv.schedule<rows = 4, block = 32, split = 2048, queryBlock = 8, lanes = 4,
+// GENERIC-SAME: keyDot = f32, valueDot = f32
+// WIDE-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, lanes = 16,
+// WIDE-SAME: keyDot = f32, valueDot = f32
+// DOTS-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, lanes = 16,
+// DOTS-SAME: keyDot = s16, valueDot = s16
+// CHECK: kv.attend {{.*}} accuracy( fast)
+// GENERIC-SAME: keyDot = f32, valueDot = f32
+// WIDE-SAME: keyDot = f32, valueDot = f32
+// DOTS-SAME: keyDot = u8s8, valueDot = s8u8
+func.func @codes(%c: !codes, %q: tensor<?x8x64xf32>, %k: tensor<?x2x64xf32>) {
+  kv.append %k, %k to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !codes
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(exact) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  %1 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  %2 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  return
+}
+
+// Orders that were written stay; scalar codecs have no integer record; 1 to 64 rows of an item, tiles of at most 8.
+// CHECK-LABEL: @floats(
+// CHECK-SAME: layout = <paged 16, key = "[t, h, d]", value = "[t, h, d]">>
+// CHECK: kv.append_attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 5, {{.*}} keyDot = f32, valueDot = f32>
+func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) {
+  %0 = kv.append_attend %q, %k, %k on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 512)
+       : tensor<?x24x64xf32>, tensor<?x2x64xf32>, tensor<?x2x64xf32>, !floats -> tensor<?x24x64xf32>
+  return
+}
+
+// What a schedule says of this target holds, what it says of another does not.
+// CHECK-LABEL: @overrides(
+// GENERIC: #kv.schedule<rows = 4, block = 32, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = f32
+// WIDE: #kv.schedule<rows = 4, block = 128, split = 512, {{.*}} unroll = 2, prefetch = 0, keyDot = f32
+// DOTS: #kv.schedule<rows = 4, block = 64, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = s16, valueDot = s16
+func.func @overrides(%c: !codes, %q: tensor<?x8x64xf32>) {
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) {schedules = {
+      "x86-64-v4" = {block = 128 : i64, split = 512 : i64, unroll = 2 : i64, prefetch = 0 : i64, dot = "fma"},
+      "x86-64-v4+vnni" = {dot = "vpdpwssd"}}} : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  return
+}

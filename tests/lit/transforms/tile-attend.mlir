@@ -1,0 +1,53 @@
+// kv.attend becomes two kernels of one item: attend over blocks of tokens, and merge of its splits.
+// RUN: kv-opt %s --kv-tile-attend --canonicalize --cse | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
+                   layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                         prefetch = 1, keyDot = f32, valueDot = f32>
+func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
+  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
+             : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
+  return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
+// CHECK-NOT: kv.attend
+// CHECK-LABEL: func.func @c_a.attend(
+// CHECK-SAME: kv.kernel, kv.schedule = #kv.schedule<rows = 2,
+// What crosses a loop lives in scratch: row operands, maximum, sum and accumulator of every row.
+// CHECK-DAG: %[[Q:.*]] = kv.scratch "q" : memref<2x64xf32>
+// CHECK-DAG: %[[MAX:.*]] = kv.scratch "max" : memref<2x1xf32>
+// CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
+// CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
+// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
+// Rows first, then blocks of tokens, tiles of rows inside.
+// CHECK: scf.for
+// CHECK:   kv.store %{{.*}} to %[[Q]]
+// CHECK: scf.for
+// CHECK:   kv.acquire {{.*}} ahead
+// CHECK:   scf.for
+// CHECK:     %[[LIMIT:.*]] = kv.rows
+// CHECK:     kv.product %[[Q]]{{.*}} key f32
+// CHECK:     kv.index
+// CHECK:     arith.cmpi slt
+// CHECK:     kv.fetch %[[MAX]]
+// CHECK:     kv.reduce max
+// CHECK:     kv.exp2
+// CHECK:     kv.reduce add
+// CHECK:     kv.store %{{.*}} to %[[SUM]]
+// CHECK:     kv.store %{{.*}} to %[[MAX]]
+// A value's scale multiplies its probability, and only where the mask holds: past the end it may be NaN.
+// CHECK:     kv.read value scale
+// CHECK:     arith.mulf
+// CHECK:     arith.select
+// CHECK:     kv.store %{{.*}} to %[[P]]
+// CHECK:     kv.fetch %[[ACC]]
+// CHECK:     kv.product %[[P]]{{.*}} value f32
+// CHECK:     kv.store %{{.*}} to %[[ACC]]
+// Finished rows where the item is alone, partial ones where it is a split.
+// CHECK: scf.if
+// CHECK:   kv.save {{.*}} as f16
+// CHECK:   math.log2
+// CHECK: } else {
+// CHECK:   kv.save {{.*}} as f32
+// CHECK-LABEL: func.func @c_a.merge(
+// CHECK: kv.exp2
+// CHECK: kv.save {{.*}} as f16
