@@ -190,11 +190,10 @@ void Attend::sumRow(Value row, Value home) {
 /// Blocks never cross a page unless they hold whole pages.
 void Attend::loopOverBlocks() {
   int64_t page = cache.getLayout().getSlots();
-  bool dense = cache.getLayout().getKind() == LayoutKind::dense;
   Value end = tokenEnd;
   if (spec.causal) // what the item's last query sees
     end = b.min(end, b.add(b.sub(length, queries), queryEnd));
-  if (dense || page % block == 0 || block % page == 0) {
+  if (fitBlocks(cache, block) != BlockFit::cut) {
     auto blockAt = [&](Value token) { return Span{token, b.min(b.i64(block), b.sub(end, token))}; };
     b.loop(tokenBegin, end, block, [&](Value token) {
       Value ahead = b.add(token, block * schedule.getPrefetch());

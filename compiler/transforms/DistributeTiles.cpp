@@ -341,7 +341,7 @@ void Distributor::convert(AcquireOp op) {
   auto type = cast<BlockType>(op.getBlock().getType());
   PageMap map = mapPage(type.getCache());
   int64_t slots = map.slots, tokens = type.getTokens();
-  bool several = slots < tokens && tokens % slots == 0 && slots % 16 == 0;
+  bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
   BlockPages block{findPages(op, op.getToken(), op.getCount(), several), map, tokens, scalar(op.getHead()),
                    /*ragged=*/!several && slots % tokens != 0, std::nullopt};
   if (!op.getAhead().empty())

@@ -103,8 +103,7 @@ private:
     choice.lanes = std::gcd(capabilities.lanes, columns);
     choice.block = capabilities.lanes >= 16 ? 64 : 32;
     int64_t page = cache.getLayout().getSlots();
-    bool dense = cache.getLayout().getKind() == LayoutKind::dense;
-    if (page < choice.block && (dense || page % 16 || choice.block % page))
+    if (page < choice.block && fitBlocks(cache, choice.block) != BlockFit::whole)
       choice.block = roundUp(page, 16);
     choice.split = roundUp(2048, splitUnit(cache, choice.block));
     choice.keyDot = fastestDot(cache, Stream::key, accuracy, choice.lanes);
@@ -161,7 +160,7 @@ private:
   /// A split is a multiple of this many tokens: whole blocks and, where blocks end with their page, whole pages.
   static int64_t splitUnit(CacheType cache, int64_t block) {
     int64_t page = cache.getLayout().getSlots();
-    if (cache.getLayout().getKind() == LayoutKind::dense || page % block == 0 || block % page == 0)
+    if (fitBlocks(cache, block) != BlockFit::cut)
       return block;
     return std::lcm(page, int64_t(16));
   }
@@ -175,10 +174,9 @@ private:
     number("unroll", choice.unroll);
     number("prefetch", choice.prefetch);
     int64_t page = cache.getLayout().getSlots();
-    bool dense = cache.getLayout().getKind() == LayoutKind::dense;
     if (choice.block % 16 || choice.block < 16 || choice.block > 256)
       return op->emitOpError() << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
-    if (!dense && choice.block > page && !(page % 16 == 0 && choice.block % page == 0) && choice.block != roundUp(page, 16))
+    if (choice.block > page && fitBlocks(cache, choice.block) != BlockFit::whole && choice.block != roundUp(page, 16))
       return op->emitOpError() << "expected a `block` of whole pages of " << page << " slots, got " << choice.block;
     if (choice.unroll < 0 || choice.unroll > 16)
       return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;

@@ -4,6 +4,13 @@ using namespace mlir;
 
 namespace kv {
 
+BlockFit fitBlocks(CacheType cache, int64_t block) {
+  int64_t page = cache.getLayout().getSlots();
+  if (cache.getLayout().getKind() == LayoutKind::dense || page % block == 0)
+    return BlockFit::even;
+  return page % 16 == 0 && block % page == 0 ? BlockFit::whole : BlockFit::cut;
+}
+
 /// The digits of one coordinate at the fast end of a region: they cover `coordinate % span` exactly.
 struct FastRun {
   int64_t span = 1;

@@ -7,6 +7,10 @@
 
 namespace kv {
 
+/// How blocks of tokens lie on pages: each inside one (`even`), each of whole ones (`whole`), or cut short at the end of every page.
+enum class BlockFit { even, whole, cut };
+BlockFit fitBlocks(CacheType cache, int64_t block);
+
 /// What one load of a team brings: `lanes` consecutive x, each with `pack` consecutive z in its bits.
 struct LoadRecord {
   enum Kind {
