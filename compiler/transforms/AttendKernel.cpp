@@ -401,17 +401,20 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
     Operands operands = packProbabilities(weighted);
     Value first = b.mul(group, width);
     b.loop(first, b.add(first, width), columns, [&](Value column) {
-      Value init = b.mulf(b.fetch(homeAcc, row, column, {rows, columns}), b.spread(correction, 0, tile));
-      if (bias)
-        init = b.addf(init, b.spread(bias, 0, tile));
-      Value start = init;
+      auto carried = [&] {
+        Value init = b.mulf(b.fetch(homeAcc, row, column, {rows, columns}), b.spread(correction, 0, tile));
+        return bias ? b.addf(init, b.spread(bias, 0, tile)) : init;
+      };
+      Value start;
       if (integerValues())
         start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
+      else
+        start = carried();
       Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), blockValue, Stream::value,
                                     schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
-      if (integerValues()) {
+      if (integerValues()) { // fetched after the product, whose own sums fill the registers
         Value units = arith::SIToFPOp::create(b, b.loc, tile, sum);
-        sum = b.addf(init, b.mulf(units, b.spread(operands.scale, 0, tile)));
+        sum = b.addf(carried(), b.mulf(units, b.spread(operands.scale, 0, tile)));
       }
       b.put(sum, homeAcc, row, column);
     });
