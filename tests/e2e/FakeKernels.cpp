@@ -4,6 +4,6 @@
 
 const std::vector<kv::e2e::Kernels> &kv::e2e::allKernels() {
   static const std::vector<Kernels> kernels = {
-      {"fake", &fakeKernels[KV_OP_APPEND], &fakeKernels[KV_OP_ATTEND], &fakeKernels[KV_OP_APPEND_ATTEND]}};
+      {"fake", &fakeKernels[KV_OP_APPEND], &fakeKernels[KV_OP_ATTEND], &fakeKernels[KV_OP_APPEND_ATTEND], false}};
   return kernels;
 }

@@ -295,11 +295,11 @@ std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *targe
   const kv_variant *variant = kv_select_target(&kernel, target, nullptr);
   const int64_t page = kernel.page_tokens, split = variant ? variant->split_tokens : 64;
   const int64_t block = variant ? variant->query_block : 1;
-  std::vector<int64_t> lengths = {0, 1, 7, 16, 17, 61, 128, 131};
+  std::vector<int64_t> lengths = {0, 1, 7, 61};
   if (page <= 256)
-    lengths.insert(lengths.end(), {page - 1, page, page + 1, 2 * page, 2 * page + 3});
+    lengths.insert(lengths.end(), {page - 1, page, page + 1, 2 * page + 3});
   if (split <= 256)
-    lengths.insert(lengths.end(), {split, split + 1, 2 * split + 5});
+    lengths.push_back(2 * split + 5);
   else if (split <= 4096 && kernel.heads_kv * (kernel.dim_k + kernel.dim_v) <= 2048) // what takes a moment only
     lengths.push_back(split + 61);
   std::vector<Sequence> sequences;
@@ -314,7 +314,7 @@ std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *targe
     sequences.push_back({100 + i, static_cast<int32_t>(length), static_cast<int32_t>(queries)});
   }
   if (kernel.page_bytes > 4 << 20) // large dense pages: a few will do
-    sequences = {sequences[1], sequences[3], sequences.back()};
+    sequences = {sequences[0], sequences.back()};
   return sequences;
 }
 

@@ -17,6 +17,7 @@ namespace kv::e2e {
 struct Kernels {
   const char *name;
   const kv_kernel *append, *attend, *fused;
+  bool ends; // the best variant that runs here and the last one, instead of all
 };
 
 /// Every compiled cache of this program; made by CMake.

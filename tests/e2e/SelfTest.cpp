@@ -26,7 +26,7 @@ struct Broken {
     }
     variants[KV_OP_APPEND].append = variants[KV_OP_APPEND_ATTEND].append = append;
     variants[KV_OP_APPEND_ATTEND].attend = attend;
-    all = {"broken", &kernels[0], &kernels[1], &kernels[2]};
+    all = {"broken", &kernels[0], &kernels[1], &kernels[2], false};
   }
 };
 
