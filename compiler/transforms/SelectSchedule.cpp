@@ -82,16 +82,23 @@ private:
     if (overrides && failed(applyOverrides(op, cache, accuracy, overrides, choice)))
       return WalkResult::interrupt();
     CodecAttr key = cache.getKey(), value = cache.getValue();
-    int64_t budget = capabilities.registers >= 32 ? 24 : 10;
     // Grouped codes need a second set of accumulators, one inside the group.
     bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
-    int64_t keyVectors = vectorsPerSlice(std::max<int64_t>(1, budget / (choice.rows * (grouped ? 2 : 1))), choice.lanes, choice.block);
+    int64_t keyVectors = vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
-    int64_t valueVectors = vectorsPerSlice(std::max<int64_t>(1, budget / choice.rows), choice.lanes, columns);
+    int64_t valueVectors = vectorsPerSlice(vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
     op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
                                               choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes, choice.unroll,
                                               choice.prefetch, choice.keyDot, choice.valueDot));
     return WalkResult::advance();
+  }
+
+  /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a load
+  /// feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant.
+  int64_t vectorLimit(CacheType cache, Stream stream, const Choice &choice, int64_t sets) const {
+    Dot dot = stream == Stream::key ? choice.keyDot : choice.valueDot;
+    int64_t own = productLoad(cache, stream, choice.lanes).pack > dotDepth(dot) ? 2 : 1;
+    return (capabilities.registers - 2) / (choice.rows * sets + own);
   }
 
   Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
