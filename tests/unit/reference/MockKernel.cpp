@@ -90,6 +90,8 @@ void encodeBadly(const Codec &codec, const std::vector<float> &group, std::vecto
     return;
   for (size_t i = 0; i < group.size(); ++i) {
     float code = group[i] * (1 / scale);
+    if (std::isnan(code))
+      continue;
     code = mock.fault == Fault::roundsHalfUp ? std::floor(code + 0.5f) : std::nearbyint(code);
     stored[i] = uint32_t(int32_t(std::clamp(code, -levels, levels)) + int32_t(codec.bias)) & ((1u << codec.bits) - 1);
   }
