@@ -18,9 +18,18 @@ Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queri
     tiles[block.getArgument(2)] = b.spread(tokens, 1, integers);
   // The head is an index: it is either converted to a number or used to read a declared array.
   Value head = block.getArgument(3);
+  // Constants may stand outside the region: canonicalization moves them there.
+  auto tileOf = [&](Value value) -> Value {
+    Value &tile = tiles[value];
+    if (auto constant = tile ? arith::ConstantOp() : value.getDefiningOp<arith::ConstantOp>())
+      tile = b.spreadLike(b.clone(*constant)->getResult(0), s);
+    return tile;
+  };
   for (Operation &op : block) {
     if (auto yield = dyn_cast<YieldOp>(op))
-      return tiles.lookup(yield.getValue());
+      return tileOf(yield.getValue());
+    if (isa<arith::ConstantOp>(op))
+      continue;
     if (op.getName().getStringRef() == "tensor.extract") {
       auto param = cast<BlockArgument>(op.getOperand(0));
       unsigned index = param.getArgNumber() - cast<BlockArgument>(spec.params.front()).getArgNumber();
@@ -31,14 +40,9 @@ Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queri
       tiles[op.getResult(0)] = b.spread(heads, 0, integers);
       continue;
     }
-    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-      Value scalar = b.clone(op)->getResult(0);
-      tiles[constant] = b.spreadLike(scalar, s);
-      continue;
-    }
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
-      operands.push_back(tiles.lookup(operand));
+      operands.push_back(tileOf(operand));
     OperationState state(b.loc, op.getName(), operands, {type.clone(op.getResult(0).getType())}, op.getAttrs());
     tiles[op.getResult(0)] = b.create(state)->getResult(0);
   }
