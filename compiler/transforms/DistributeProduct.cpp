@@ -274,8 +274,9 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
       return sums;
     });
   };
-  // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as the page holds them, need no care.
-  if (isKey || (codec.isInteger() && (block.map.slots + load.pack - 1) / load.pack * load.pack % chunk == 0))
+  // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
+  int64_t padded = (block.map.slots + load.pack - 1) / load.pack * load.pack;
+  if (isKey || (codec.isInteger() && block.tokensPerPage() % chunk == 0 && padded % chunk == 0))
     return loop(begin, end, unroll, false);
   Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), chunk), chunk));
   loop(begin, middle, unroll, false);
