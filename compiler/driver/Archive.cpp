@@ -13,8 +13,8 @@ Expected<std::string> makeArchive(ArrayRef<ObjectFile> objects) {
   std::vector<NewArchiveMember> members;
   for (const ObjectFile &object : objects)
     members.emplace_back(MemoryBufferRef(object.bytes, object.name));
-  Expected<std::unique_ptr<MemoryBuffer>> archive =
-      writeArchiveToBuffer(members, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  Expected<std::unique_ptr<MemoryBuffer>> archive = writeArchiveToBuffer(
+      members, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
   if (!archive)
     return archive.takeError();
   return (*archive)->getBuffer().str();

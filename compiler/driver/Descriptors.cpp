@@ -43,24 +43,41 @@ public:
   Constant *function(StringRef symbol) {
     if (symbol.empty())
       return pointer(nullptr);
-    FunctionType *type = FunctionType::get(Type::getVoidTy(context), {PointerType::get(context, 0), PointerType::get(context, 0)}, false);
+    FunctionType *type =
+        FunctionType::get(Type::getVoidTy(context), {PointerType::get(context, 0), PointerType::get(context, 0)}, false);
     return cast<Constant>(module.getOrInsertFunction(symbol, type).getCallee());
   }
 
   Constant *row(const Variant &variant) {
     return ConstantStruct::getAnon({string(variant.target), i64(static_cast<int64_t>(variant.features)), function(variant.append),
-                                    function(variant.attend), function(variant.merge), i64(variant.splitTokens), i64(variant.queryBlock),
-                                    i64(variant.scratchBytes)});
+                                    function(variant.attend), function(variant.merge), i64(variant.splitTokens),
+                                    i64(variant.queryBlock), i64(variant.scratchBytes)});
   }
 
   Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, int64_t rows, Constant *table) {
     bool attends = spec.kind != KV_OP_APPEND;
-    return ConstantStruct::getAnon(
-        {i32(sizeof(kv_kernel)), i32(KV_ABI_VERSION), string(spec.name), string(cache.name), i64(static_cast<int64_t>(cache.layoutHash)),
-         i32(spec.kind), i32(spec.qType), i32(spec.oType), i32(spec.hasLse), i64(attends ? spec.headsQ : 0), i64(cache.type.getHeads()),
-         i64(cache.type.getKeyDim()), i64(cache.type.getValueDim()), i64(cache.map.slots), i64(cache.map.bytes),
-         i64(attends ? spec.minQueries : 0), i64(attends ? spec.maxQueries : 0), i32(cache.type.getLayout().getKind() == LayoutKind::dense),
-         i32(attends && spec.causal), i32(static_cast<int64_t>(spec.params.size())), i32(rows), table});
+    return ConstantStruct::getAnon({i32(sizeof(kv_kernel)),
+                                    i32(KV_ABI_VERSION),
+                                    string(spec.name),
+                                    string(cache.name),
+                                    i64(static_cast<int64_t>(cache.layoutHash)),
+                                    i32(spec.kind),
+                                    i32(spec.qType),
+                                    i32(spec.oType),
+                                    i32(spec.hasLse),
+                                    i64(attends ? spec.headsQ : 0),
+                                    i64(cache.type.getHeads()),
+                                    i64(cache.type.getKeyDim()),
+                                    i64(cache.type.getValueDim()),
+                                    i64(cache.map.slots),
+                                    i64(cache.map.bytes),
+                                    i64(attends ? spec.minQueries : 0),
+                                    i64(attends ? spec.maxQueries : 0),
+                                    i32(cache.type.getLayout().getKind() == LayoutKind::dense),
+                                    i32(attends && spec.causal),
+                                    i32(static_cast<int64_t>(spec.params.size())),
+                                    i32(rows),
+                                    table});
   }
 
 private:
@@ -94,7 +111,8 @@ Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> 
     Constant *table = nullptr;
     if (!rows.empty()) {
       Constant *array = ConstantArray::get(ArrayType::get(rows[0]->getType(), rows.size()), rows);
-      auto *global = new GlobalVariable(module, array->getType(), true, GlobalValue::PrivateLinkage, array, kernel.name + ".variants");
+      auto *global =
+          new GlobalVariable(module, array->getType(), true, GlobalValue::PrivateLinkage, array, kernel.name + ".variants");
       global->setAlignment(Align(16));
       table = global;
     }

@@ -23,8 +23,8 @@ bool checkSchedules(Source &source) {
       if (word.text != "native" && findTarget(word.text))
         continue;
       good = false;
-      source.sources().PrintMessage(errs(), word.range.Start, SourceMgr::DK_Error, "there is no target `" + word.text + "`", word.range,
-                                    {}, /*ShowColors=*/false);
+      source.sources().PrintMessage(errs(), word.range.Start, SourceMgr::DK_Error, "there is no target `" + word.text + "`",
+                                    word.range, {}, /*ShowColors=*/false);
       errs() << "  help: targets are " << targetNames() << "\n";
     }
   return good;

@@ -11,9 +11,9 @@ namespace kv {
 
 struct CompileOptions {
   std::vector<const Target *> targets;
-  std::string until;                 ///< stop after this one of phaseNames() and print the IR to `dump`
+  std::string until; ///< stop after this one of phaseNames() and print the IR to `dump`
   llvm::raw_ostream *dump = nullptr;
-  bool assembly = false;             ///< objects hold assembly text; there are no descriptor tables
+  bool assembly = false; ///< objects hold assembly text; there are no descriptor tables
   Timing *timing = nullptr;
 };
 

@@ -106,8 +106,8 @@ private:
     line(" *   layout  {}", layoutText(type.getLayout()));
     line(" *   {:g} bytes a token without padding ({:g} in f16: {:.2f} times as much)", bytes, half, half / bytes);
     line(" *");
-    line(" * A page is {} bytes and holds {} slots; h is the kv head, t the slot, d the channel, g the channel's group:", cache.map.bytes,
-         cache.map.slots);
+    line(" * A page is {} bytes and holds {} slots; h is the kv head, t the slot, d the channel, g the channel's group:",
+         cache.map.bytes, cache.map.slots);
     writeRegion("key codes", cache.map.key, "d");
     writeRegion("value codes", cache.map.value, "d");
     auto optional = [&](const char *what, const std::optional<Region> &region, CodecAttr codec) {

@@ -84,10 +84,9 @@ static void describe(std::string &text, const char *name, const Region &region) 
 
 uint64_t hashLayout(CacheType cache) {
   PageMap map = mapPage(cache);
-  std::string text =
-      fmt::format("kv-layout-1;heads={};dk={};dv={};k={};v={};{}({});page={}", cache.getHeads(), cache.getKeyDim(), cache.getValueDim(),
-                  codecText(cache.getKey()), codecText(cache.getValue()), stringifyLayoutKind(cache.getLayout().getKind()).str(),
-                  map.slots, map.bytes);
+  std::string text = fmt::format("kv-layout-1;heads={};dk={};dv={};k={};v={};{}({});page={}", cache.getHeads(), cache.getKeyDim(),
+                                 cache.getValueDim(), codecText(cache.getKey()), codecText(cache.getValue()),
+                                 stringifyLayoutKind(cache.getLayout().getKind()).str(), map.slots, map.bytes);
   describe(text, "key", map.key);
   describe(text, "value", map.value);
   auto optional = [&](const char *name, const std::optional<Region> &region) {

@@ -1,5 +1,5 @@
-// What a level-0 module promises to callers: its caches and kernels, as plain data. Headers, manifests, descriptor tables, `explain`,
-// `verify` and `bench` all read this and never walk the IR themselves.
+// What a level-0 module promises to callers: its caches and kernels, as plain data. Headers, manifests, descriptor tables,
+// `explain`, `verify` and `bench` all read this and never walk the IR themselves.
 #ifndef KV_DRIVER_KERNELSPEC_H
 #define KV_DRIVER_KERNELSPEC_H
 
@@ -15,8 +15,8 @@ namespace kv {
 
 struct CacheSpec {
   std::string name;
-  CacheType type;         ///< orders resolved
-  CacheType declared;     ///< as written, `auto` still `auto`
+  CacheType type;     ///< orders resolved
+  CacheType declared; ///< as written, `auto` still `auto`
   PageMap map;
   uint64_t layoutHash = 0;
   kv_type tokenType = KV_TYPE_F32; ///< of q, k and v

@@ -21,7 +21,8 @@ static SMLoc findPlace(mlir::Location location, const SourceMgr &sources) {
   return {};
 }
 
-LocatedErrors::LocatedErrors(mlir::MLIRContext &context, const SourceMgr &sources) : ScopedDiagnosticHandler(&context), sources(sources) {
+LocatedErrors::LocatedErrors(mlir::MLIRContext &context, const SourceMgr &sources)
+    : ScopedDiagnosticHandler(&context), sources(sources) {
   context.printOpOnDiagnostic(false);
   setHandler([this](mlir::Diagnostic &diagnostic) { print(diagnostic); });
 }

@@ -59,8 +59,12 @@ static json symbolJson(const std::string &symbol) { return symbol.empty() ? json
 
 std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::StringRef source,
                          llvm::ArrayRef<std::pair<std::string, int64_t>> params) {
-  json manifest = {{"format", 1},          {"abi_version", KV_ABI_VERSION},  {"name", name.str()},
-                   {"source", source.str()}, {"library", "lib" + name.str() + ".a"}, {"header", name.str() + ".h"}};
+  json manifest = {{"format", 1},
+                   {"abi_version", KV_ABI_VERSION},
+                   {"name", name.str()},
+                   {"source", source.str()},
+                   {"library", "lib" + name.str() + ".a"},
+                   {"header", name.str() + ".h"}};
   manifest["params"] = json::object();
   for (const auto &[param, value] : params)
     manifest["params"][param] = value;

@@ -106,7 +106,8 @@ public:
       for (int64_t j = 0; j < length; ++j) {
         double dot = 0;
         for (int64_t d = 0; d < dim; ++d)
-          dot += static_cast<double>(example::fromHalf(q[head * dim + d])) * keys[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
+          dot +=
+              static_cast<double>(example::fromHalf(q[head * dim + d])) * keys[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
         weights[static_cast<size_t>(j)] = dot / std::sqrt(static_cast<double>(dim));
         most = std::max(most, weights[static_cast<size_t>(j)]);
       }
@@ -196,16 +197,20 @@ int main(int argc, char **argv) {
     }
   }
 
-  auto bytesPerToken = [](const kv_kernel &kernel) { return static_cast<double>(kernel.page_bytes) / static_cast<double>(kernel.page_tokens); };
+  auto bytesPerToken = [](const kv_kernel &kernel) {
+    return static_cast<double>(kernel.page_bytes) / static_cast<double>(kernel.page_tokens);
+  };
   double int8Bytes = bytesPerToken(llama3_append_decode), halfBytes = bytesPerToken(llama3_f16_append_decode);
   double int8Step = median(int8Times) / layers, halfStep = median(halfTimes) / layers;
   double rate = int8Bytes * (prompt + steps / 2.0) / int8Step;
   std::printf("steps:     %d, each stores one token and attends from it, in every layer\n", steps);
   std::printf("error:     %.1e relative RMS against float64 on the stored cache (promised: 1.0e-03 and f16's rounding)\n",
               example::relativeError(squaredError, squaredNorm));
-  std::printf("memory:    %.0f bytes a token and layer, f16 %.0f: %.2f times as much\n", int8Bytes, halfBytes, halfBytes / int8Bytes);
-  std::printf("time:      %.1f us a step and layer, f16 %.1f us: %.2f times as long\n", int8Step * 1e6, halfStep * 1e6, halfStep / int8Step);
-  std::printf("bandwidth: %.1f GB/s of cache bytes, %.0f %% of the streaming read of %.1f GB/s\n", rate * 1e-9, 100 * rate / bandwidth,
-              bandwidth * 1e-9);
+  std::printf("memory:    %.0f bytes a token and layer, f16 %.0f: %.2f times as much\n", int8Bytes, halfBytes,
+              halfBytes / int8Bytes);
+  std::printf("time:      %.1f us a step and layer, f16 %.1f us: %.2f times as long\n", int8Step * 1e6, halfStep * 1e6,
+              halfStep / int8Step);
+  std::printf("bandwidth: %.1f GB/s of cache bytes, %.0f %% of the streaming read of %.1f GB/s\n", rate * 1e-9,
+              100 * rate / bandwidth, bandwidth * 1e-9);
   kv_pool_destroy(pool);
 }

@@ -35,7 +35,8 @@ static float uniform(void) {
   return (float)(state >> 8) / 8388608.0f - 1.0f;
 }
 
-/* Squared difference between `o` and exact attention of one query over the first `count` tokens; the squared norm is added to `norm`. */
+/* Squared difference between `o` and exact attention of one query over the first `count` tokens; the squared norm is added to
+ * `norm`. */
 static double compare(const float *q, const float *k, const float *v, const float *o, int count, double *norm) {
   double weights[LONGEST], sum = 0, most = -INFINITY, error = 0;
   for (int j = 0; j < count; ++j) {

@@ -53,7 +53,8 @@ void runOnThreads(const kv_kernel &kernel, const kv_step &step, int32_t threads)
 }
 
 /// Sends the whole prompt through fused append+attend, `chunk` tokens at a time, and returns all outputs.
-std::vector<float> runPrompt(const std::vector<float> &q, const std::vector<float> &k, const std::vector<float> &v, int32_t threads) {
+std::vector<float> runPrompt(const std::vector<float> &q, const std::vector<float> &k, const std::vector<float> &v,
+                             int32_t threads) {
   const kv_kernel &kernel = small_append_chunk;
   std::vector<int32_t> table = shuffledPages((tokens + kernel.page_tokens - 1) / kernel.page_tokens);
   std::vector<uint8_t> memory(table.size() * static_cast<size_t>(kernel.page_bytes) + 64);
@@ -103,7 +104,8 @@ double errorOfHead(int64_t head, const std::vector<float> &q, const std::vector<
     for (int64_t j = 0; j <= i; ++j) {
       double dot = 0;
       for (int64_t d = 0; d < dim; ++d)
-        dot += static_cast<double>(q[static_cast<size_t>(i * queryRow + head * dim + d)]) * k[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
+        dot += static_cast<double>(q[static_cast<size_t>(i * queryRow + head * dim + d)]) *
+               k[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
       double score = 30 * std::tanh(dot / std::sqrt(static_cast<double>(dim)) / 30);
       weights[static_cast<size_t>(j)] = score;
       most = std::max(most, score);
@@ -112,7 +114,8 @@ double errorOfHead(int64_t head, const std::vector<float> &q, const std::vector<
       sum += weight = std::exp(weight - most);
     for (int64_t d = 0; d < dim; ++d) {
       for (int64_t j = 0; j <= i; ++j)
-        exact[static_cast<size_t>(d)] += weights[static_cast<size_t>(j)] / sum * v[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
+        exact[static_cast<size_t>(d)] +=
+            weights[static_cast<size_t>(j)] / sum * v[static_cast<size_t>(j * keyRow + kvHead * dim + d)];
       double difference = o[static_cast<size_t>(i * queryRow + head * dim + d)] - exact[static_cast<size_t>(d)];
       squaredError += difference * difference;
       squaredNorm += exact[static_cast<size_t>(d)] * exact[static_cast<size_t>(d)];
@@ -137,7 +140,8 @@ int main() {
   std::vector<float> one = runPrompt(q, k, v, 1);
   double error = errorOfHead(5, q, k, v, one);
   std::printf("%d tokens in chunks of %d, %.0f bytes a token (f16: %d)\n", int(tokens), int(chunk),
-              static_cast<double>(small_append_chunk.page_bytes) / static_cast<double>(small_append_chunk.page_tokens), int(4 * keyRow));
+              static_cast<double>(small_append_chunk.page_bytes) / static_cast<double>(small_append_chunk.page_tokens),
+              int(4 * keyRow));
   std::printf("error of int4 itself: %.2f relative RMS against attention on the unrounded inputs\n", error);
   bool same = true;
   for (int32_t threads : {2, 3, 8}) {

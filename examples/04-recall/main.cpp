@@ -141,7 +141,8 @@ int64_t countRecalled(const Codec &codec, const Haystack &haystack) {
 } // namespace
 
 int main() {
-  std::printf("%d near-copies of a needle among %d keys, %d heads, %d haystacks\n\n", int(copies), int(tokens), int(heads), int(trials));
+  std::printf("%d near-copies of a needle among %d keys, %d heads, %d haystacks\n\n", int(copies), int(tokens), int(heads),
+              int(trials));
   std::printf("%-24s %14s %10s\n", "codec", "bytes a token", "recalled");
   std::vector<int64_t> recalled(std::size(codecs));
   for (unsigned trial = 0; trial < trials; ++trial) {

@@ -59,9 +59,7 @@ inline void require(kv_status status, const char *what) {
   std::exit(1);
 }
 
-inline double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+inline double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 inline double relativeError(double squaredError, double squaredNorm) {
   return squaredNorm > 0 ? std::sqrt(squaredError / squaredNorm) : std::sqrt(squaredError);

@@ -38,11 +38,11 @@ void registerKvPasses() {
   registerOne<kv::createTileAttendPass>();
   registerOne<kv::createPlaceTilesPass>();
   registerOne<kv::createDistributeTilesPass>();
-  mlir::PassPipelineRegistration<TargetOptions>(
-      "kv-select-schedule", "choose the schedule of every op and resolve automatic orders",
-      [](mlir::OpPassManager &passes, const TargetOptions &options) {
-        passes.addPass(kv::createSelectSchedulePass(options.find().capabilities));
-      });
+  mlir::PassPipelineRegistration<TargetOptions>("kv-select-schedule",
+                                                "choose the schedule of every op and resolve automatic orders",
+                                                [](mlir::OpPassManager &passes, const TargetOptions &options) {
+                                                  passes.addPass(kv::createSelectSchedulePass(options.find().capabilities));
+                                                });
   mlir::PassPipelineRegistration<TargetOptions>(
       "kv-select-instructions", "neutral instructions to the target's own, or to the fallbacks",
       [](mlir::OpPassManager &passes, const TargetOptions &options) {

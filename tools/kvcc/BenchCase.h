@@ -25,7 +25,8 @@ struct BenchSetup {
 
 class BenchCase {
 public:
-  /// Fills one batch of caches by append and copies it until they are worth `coldBytes`. `error()` says what went wrong, if anything.
+  /// Fills one batch of caches by append and copies it until they are worth `coldBytes`. `error()` says what went wrong, if
+  /// anything.
   BenchCase(const BenchSetup &setup, size_t coldBytes);
 
   const std::string &error() const { return problem; }

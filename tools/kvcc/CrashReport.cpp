@@ -30,8 +30,7 @@ void installCrashReport(int argc, char **argv) {
     bool plain = !argument.empty() && argument.find_first_of(" \t\"'\\$*?;&|<>()") == llvm::StringRef::npos;
     commandLine() += (i ? " " : "") + (plain ? argument.str() : "'" + argument.str() + "'");
   }
-  llvm::install_fatal_error_handler(
-      [](void *, const char *reason, bool) { _exit(reportInternalError(reason)); });
+  llvm::install_fatal_error_handler([](void *, const char *reason, bool) { _exit(reportInternalError(reason)); });
   llvm::sys::AddSignalHandler([](void *) { _exit(reportInternalError("it crashed")); }, nullptr);
 }
 

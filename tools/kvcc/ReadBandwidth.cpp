@@ -39,9 +39,7 @@ size_t lastLevelCacheBytes() {
   return known > 0 ? static_cast<size_t>(known) : size_t(32) << 20;
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 namespace {
 
@@ -50,24 +48,24 @@ using ReadLoop = void (*)(const uint8_t *, size_t);
 /// Where sums end, so that no load is dropped.
 volatile uint64_t sink;
 
-// One loop: registers of `Width` bytes, `Unroll` of them a step in each of `Streams` equal parts of the memory, prefetch `Ahead` bytes in
-// front (0: the hardware's alone). Several streams help where one is bound by latency.
-#define KV_READ_LOOP(name, attributes, Width, Unroll, Streams, Ahead)                                                                \
-  attributes void name(const uint8_t *memory, size_t bytes) {                                                                        \
-    typedef uint64_t Vector __attribute__((vector_size(Width)));                                                                     \
-    constexpr size_t step = Width * Unroll;                                                                                          \
-    size_t part = bytes / Streams / 4096 * 4096;                                                                                     \
-    Vector sums[Unroll] = {};                                                                                                        \
-    for (size_t at = 0; at + step <= part; at += step)                                                                               \
-      for (size_t stream = 0; stream < Streams; ++stream) {                                                                          \
-        const uint8_t *from = memory + stream * part + at;                                                                           \
-        if (Ahead)                                                                                                                   \
-          for (size_t line = 0; line < step; line += 64)                                                                             \
-            __builtin_prefetch(from + line + Ahead);                                                                                 \
-        _Pragma("GCC unroll 16") for (int i = 0; i < Unroll; ++i) sums[i] |= *reinterpret_cast<const Vector *>(from + i * Width);    \
-      }                                                                                                                              \
-    for (const Vector &sum : sums)                                                                                                   \
-      sink = sink | sum[0];                                                                                                          \
+// One loop: registers of `Width` bytes, `Unroll` of them a step in each of `Streams` equal parts of the memory, prefetch `Ahead`
+// bytes in front (0: the hardware's alone). Several streams help where one is bound by latency.
+#define KV_READ_LOOP(name, attributes, Width, Unroll, Streams, Ahead)                                                              \
+  attributes void name(const uint8_t *memory, size_t bytes) {                                                                      \
+    typedef uint64_t Vector __attribute__((vector_size(Width)));                                                                   \
+    constexpr size_t step = Width * Unroll;                                                                                        \
+    size_t part = bytes / Streams / 4096 * 4096;                                                                                   \
+    Vector sums[Unroll] = {};                                                                                                      \
+    for (size_t at = 0; at + step <= part; at += step)                                                                             \
+      for (size_t stream = 0; stream < Streams; ++stream) {                                                                        \
+        const uint8_t *from = memory + stream * part + at;                                                                         \
+        if (Ahead)                                                                                                                 \
+          for (size_t line = 0; line < step; line += 64)                                                                           \
+            __builtin_prefetch(from + line + Ahead);                                                                               \
+        _Pragma("GCC unroll 16") for (int i = 0; i < Unroll; ++i) sums[i] |= *reinterpret_cast<const Vector *>(from + i * Width);  \
+      }                                                                                                                            \
+    for (const Vector &sum : sums)                                                                                                 \
+      sink = sink | sum[0];                                                                                                        \
   }
 
 KV_READ_LOOP(readPlain, , 16, 8, 1, 0)

@@ -82,13 +82,14 @@ public:
       fmt::print("{}\n", all.dump(2));
       return;
     }
-    fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10} {:>10} {:>7} {:>10} {:>6}\n", "kernel", "target", "threads", "context", "mode", "us",
-               "bytes", "GB/s", "read GB/s", "share");
+    fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10} {:>10} {:>7} {:>10} {:>6}\n", "kernel", "target", "threads", "context",
+               "mode", "us", "bytes", "GB/s", "read GB/s", "share");
     for (const BenchRow &row : rows)
-      fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>10.2f} {:>4.0f} %\n", row.kernel, row.target, row.threads,
-                 row.context, row.mode, row.seconds * 1e6, row.bytes, row.rate() * 1e-9, row.readRate * 1e-9,
+      fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>10.2f} {:>4.0f} %\n", row.kernel, row.target,
+                 row.threads, row.context, row.mode, row.seconds * 1e6, row.bytes, row.rate() * 1e-9, row.readRate * 1e-9,
                  100 * row.rate() / row.readRate);
-    fmt::print("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the streaming read\n",
+    fmt::print("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the "
+               "streaming read\n",
                static_cast<double>(yardstick.size()) * 1e-9);
   }
 
@@ -115,7 +116,8 @@ private:
       if (!kernel || !append)
         return fail(llvm::toString(llvm::joinErrors(kernel.takeError(), append.takeError())));
       for (int32_t i = 0; i < (*kernel)->num_variants; ++i) {
-        BenchSetup setup{&cache, &spec, *kernel, *append, &(*kernel)->variants[i], &(*append)->variants[i], executor, 0, arguments.batch};
+        BenchSetup setup{&cache,   &spec, *kernel,        *append, &(*kernel)->variants[i], &(*append)->variants[i],
+                         executor, 0,     arguments.batch};
         for (int64_t context : arguments.contexts) {
           setup.context = context;
           if (!runCase(setup, reader))
@@ -182,18 +184,25 @@ void addBench(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<BenchArguments>();
   CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against its read bandwidth");
   arguments->source.declare(*command);
-  command->add_option("--target", arguments->targets, "targets; native: the best for this machine")->delimiter(',')->capture_default_str();
+  command->add_option("--target", arguments->targets, "targets; native: the best for this machine")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
       ->delimiter(',')
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "threads")->delimiter(',')->check(CLI::Range(1, KV_MAX_THREADS))->capture_default_str();
+  command->add_option("--threads", arguments->threads, "threads")
+      ->delimiter(',')
+      ->check(CLI::Range(1, KV_MAX_THREADS))
+      ->capture_default_str();
   command->add_option("--mode", arguments->modes, "cold: from memory, hot: from the caches")
       ->delimiter(',')
       ->check(CLI::IsMember({"cold", "hot"}))
       ->capture_default_str();
-  command->add_option("--batch", arguments->batch, "sequences of a step")->check(CLI::Range(int64_t(1), int64_t(65536)))->capture_default_str();
+  command->add_option("--batch", arguments->batch, "sequences of a step")
+      ->check(CLI::Range(int64_t(1), int64_t(65536)))
+      ->capture_default_str();
   command->add_option("--seconds", arguments->seconds, "time for each row")->check(CLI::Range(0.01, 60.0))->capture_default_str();
   command->add_flag("--json", arguments->json, "print JSON");
   command->callback([arguments, &chosen] { chosen = [arguments] { return runBench(*arguments); }; });

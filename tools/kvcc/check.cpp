@@ -15,9 +15,8 @@ void addCheck(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("check", "read a .kv file and say what is wrong with it");
   arguments->source.declare(*command);
   command->add_flag("--json", arguments->json, "print the errors as a JSON array on standard output");
-  command->callback([arguments, &chosen] {
-    chosen = [arguments] { return arguments->source.open(arguments->json) ? exitOk : exitUserError; };
-  });
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments] { return arguments->source.open(arguments->json) ? exitOk : exitUserError; }; });
 }
 
 } // namespace kv

@@ -45,11 +45,13 @@ void printTiming(const Timing &timing, const Compiled &compiled, size_t targets)
   size_t kernels = compiled.module.kernels.size();
   fmt::print("{:<44} {:>9.2f} ms\n", "total", total);
   if (kernels && targets)
-    fmt::print("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets, lowering / static_cast<double>(kernels * targets));
+    fmt::print("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets,
+               lowering / static_cast<double>(kernels * targets));
 }
 
 /// Everything that `--emit` asks for, as files to write.
-llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &arguments, const Source &source, const Compiled &compiled) {
+llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &arguments, const Source &source,
+                                                  const Compiled &compiled) {
   std::string name = arguments.name.empty() ? source.stem() : arguments.name;
   auto path = [&](const std::string &file) {
     llvm::SmallString<128> joined(arguments.folder);

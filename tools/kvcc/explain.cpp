@@ -22,18 +22,20 @@ struct ExplainArguments {
 void explainRegion(const char *name, const Region &region, char channel = 'd') {
   std::string order;
   for (const Axis &axis : region.axes)
-    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ",
-                         axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
+    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
-  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, region.offset + region.bytes - 1, region.bits, order);
+  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, region.offset + region.bytes - 1, region.bits,
+             order);
 }
 
 void explainCache(const CacheSpec &cache) {
   CacheType type = cache.type;
   double bytes = bytesPerToken(type);
   double half = 2.0 * static_cast<double>(type.getHeads() * (type.getKeyDim() + type.getValueDim()));
-  fmt::print("cache {}: {} kv heads, {} key and {} value channels\n", cache.name, type.getHeads(), type.getKeyDim(), type.getValueDim());
-  fmt::print("  keys    {}\n  values  {}\n  layout  {}\n", codecText(type.getKey()), codecText(type.getValue()), layoutText(type.getLayout()));
+  fmt::print("cache {}: {} kv heads, {} key and {} value channels\n", cache.name, type.getHeads(), type.getKeyDim(),
+             type.getValueDim());
+  fmt::print("  keys    {}\n  values  {}\n  layout  {}\n", codecText(type.getKey()), codecText(type.getValue()),
+             layoutText(type.getLayout()));
   fmt::print("  {:g} bytes a token, {:.2f} times less than f16; {:.2f} with the padding of a page\n", bytes, half / bytes,
              static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
   fmt::print("  a page is {} bytes and holds {} tokens:\n", cache.map.bytes, cache.map.slots);
@@ -50,9 +52,9 @@ void explainCache(const CacheSpec &cache) {
 }
 
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
-  fmt::print("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})\n", kernel.name, kernel.headsQ,
-             kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries, stringifyAccuracy(kernel.accuracy).str(),
-             accuracyTolerance(kernel.accuracy));
+  fmt::print("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})\n", kernel.name,
+             kernel.headsQ, kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries,
+             stringifyAccuracy(kernel.accuracy).str(), accuracyTolerance(kernel.accuracy));
   fmt::print("  {:>9} {:>14} {:>10} {:>11} {:>22}\n", "context", "cache bytes", "MFLOP", "flop/byte",
              fmt::format("us at {:g} GB/s", arguments.readRate));
   for (int64_t context : arguments.contexts) {
