@@ -19,7 +19,7 @@ inline double accuracyBound(Accuracy accuracy, InputKind kind) {
   bool hard = kind != InputKind::normal;
   switch (accuracy) {
   case Accuracy::exact:
-    return hard ? 1e-4 : 1e-5; // a score of 500 has float32 steps of 3e-5, and its weight that relative error
+    return 1e-5;
   case Accuracy::high:
     return 1e-3;
   case Accuracy::fast:

@@ -58,6 +58,11 @@ struct Attend {
   };
   void attendBlock(Span here, Span ahead);
   SmallVector<Value> scores(Value blockValue, Value row);
+  /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
+  Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
+    Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);
+    return b.addf(zeroTile, b.mulf(scaleTile, half));
+  }
   struct Operands {
     Value scale, start; ///< one for each row
   };
@@ -109,7 +114,9 @@ void Attend::appendOwnTokens(StringRef symbol) {
   Value firstNew = b.sub(length, queries);
   Value begin = b.max(zero(), b.sub(tokenBegin, firstNew)), end = b.min(queries, b.sub(tokenEnd, firstNew));
   Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
-  b.ifThen(some, [&] {
+  // A sequence of several query blocks has been appended before the step's first attend.
+  Value whole = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.sub(queryEnd, queryBegin), queries);
+  b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
     Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
     b.store(seq, b.at(copy, offsetof(kv_item, seq)));
     b.store(head, b.at(copy, offsetof(kv_item, head)));
@@ -313,13 +320,14 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
     Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
     return b.spread(tile, 1, scoreTile());
   };
-  // sum over a group of q * (zero + code * scale)
+  // sum over a group of q * (middle + centred code * scale)
   auto decoded = [&](Value x, Value group) {
     Value begin = b.mul(group, codec.getGroup());
     Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup()), group), read(CodecParameter::scale, x, group));
     if (!codec.isAsym())
       return s;
-    return b.addf(s, b.mulf(read(CodecParameter::zero, x, group), b.spread(rowSum(group), 0, scoreTile())));
+    Value middle = middleOf(codec, read(CodecParameter::zero, x, group), read(CodecParameter::scale, x, group));
+    return b.addf(s, b.mulf(middle, b.spread(rowSum(group), 0, scoreTile())));
   };
   SmallVector<Value> result;
   for (int64_t i = 0; i < block / slice; ++i) {
@@ -386,15 +394,21 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
     for (auto [i, weights] : llvm::enumerate(p)) {
       if (!codec.isInteger())
         continue;
-      auto weigh = [&, i = i, weights = weights](CodecParameter parameter) -> Value {
-        Value read = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, b.i64(i * slice), group);
-        Value product = b.mulf(weights, b.spread(read, 1, scoreTile()));
+      auto read = [&, i = i](CodecParameter parameter) -> Value {
+        Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, b.i64(i * slice), group);
+        return b.spread(tile, 1, scoreTile());
+      };
+      auto weigh = [&, i = i, weights = weights](Value by) -> Value {
+        Value product = b.mulf(weights, by);
         // What lies past the end may be anything: 0 * NaN is NaN.
         return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
       };
-      weighted[i] = weigh(CodecParameter::scale);
-      if (codec.isAsym())
-        bias = bias ? b.addf(bias, weigh(CodecParameter::zero)) : weigh(CodecParameter::zero);
+      Value scale = read(CodecParameter::scale);
+      weighted[i] = weigh(scale);
+      if (codec.isAsym()) {
+        Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
+        bias = bias ? b.addf(bias, middle) : middle;
+      }
     }
     if (bias)
       bias = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, bias);

@@ -143,7 +143,7 @@ Value Product::loadRaw(const Lanes &at, Value z) {
     break;
   }
   }
-  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : std::abs(codec.storedBias()), flip = 0;
+  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : centeringFlip(codec), flip = 0;
   for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
     flip |= each << bit;
   return flip ? b.xorBits(raw, flip) : raw;
@@ -188,11 +188,7 @@ Value Product::decode(Value raw, int64_t element) {
   default:
     break;
   }
-  Value code;
-  if (codec.isAsym())
-    code = width == bits ? widen(false) : b.andBits(b.shrU(widen(false), offset), (1 << bits) - 1);
-  else
-    code = width == bits ? widen(true) : b.shrS(b.shl(widen(false), 32 - bits - offset), 32 - bits);
+  Value code = width == bits ? widen(true) : b.shrS(b.shl(widen(false), 32 - bits - offset), 32 - bits);
   return arith::SIToFPOp::create(b, b.loc, f32, code);
 }
 

@@ -80,12 +80,16 @@ LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
   return chooseLoad(map.key, 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
 }
 
+int64_t centeringFlip(CodecAttr codec) {
+  bool offsetBinary = codec.getElement() == Element::u8 || codec.getElement() == Element::u4;
+  return offsetBinary ? int64_t(1) << (codec.bits() - 1) : 0;
+}
+
 IntegerForm integerForm(CodecAttr codec, Dot dot) {
-  int64_t half = int64_t(1) << (codec.bits() - 1);
-  bool storedSigned = codec.getElement() == Element::i8 || codec.getElement() == Element::i4;
+  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);
   if (dot == Dot::s8u8) // signed codes, 4-bit ones in the high half of their byte
-    return {codec.isAsym() ? -half : 0, codec.bits() == 4 ? 16 : 1, storedSigned ? 0 : half};
-  return {codec.isAsym() ? 0 : half, 1, storedSigned ? half : 0}; // unsigned codes
+    return {0, codec.bits() == 4 ? 16 : 1, flip};
+  return {half, 1, flip ^ half}; // unsigned codes
 }
 
 bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot) {

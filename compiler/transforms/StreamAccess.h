@@ -31,7 +31,11 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
 /// The load that a product of `stream` uses.
 LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
 
-/// What an integer record multiplies row operands by: (code + shift) * factor, so that the bits fit the instruction's operand.
+/// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small. Stored
+/// bits become two's complement centred codes by this xor, element by element.
+int64_t centeringFlip(CodecAttr codec);
+
+/// What an integer record multiplies row operands by: (centred code + shift) * factor, so that the bits fit the instruction's operand.
 struct IntegerForm {
   int64_t shift, factor;
   int64_t flip; ///< stored codes are xored with this, element by element

@@ -97,7 +97,8 @@ void Append::build() {
       scf::YieldOp::create(b, b.loc, ValueRange{b.entry(table, b.div(position, slots)), b.rem(position, slots)});
     }
     Value slot = place.getResult(1);
-    Value kept = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, slot, b.i64(0)); // -1 skips
+    // -1 skips; it is slot 0 of page -1 where a page has one slot.
+    Value kept = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, b.min(place.getResult(0), slot), b.i64(0));
     b.ifThen(kept, [&] {
       Value page = b.at(pages, b.mul(place.getResult(0), stride));
       for (const StreamPlan &plan : plans)
