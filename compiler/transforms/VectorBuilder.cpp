@@ -15,7 +15,7 @@ Value VectorBuilder::like(int64_t value, Type type) {
 Value VectorBuilder::splat(int64_t value, VectorType type) { return like(value, type); }
 
 void VectorBuilder::prefetch(Value address) {
-  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/3u, /*cache=*/1u);
+  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/2u, /*cache=*/1u);
 }
 
 Value VectorBuilder::shl(Value value, int64_t by) {
