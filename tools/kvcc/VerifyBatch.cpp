@@ -69,10 +69,19 @@ bool VerifyTensor::gapsIntact() const {
 
 bool VerifyTensor::operator==(const VerifyTensor &other) const {
   for (int64_t token = 0; token < tokens; ++token)
-    for (int64_t head = 0; head < heads; ++head)
-      if (std::memcmp(row(token, head), other.row(token, head), size_t(dim * width)))
-        return false;
+    for (int64_t head = 0; head < heads; ++head) {
+      if (!std::memcmp(row(token, head), other.row(token, head), size_t(dim * width)))
+        continue;
+      for (int64_t d = 0; d < dim; ++d)
+        if (!sameBits(get(token, head, d), other.get(token, head, d)))
+          return false;
+    }
   return true;
+}
+
+bool StepOutput::operator==(const StepOutput &other) const {
+  return o == other.o && lse.size() == other.lse.size() &&
+         std::equal(lse.begin(), lse.end(), other.lse.begin(), [](float x, float y) { return sameBits(x, y); });
 }
 
 //===- pages -----------------------------------------------------------------------------------------------------------------===//

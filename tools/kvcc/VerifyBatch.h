@@ -7,6 +7,7 @@
 #include "kv/kv.h"
 #include "tools/kvcc/VerifyInputs.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 
@@ -27,6 +28,12 @@ private:
   int64_t count = 0;
   std::unique_ptr<uint8_t[], Free> memory;
 };
+
+/// Equal to the bit, +0 and -0 apart. One NaN is as good as another: IEEE leaves sign and payload to the order of operands, which
+/// two kernels compiled apart may choose differently.
+inline bool sameBits(double x, double y) {
+  return std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y);
+}
 
 /// [tokens][heads][channels] of a float type with room between the rows.
 class VerifyTensor {
@@ -55,6 +62,8 @@ private:
 struct StepOutput {
   VerifyTensor o;
   std::vector<float> lse;
+
+  bool operator==(const StepOutput &other) const;
 };
 
 /// How a step is driven.

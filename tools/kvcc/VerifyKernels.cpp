@@ -222,11 +222,9 @@ bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
 }
 
 bool KernelVerifier::sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what) {
-  if (!(a.o == b.o))
-    return fail(c, fmt::format("{}: o has other bits", what));
-  if (a.lse.size() != b.lse.size() || (!a.lse.empty() && std::memcmp(a.lse.data(), b.lse.data(), a.lse.size() * sizeof(float))))
-    return fail(c, fmt::format("{}: lse has other bits", what));
-  return true;
+  if (a == b)
+    return true;
+  return fail(c, fmt::format("{}: {} has other bits", what, a.o == b.o ? "lse" : "o"));
 }
 
 void KernelVerifier::runCase(const Case &c) {
@@ -314,12 +312,10 @@ void KernelVerifier::runNeighbours(const Case &c, const StepOutput &together) {
     for (int64_t index = 0; index < shape.queries * heads; ++index) {
       const int64_t token = index / heads, head = index % heads;
       bool same = true;
-      for (int64_t d = 0; d < cache.type.getValueDim() && same; ++d) {
-        double x = alone.o.get(token, head, d), y = together.o.get(row + token, head, d);
-        same = x == y || (std::isnan(x) && std::isnan(y));
-      }
+      for (int64_t d = 0; d < cache.type.getValueDim() && same; ++d)
+        same = kv::sameBits(alone.o.get(token, head, d), together.o.get(row + token, head, d));
       if (spec.hasLse)
-        same &= !std::memcmp(&alone.lse[size_t(index)], &together.lse[size_t(row * heads + index)], sizeof(float));
+        same &= kv::sameBits(alone.lse[size_t(index)], together.lse[size_t(row * heads + index)]);
       if (!same)
         return void(fail(c, fmt::format("sequence {} alone, in other pages, has other bits in query {}, head {}", b, token, head)));
     }
