@@ -1,6 +1,7 @@
 // The C header of a compiled file. Comments carry what a caller cannot ask the descriptor at run time: what the tensors mean, where
 // every byte of a page is, and what can go wrong.
 #include "compiler/driver/Artifacts.h"
+#include "compiler/reference/Tolerance.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -161,7 +162,7 @@ private:
            kernel.causal ? "keys after the query masked" : "no mask");
       line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);
       line(" *   accuracy {}: relative RMS error of o at most {:g} against float64 on the stored cache, and o's own rounding",
-           stringifyAccuracy(kernel.accuracy).str(), accuracyTolerance(kernel.accuracy));
+           stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
     }
     std::string targets;
     for (const Variant &variant : compiled.variants)

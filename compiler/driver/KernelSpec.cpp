@@ -44,18 +44,6 @@ const char *opName(kv_op op) {
   return "?";
 }
 
-double accuracyTolerance(Accuracy accuracy) {
-  switch (accuracy) {
-  case Accuracy::exact:
-    return 1e-5;
-  case Accuracy::high:
-    return 1e-3;
-  case Accuracy::fast:
-    return 1.5e-2;
-  }
-  return 0;
-}
-
 std::string codecText(CodecAttr codec) {
   std::string element = stringifyElement(codec.getElement()).str();
   if (!codec.isInteger())

@@ -57,8 +57,6 @@ std::string codecText(CodecAttr codec);
 std::string layoutText(LayoutAttr layout);
 const char *typeName(kv_type type);
 const char *opName(kv_op op);
-/// Relative RMS error promised by an accuracy class, without the rounding of the output's own type.
-double accuracyTolerance(Accuracy accuracy);
 
 } // namespace kv
 

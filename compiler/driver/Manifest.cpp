@@ -1,5 +1,6 @@
 // The JSON manifest: what the library holds, for build systems and other languages. Keys come out sorted, so the text is stable.
 #include "compiler/driver/Artifacts.h"
+#include "compiler/reference/Tolerance.h"
 
 #include <nlohmann/json.hpp>
 
@@ -91,7 +92,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
       entry["mask"] = kernel.causal ? "causal" : "all";
       entry["scale"] = kernel.scale;
       entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
-      entry["tolerance"] = accuracyTolerance(kernel.accuracy);
+      entry["tolerance"] = accuracyBound(kernel.accuracy, InputKind::normal);
       entry["params"] = kernel.params;
     }
     entry["variants"] = json::array();

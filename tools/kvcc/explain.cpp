@@ -1,6 +1,7 @@
 // kvcc explain: what a file means and costs. The file with every default written out, bytes per token and per context, the map of a
 // page, and what one step has to read and compute.
 #include "compiler/driver/Source.h"
+#include "compiler/reference/Tolerance.h"
 #include "compiler/frontend/Printer.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -54,7 +55,7 @@ void explainCache(const CacheSpec &cache) {
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
   fmt::print("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})\n", kernel.name,
              kernel.headsQ, kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries,
-             stringifyAccuracy(kernel.accuracy).str(), accuracyTolerance(kernel.accuracy));
+             stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
   fmt::print("  {:>9} {:>14} {:>10} {:>11} {:>22}\n", "context", "cache bytes", "MFLOP", "flop/byte",
              fmt::format("us at {:g} GB/s", arguments.readRate));
   for (int64_t context : arguments.contexts) {
