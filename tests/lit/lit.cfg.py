@@ -1,4 +1,4 @@
-# What a lit test may use: kvcc, kv-opt, FileCheck, not, split-file, and the C and C++ compilers as %cc and %cxx.
+# What a lit test may use: kvcc, kv-opt, FileCheck, not, count, split-file, and the C and C++ compilers as %cc and %cxx.
 # %examples is the examples folder, %kvinclude the runtime's headers.
 import os
 

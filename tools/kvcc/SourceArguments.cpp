@@ -28,4 +28,8 @@ std::unique_ptr<Source> SourceArguments::open(bool json) const {
   return source;
 }
 
+void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what) {
+  command.add_option("--target", names, what)->delimiter(',')->capture_default_str();
+}
+
 } // namespace kv

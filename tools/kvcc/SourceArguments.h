@@ -25,6 +25,9 @@ struct SourceArguments {
   std::unique_ptr<Source> open(bool json = false) const;
 };
 
+/// Declares `--target`, whose names findTargets() reads.
+void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what);
+
 } // namespace kv
 
 #endif

@@ -1,6 +1,6 @@
 // kvcc compile: a `.kv` file to a static library, a C header, a manifest and a depfile.
 #include "compiler/driver/Artifacts.h"
-#include "compiler/driver/Driver.h"
+#include "compiler/driver/Schedules.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -98,6 +98,9 @@ int runCompile(const CompileArguments &arguments) {
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
     return exitCode(status);
+  Schedules schedules;
+  if (chooseSchedules(*source, options.targets, schedules) == CompileStatus::ok)
+    warnSlowPaths(*source, schedules);
 
   if (arguments.until.empty()) {
     Timing files;

@@ -1,13 +1,14 @@
 // kvcc explain: what a file means and costs. The file with every default written out, bytes per token and per context, the map of a
-// page, and what one step has to read and compute.
-#include "compiler/driver/Source.h"
-#include "compiler/reference/Tolerance.h"
+// page, what one step has to read and compute, and how each target computes it.
+#include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Printer.h"
+#include "compiler/reference/Tolerance.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/SourceArguments.h"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace kv {
@@ -15,6 +16,7 @@ namespace {
 
 struct ExplainArguments {
   SourceArguments source;
+  std::vector<std::string> targets; ///< none: all
   std::vector<int64_t> contexts = {1024, 8192, 32768, 131072};
   double readRate = 40;
 };
@@ -66,19 +68,63 @@ void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const Expla
   }
 }
 
+/// One row a target; the columns are what a schedule has.
+void explainSchedules(size_t kernel, const Schedules &schedules) {
+  std::vector<std::vector<std::string>> table;
+  for (const ChosenSchedule &schedule : schedules.chosen) {
+    if (schedule.kernel != kernel)
+      continue;
+    std::vector<std::string> header = {"schedule"}, row = {schedule.target->name()};
+    for (const auto &[name, value] : schedule.fields) {
+      header.push_back(name);
+      row.push_back(value);
+    }
+    if (table.empty())
+      table.push_back(std::move(header));
+    table.push_back(std::move(row));
+  }
+  for (const std::vector<std::string> &row : table) {
+    for (size_t column = 0; column < row.size(); ++column) {
+      size_t width = 0;
+      for (const std::vector<std::string> &other : table)
+        width = std::max(width, other[column].size());
+      if (column == 0)
+        fmt::print("  {:<{}}", row[column], width);
+      else
+        fmt::print("  {:>{}}", row[column], width);
+    }
+    fmt::print("\n");
+  }
+}
+
 int runExplain(const ExplainArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
+  std::vector<const Target *> chosen;
+  if (!findTargets(arguments.targets, chosen))
+    return exitUserError;
+  if (chosen.empty())
+    for (const Target &target : targets())
+      chosen.push_back(&target);
+  Schedules schedules;
+  if (chooseSchedules(*source, chosen, schedules) != CompileStatus::ok)
+    return exitUserError;
+
   printSource(source->checked(), llvm::outs());
   llvm::outs().flush();
   ModuleSpec spec = source->spec();
   for (size_t index = 0; index < spec.caches.size(); ++index) {
     fmt::print("\n");
     explainCache(spec.caches[index]);
-    for (const KernelSpec &kernel : spec.kernels)
-      if (kernel.cache == index && kernel.kind == KV_OP_ATTEND)
-        explainKernel(spec.caches[index], kernel, arguments);
+    for (const SlowPath &path : schedules.slow)
+      if (path.cache == index)
+        fmt::print("  warning: {}\n", path.message());
+    for (size_t kernel = 0; kernel < spec.kernels.size(); ++kernel)
+      if (spec.kernels[kernel].cache == index && spec.kernels[kernel].kind == KV_OP_ATTEND) {
+        explainKernel(spec.caches[index], spec.kernels[kernel], arguments);
+        explainSchedules(kernel, schedules);
+      }
   }
   return exitOk;
 }
@@ -87,8 +133,10 @@ int runExplain(const ExplainArguments &arguments) {
 
 void addExplain(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<ExplainArguments>();
-  CLI::App *command = app.add_subcommand("explain", "print the file with all defaults, its bytes and what a step costs");
+  CLI::App *command =
+      app.add_subcommand("explain", "print the file with all defaults, its bytes, what a step costs and each target's schedule");
   arguments->source.declare(*command);
+  declareTargets(*command, arguments->targets, "targets whose schedules are shown (default: all)");
   command->add_option("--context", arguments->contexts, "contexts of the table")->delimiter(',')->capture_default_str();
   command->add_option("--read-gbps", arguments->readRate, "read bandwidth for the time of a step")->capture_default_str();
   command->callback([arguments, &chosen] { chosen = [arguments] { return runExplain(*arguments); }; });

@@ -1,0 +1,135 @@
+#include "compiler/driver/Schedules.h"
+
+#include "compiler/driver/LocatedErrors.h"
+#include "compiler/transforms/StreamAccess.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <fmt/format.h>
+
+using namespace llvm;
+
+namespace kv {
+
+static std::string instructionOf(const Target &target, Dot dot) {
+  for (const auto &[record, instruction] : target.capabilities.dots)
+    if (record == dot)
+      return instruction;
+  return stringifyDot(dot).str();
+}
+
+/// The fields as the attribute prints them, so that a new one is shown without a word here: `#kv.schedule<rows = 4, ..., keyDot =
+/// s16>`.
+static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr schedule, const Target &target) {
+  std::string text;
+  raw_string_ostream stream(text);
+  mlir::Attribute(schedule).print(stream);
+  StringRef list = StringRef(text).split('<').second.rsplit('>').first;
+  std::vector<std::pair<std::string, std::string>> fields;
+  for (StringRef field : split(list, ", ")) {
+    auto [name, value] = field.split(" = ");
+    std::string words;
+    for (char c : name)
+      words += isUpper(c) ? std::string(" ") + toLower(c) : std::string(1, c);
+    std::optional<Dot> dot = symbolizeDot(value);
+    fields.emplace_back(words, dot ? instructionOf(target, *dot) : value.str());
+  }
+  return fields;
+}
+
+//===- what is slow ----------------------------------------------------------------------------------------------------------===//
+
+static bool gathers(CacheType cache, Stream stream, int64_t lanes) {
+  LoadRecord::Kind kind = productLoad(cache, stream, lanes).kind;
+  return kind == LoadRecord::rows || kind == LoadRecord::single;
+}
+
+/// `cache` with `auto` for both orders, resolved.
+static CacheType withAutoOrders(CacheType cache) {
+  OrderAttr none = OrderAttr::get(cache.getContext(), {});
+  LayoutAttr layout = cache.getLayout();
+  return resolveAuto(CacheType::get(cache.getContext(), cache.getName(), cache.getHeads(), cache.getKeyDim(), cache.getValueDim(),
+                                    cache.getKey(), cache.getValue(),
+                                    LayoutAttr::get(cache.getContext(), layout.getKind(), layout.getSlots(), none, none)));
+}
+
+static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, const Target &target, std::vector<SlowPath> &slow) {
+  auto add = [&](Stream stream, bool isOrder, std::string text) {
+    auto known = find_if(slow, [&](const SlowPath &path) { return path.cache == index && path.text == text; });
+    if (known == slow.end())
+      known = slow.insert(slow.end(), {index, stream, isOrder, std::move(text), {}});
+    if (!is_contained(known->targets, target.name()))
+      known->targets.push_back(target.name());
+  };
+  int64_t lanes = schedule.getLanes();
+  for (Stream stream : {Stream::key, Stream::value}) {
+    if (!gathers(cache, stream, lanes))
+      continue;
+    const char *name = stream == Stream::key ? "keys" : "values";
+    CodecAttr codec = stream == Stream::key ? cache.getKey() : cache.getValue();
+    if (!gathers(withAutoOrders(cache), stream, lanes))
+      add(stream, true, fmt::format("{} are gathered one lane at a time: several times slower than `auto`", name));
+    else
+      add(stream, false,
+          fmt::format(
+              "{} are gathered one lane at a time, several times slower than vectors: a group of {} is less than `auto` puts "
+              "into a lane",
+              name, codec.getGroup()));
+  }
+  // Half a team is what some dimensions leave.
+  if (int64_t all = target.capabilities.lanes; lanes * 4 <= all)
+    add(Stream::value, false,
+        fmt::format("value groups of {} leave {} of {} lanes at work: several times slower than groups of {}",
+                    cache.getValue().getGroup(), lanes, all, all));
+}
+
+std::string SlowPath::message() const { return join(targets, ", ") + ": " + text; }
+
+void warnSlowPaths(Source &source, const Schedules &schedules) {
+  ModuleSpec spec = source.spec();
+  for (const SlowPath &path : schedules.slow) {
+    auto cache = find_if(source.checked().caches,
+                         [&](const CheckedCache &checked) { return checked.name() == spec.caches[path.cache].name; });
+    const CheckedCodec &codec = path.stream == Stream::key ? cache->key : cache->value;
+    const LayoutSyntax &layout = cache->syntax->layout;
+    const std::optional<OrderSyntax> &order = path.stream == Stream::value && layout.separate ? layout.value : layout.key;
+    SMRange range = path.isOrder && order ? order->range : codec.syntax->range;
+    source.sources().PrintMessage(errs(), range.Start, SourceMgr::DK_Warning, path.message(), range, {}, /*ShowColors=*/false);
+  }
+}
+
+//===- choosing --------------------------------------------------------------------------------------------------------------===//
+
+CompileStatus chooseSchedules(Source &source, ArrayRef<const Target *> targets, Schedules &result) {
+  if (!checkSchedules(source))
+    return CompileStatus::userError;
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  source.context().appendDialectRegistry(registry);
+  LocatedErrors diagnostics(source.context(), source.sources());
+
+  ModuleSpec spec = source.spec();
+  LowerOptions options;
+  options.until = "schedule";
+  for (const Target *target : targets) {
+    mlir::OwningOpRef<mlir::ModuleOp> module = cast<mlir::ModuleOp>(source.module()->clone());
+    if (mlir::failed(compileForTarget(*module, *target, options)))
+      return CompileStatus::userError;
+    for (auto [index, kernel] : enumerate(spec.kernels)) {
+      auto function = module->lookupSymbol<mlir::func::FuncOp>(kernel.name);
+      if (!function)
+        continue;
+      function.walk([&](mlir::Operation *op) {
+        auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
+        if (!schedule || !isa<AttendOp, AppendAttendOp>(op))
+          return;
+        result.chosen.push_back({index, target, readFields(schedule, *target)});
+        findSlowPaths(kernel.cache, spec.caches[kernel.cache].type, schedule, *target, result.slow);
+      });
+    }
+  }
+  return CompileStatus::ok;
+}
+
+} // namespace kv

@@ -1,0 +1,42 @@
+// How each target computes each attend, as the passes decide it: for `explain`, and to say aloud what will be slow.
+#ifndef KV_DRIVER_SCHEDULES_H
+#define KV_DRIVER_SCHEDULES_H
+
+#include "compiler/driver/Driver.h"
+
+namespace kv {
+
+/// The schedule of one kernel on one target.
+struct ChosenSchedule {
+  size_t kernel; ///< index into ModuleSpec::kernels
+  const Target *target;
+  /// Name and value, in the attribute's order: {"query block", "8"}, {"key dot", "vpdpwssd"}. Zero unroll: as the loads suit.
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+/// What makes some targets several times slower than they could be.
+struct SlowPath {
+  size_t cache; ///< index into ModuleSpec::caches
+  Stream stream;
+  bool isOrder;     ///< the order is at fault; else the codec
+  std::string text; ///< "keys are gathered one lane at a time: ..."
+  std::vector<std::string> targets;
+
+  /// "x86-64-v4, generic: keys are gathered ..."
+  std::string message() const;
+};
+
+struct Schedules {
+  std::vector<ChosenSchedule> chosen; ///< of attends and fused attends, target by target
+  std::vector<SlowPath> slow;
+};
+
+/// Runs the pipeline up to the phase that chooses. Mistakes in the file's schedules are said on stderr.
+CompileStatus chooseSchedules(Source &source, llvm::ArrayRef<const Target *> targets, Schedules &result);
+
+/// Says on stderr, at its place in the file, everything that will be slow.
+void warnSlowPaths(Source &source, const Schedules &schedules);
+
+} // namespace kv
+
+#endif
