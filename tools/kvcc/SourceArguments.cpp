@@ -1,5 +1,7 @@
 #include "tools/kvcc/SourceArguments.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <CLI/CLI.hpp>
@@ -30,6 +32,16 @@ std::unique_ptr<Source> SourceArguments::open(bool json) const {
 
 void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what) {
   command.add_option("--target", names, what)->delimiter(',')->capture_default_str();
+}
+
+bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known) {
+  for (const std::string &name : asked)
+    if (!llvm::is_contained(known, name)) {
+      llvm::errs() << "kvcc: error: there is no kernel `" << name << "` to run\n  help: kernels are " << llvm::join(known, ", ")
+                   << "\n";
+      return false;
+    }
+  return true;
 }
 
 } // namespace kv

@@ -28,6 +28,9 @@ struct SourceArguments {
 /// Declares `--target`, whose names findTargets() reads.
 void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what);
 
+/// Says on stderr which of the kernels asked for there is not, and which there are. True when all are known.
+bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known);
+
 } // namespace kv
 
 #endif

@@ -344,6 +344,12 @@ void KernelVerifier::runLayouts(const Case &c, const VerifyBatch &batch) {
 
 } // namespace
 
+bool isVerified(const ModuleSpec &module, const KernelSpec &spec) {
+  bool attended = llvm::any_of(
+      module.kernels, [&](const KernelSpec &other) { return other.cache == spec.cache && other.kind == KV_OP_ATTEND; });
+  return spec.kind == (attended ? KV_OP_ATTEND : KV_OP_APPEND);
+}
+
 llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
                                      const VerifyOptions &options) {
   VerifySummary summary;
@@ -364,11 +370,10 @@ llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &mo
         if (((*append)->variants[i].features & ~kv_cpu_features()) == 0)
           targets.push_back((*append)->variants[i].target);
 
-    const bool attended = llvm::any_of(module.kernels, [&](const KernelSpec &spec) { return spec.cache == index && spec.kind == KV_OP_ATTEND; });
     for (const KernelSpec &spec : module.kernels) {
-      if (spec.cache != index || !wanted(spec) || spec.kind != (attended ? KV_OP_ATTEND : KV_OP_APPEND))
+      if (spec.cache != index || !wanted(spec) || !isVerified(module, spec))
         continue;
-      if (!attended) {
+      if (spec.kind == KV_OP_APPEND) {
         if (llvm::Error error = KernelVerifier(cache, spec, nullptr, *append, nullptr, nullptr, options, summary).run(targets))
           return std::move(error);
         continue;

@@ -42,6 +42,10 @@ struct VerifySummary {
 /// Finds a descriptor by its name.
 using KernelLookup = std::function<llvm::Expected<const kv_kernel *>(llvm::StringRef)>;
 
+/// Whether `verify` runs this kernel under its name: an attend, which brings the other kernels of its cache along, or the append of a
+/// cache without attends.
+bool isVerified(const ModuleSpec &module, const KernelSpec &spec);
+
 /// Verifies every kernel of `module`; `level0` is the module it was read from. An error means that nothing could be verified.
 llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
                                      const VerifyOptions &options);

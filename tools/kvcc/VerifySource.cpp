@@ -2,6 +2,7 @@
 
 #include "kv/kv.h"
 #include "tools/kvcc/Loader.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -16,6 +17,17 @@ std::vector<const Target *> runnableTargets() {
     if (llvm::Triple(target.triple).getArch() == host && (target.featureMask & ~kv_cpu_features()) == 0)
       found.push_back(&target);
   return found;
+}
+
+bool checkRunnable(llvm::ArrayRef<const Target *> targets) {
+  const std::vector<const Target *> runnable = runnableTargets();
+  for (const Target *target : targets)
+    if (!llvm::is_contained(runnable, target)) {
+      llvm::errs() << "kvcc: error: this machine does not run target `" << target->name() << "`\n  help: it runs "
+                   << llvm::join(llvm::map_range(runnable, [](const Target *one) { return one->name(); }), ", ") << "\n";
+      return false;
+    }
+  return true;
 }
 
 static void setAccuracy(mlir::ModuleOp module, Accuracy accuracy) {

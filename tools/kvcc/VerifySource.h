@@ -17,6 +17,8 @@ struct VerifySourceOptions {
 
 /// Targets that this machine runs, most capable first, `generic` last.
 std::vector<const Target *> runnableTargets();
+/// Says on stderr which target this machine does not run. True when it runs all.
+bool checkRunnable(llvm::ArrayRef<const Target *> targets);
 
 /// How it ended, and what was found when `status` is ok.
 struct VerifySourceResult {

@@ -5,6 +5,7 @@
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Loader.h"
 #include "tools/kvcc/SourceArguments.h"
+#include "tools/kvcc/VerifySource.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -162,7 +163,13 @@ int runBench(const BenchArguments &arguments) {
   if (!source)
     return exitUserError;
   CompileOptions options;
-  if (!findTargets(arguments.targets, options.targets))
+  if (!findTargets(arguments.targets, options.targets) || !checkRunnable(options.targets))
+    return exitUserError;
+  std::vector<std::string> kernels;
+  ModuleSpec module = source->spec();
+  for (const KernelSpec &spec : module.kernels)
+    kernels.push_back(spec.name);
+  if (!checkKernelNames(arguments.kernels, kernels))
     return exitUserError;
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);

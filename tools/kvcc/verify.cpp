@@ -70,21 +70,19 @@ int runVerify(const VerifyArguments &arguments) {
   options.verify.kernels = arguments.kernels;
   if (!arguments.accuracy.empty())
     options.accuracy = symbolizeAccuracy(arguments.accuracy);
-  const std::vector<const Target *> runnable = runnableTargets();
   if (arguments.allTargets)
-    options.targets = runnable;
+    options.targets = runnableTargets();
   else if (!findTargets(arguments.targets, options.targets))
     return exitUserError;
-  for (const Target *target : options.targets)
-    if (!llvm::is_contained(runnable, target)) {
-      fmt::print(stderr, "kvcc: error: this machine does not run target `{}`\n", target->name());
-      return exitUserError;
-    }
-  for (const std::string &name : arguments.kernels)
-    if (llvm::none_of(source->spec().kernels, [&](const KernelSpec &spec) { return spec.name == name; })) {
-      fmt::print(stderr, "kvcc: error: there is no kernel `{}`\n", name);
-      return exitUserError;
-    }
+  if (!checkRunnable(options.targets))
+    return exitUserError;
+  std::vector<std::string> kernels;
+  ModuleSpec module = source->spec();
+  for (const KernelSpec &spec : module.kernels)
+    if (isVerified(module, spec))
+      kernels.push_back(spec.name);
+  if (!checkKernelNames(arguments.kernels, kernels))
+    return exitUserError;
 
   VerifySourceResult result = verifySource(*source, options);
   if (result.status == CompileStatus::userError)
