@@ -1,6 +1,8 @@
 // Rules of the kv types (KvTypes.td).
 #include "dialect/KvTypes.h"
 
+#include "dialect/Storage.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -34,6 +36,9 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, St
       int64_t extent = last.extent ? last.extent : (whole + last.divisor - 1) / last.divisor;
       if (extent % 2)
         return emitError() << "expected an even fastest digit for 4-bit " << name << " codes, got an extent of " << extent;
+      if (!keepsBytesApart(last)) // C4
+        return emitError() << "expected both 4-bit " << name << " codes of a byte to be of one head and one run of " << storedRun
+                           << " tokens, got `" << last.coordinate << "` with divisor " << last.divisor << " as the fastest digit";
     }
     return success();
   };

@@ -15,6 +15,7 @@ def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
     - C1: heads, keyDim and valueDim are positive; dims are multiples of 8, at most 576.
     - C2: a codec's group divides its dimension.
     - C3: rows of 4-bit codes fill whole bytes: the fastest digit of their order has an even extent.
+    - C4: the two 4-bit codes of a byte are of one head and one aligned run of 16 tokens: others are stored by other threads.
   }];
   let parameters = (ins "mlir::StringAttr":$name, "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim, "CodecAttr":$key,
                         "CodecAttr":$value, "LayoutAttr":$layout);

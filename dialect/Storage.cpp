@@ -13,6 +13,11 @@ int64_t Region::element(int64_t h, int64_t t, int64_t d) const {
   return index;
 }
 
+bool keepsBytesApart(const Digit &fastest) {
+  // Tokens t and t + divisor share a byte.
+  return fastest.coordinate == 'd' || (fastest.coordinate == 't' && storedRun % (2 * fastest.divisor) == 0);
+}
+
 static int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Resolves extents and strides of `digits` over a box of heads x slots x channels.

@@ -29,6 +29,12 @@ struct Region {
   int64_t byte(int64_t h, int64_t t, int64_t d) const { return offset + element(h, t, d) * bits / 8; }
 };
 
+/// What stores codes has one head and whole aligned runs of so many tokens to itself; other threads may store what lies beside them.
+inline constexpr int64_t storedRun = 16;
+
+/// Whether the two 4-bit codes of a byte are always stored by the same thread, in an order that ends with this digit.
+bool keepsBytesApart(const Digit &fastest);
+
 /// A page: regions in this order, those that exist, each at a multiple of 64 bytes.
 struct PageMap {
   Region key, value;

@@ -1,5 +1,8 @@
-// Layouts: orders cover each coordinate exactly once, rows of 4-bit codes fill whole bytes, a page fits the address space.
+// Layouts: orders cover each coordinate exactly once, rows of 4-bit codes fill whole bytes that no two threads share, a page fits the
+// address space.
 #include "compiler/frontend/ChecksImpl.h"
+
+#include "dialect/Storage.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -98,8 +101,16 @@ static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim,
   if (!good || codec.bits() != 4)
     return good;
   int64_t extent = extentOf(digits.back(), cache, dim);
-  if (extent % 2 == 0)
-    return true;
+  if (extent % 2 == 0) {
+    if (keepsBytesApart(digits.back()))
+      return true;
+    std::string apart = std::to_string(digits.back().divisor), sharers = "tokens " + apart + " apart";
+    if (digits.back().coordinate == 'h')
+      sharers = "two heads";
+    diagnostics.error(DiagKind::shared_byte, syntax.digits.back().range, {stream.str(), sharers})
+        .note(codec.syntax->type.range, quoted(codec.syntax->type.text) + " set here");
+    return false;
+  }
   Diagnostic &error = diagnostics.error(DiagKind::odd_nibbles, syntax.digits.back().range, {stream.str(), std::to_string(extent)});
   error.note(codec.syntax->type.range, quoted(codec.syntax->type.text) + " set here");
   bool isPage = digits.back().coordinate == 't' && digits.back().extent == 0 && digits.back().divisor == 1;

@@ -1,5 +1,6 @@
 #include "tests/oracle/SpecGenerator.h"
 
+#include "dialect/Storage.h"
 #include "tools/kvcc/VerifyInputs.h"
 
 #include <fmt/format.h>
@@ -69,7 +70,8 @@ std::string Generator::codec(int64_t dim, int64_t &bits) {
   return text + random.of(zeros) + random.of(scales);
 }
 
-/// An order over h, t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows whole bytes.
+/// An order over h, t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows whole bytes, each stored
+/// by one thread.
 std::string Generator::order(int64_t dim, int64_t bits) {
   if (random.chance(5))
     return "auto";
@@ -77,26 +79,26 @@ std::string Generator::order(int64_t dim, int64_t bits) {
     static const Numbers splitsOfT = {1, 1, 2, 4, 8, 16, 5, 32}, splitsOfD = {1, 1, 2, 4, 8, 16};
     struct Part {
       std::string text;
-      int64_t extent;
+      Digit digit; ///< its extent resolved
     };
-    std::vector<Part> parts = {{"h", headsKv}};
+    std::vector<Part> parts = {{"h", {'h', 1, headsKv}}};
     auto split = [&](const char *letter, int64_t whole, int64_t by) {
       if (by == 1) {
-        parts.push_back({letter, whole});
+        parts.push_back({letter, {*letter, 1, whole}});
         return;
       }
-      parts.push_back({fmt::format("{}/{}", letter, by), (whole + by - 1) / by});
+      parts.push_back({fmt::format("{}/{}", letter, by), {*letter, by, (whole + by - 1) / by}});
       if (by % 2 == 0 && by > 2 && random.chance(4)) { // a third digit
-        parts.push_back({fmt::format("{}%{}", letter, by / 2), by / 2});
-        parts.push_back({fmt::format("{}/{}%2", letter, by / 2), 2});
+        parts.push_back({fmt::format("{}%{}", letter, by / 2), {*letter, 1, by / 2}});
+        parts.push_back({fmt::format("{}/{}%2", letter, by / 2), {*letter, by / 2, 2}});
       } else {
-        parts.push_back({fmt::format("{}%{}", letter, by), by});
+        parts.push_back({fmt::format("{}%{}", letter, by), {*letter, 1, by}});
       }
     };
     split("t", slots, random.of(splitsOfT));
     split("d", dim, random.of(splitsOfD));
     random.shuffle(parts);
-    if (bits == 4 && parts.back().extent % 2)
+    if (bits == 4 && (parts.back().digit.extent % 2 || !keepsBytesApart(parts.back().digit)))
       continue;
     std::string text = "[";
     for (const Part &part : parts)
