@@ -68,6 +68,8 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
   for (llvm::Function &function : *code) {
     if (function.isDeclaration())
       continue;
+    // Kernels are reached through descriptors, which stand in the same library: nothing outside may name them or come between them.
+    function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.cpuFeatures);
