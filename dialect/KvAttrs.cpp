@@ -33,8 +33,8 @@ static FailureOr<Enum> parseEnum(AsmParser &parser, std::optional<Enum> (*symbol
 
 //===- codec -----------------------------------------------------------------------------------------------------------------===//
 
-int64_t CodecAttr::bits() const {
-  switch (getElement()) {
+int64_t bitsOf(Element element) {
+  switch (element) {
   case Element::f32:
     return 32;
   case Element::f16:
@@ -50,21 +50,31 @@ int64_t CodecAttr::bits() const {
   return 0;
 }
 
+ArrayRef<StringRef> elementNames() {
+  static const SmallVector<StringRef> names = [] {
+    SmallVector<StringRef> all;
+    for (uint32_t i = 0; i <= getMaxEnumValForElement(); ++i)
+      all.push_back(stringifyElement(static_cast<Element>(i)));
+    return all;
+  }();
+  return names;
+}
+
+int64_t CodecAttr::bits() const { return bitsOf(getElement()); }
+
 int64_t CodecAttr::storedBias() const {
   if (!isInteger())
     return 0;
   int64_t half = int64_t(1) << (bits() - 1);
-  bool isUnsigned = getElement() == Element::u8 || getElement() == Element::u4;
   if (isAsym())
-    return isUnsigned ? 0 : -half;
-  return isUnsigned ? half : 0;
+    return isOffsetBinary(getElement()) ? 0 : -half;
+  return isOffsetBinary(getElement()) ? half : 0;
 }
 
 LogicalResult CodecAttr::verify(function_ref<InFlightDiagnostic()> emitError, Element element, int64_t group, ZeroPoint,
                                 Element scale) {
-  bool integer = element >= Element::i8;
-  if (integer ? group <= 0 : group != 0) // C1
-    return emitError() << "expected " << (integer ? "a positive group for an integer codec" : "no group for a scalar codec")
+  if (isCode(element) ? group <= 0 : group != 0) // C1
+    return emitError() << "expected " << (isCode(element) ? "a positive group for an integer codec" : "no group for a scalar codec")
                        << ", got " << group;
   if (scale != Element::f32 && scale != Element::f16) // C2
     return emitError() << "expected a scale of f32 or f16, got " << stringifyElement(scale);

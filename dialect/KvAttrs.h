@@ -8,6 +8,15 @@
 
 namespace kv {
 
+/// Facts of element types. How they are spelled is said once, in KvAttrs.td.
+int64_t bitsOf(Element element);
+/// Whether it stores integer codes, which have scales.
+inline bool isCode(Element element) { return element >= Element::i8; }
+/// Codes in offset binary; the others are in two's complement.
+inline bool isOffsetBinary(Element element) { return element == Element::u8 || element == Element::u4; }
+/// Every spelling: "f32", "f16", ...
+llvm::ArrayRef<llvm::StringRef> elementNames();
+
 /// One digit of an order: `coordinate / divisor % extent`; extent 0 takes all that is left of the coordinate.
 struct Digit {
   char coordinate; // 'h', 't' or 'd'

@@ -13,23 +13,8 @@ using namespace mlir;
 namespace kv {
 
 const char *typeName(kv_type type) {
-  switch (type) {
-  case KV_TYPE_F32:
-    return "f32";
-  case KV_TYPE_F16:
-    return "f16";
-  case KV_TYPE_BF16:
-    return "bf16";
-  case KV_TYPE_I8:
-    return "i8";
-  case KV_TYPE_U8:
-    return "u8";
-  case KV_TYPE_I4:
-    return "i4";
-  case KV_TYPE_U4:
-    return "u4";
-  }
-  return "?";
+  // The enums agree (dialect/KvAttrs.td); names of enums are literals.
+  return stringifyElement(static_cast<Element>(type)).data();
 }
 
 const char *opName(kv_op op) {

@@ -99,8 +99,8 @@ static bool checkScale(Expr *expr, CheckedCache &cache, double &scale, Diagnosti
 
 bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &attend, Diagnostics &diagnostics) {
   attend.syntax = &syntax;
-  attend.queryType = elementOf(syntax.queryType.text);
-  attend.outputType = elementOf(syntax.outputType.text);
+  attend.queryType = *symbolizeElement(syntax.queryType.text);
+  attend.outputType = *symbolizeElement(syntax.outputType.text);
   bool good = true;
   std::optional<int64_t> least = evaluateSize(*syntax.least, cache.parameters, "a number of queries", 1, maxQueries, diagnostics);
   std::optional<int64_t> most = least;

@@ -12,25 +12,6 @@ namespace kv {
 
 static constexpr int64_t maxHeads = 65536, maxChannels = 576;
 
-Element elementOf(StringRef type) { return *symbolizeElement(type); }
-
-int64_t CheckedCodec::bits() const {
-  switch (element) {
-  case Element::f32:
-    return 32;
-  case Element::f16:
-  case Element::bf16:
-    return 16;
-  case Element::i8:
-  case Element::u8:
-    return 8;
-  case Element::i4:
-  case Element::u4:
-    return 4;
-  }
-  return 0;
-}
-
 std::optional<int64_t> evaluateSize(const Expr &expr, ArrayRef<CheckedParameter> parameters, StringRef what, int64_t least,
                                     int64_t most, Diagnostics &diagnostics) {
   std::optional<int64_t> value = evaluateInteger(expr, parameters, diagnostics);
@@ -144,12 +125,14 @@ void checkParametersUsed(const CheckedCache &cache, Diagnostics &diagnostics) {
 static bool checkCodec(const CodecSyntax &syntax, StringRef dimName, int64_t dim, CheckedCache &cache, CheckedCodec &codec,
                        Diagnostics &diagnostics) {
   codec.syntax = &syntax;
-  codec.element = elementOf(syntax.type.text);
+  codec.element = *symbolizeElement(syntax.type.text);
   if (!codec.isInteger())
     return true;
-  bool isByte = codec.bits() == 8, isUnsigned = syntax.type.text.starts_with("u");
-  codec.zero = syntax.zero ? *symbolizeZeroPoint(syntax.zero.text) : isUnsigned ? ZeroPoint::asym : ZeroPoint::sym;
-  codec.scale = syntax.scale ? elementOf(syntax.scale.text) : isByte ? Element::f32 : Element::f16;
+  bool isByte = codec.bits() == 8;
+  codec.zero = syntax.zero                     ? *symbolizeZeroPoint(syntax.zero.text)
+               : isOffsetBinary(codec.element) ? ZeroPoint::asym
+                                               : ZeroPoint::sym;
+  codec.scale = syntax.scale ? *symbolizeElement(syntax.scale.text) : isByte ? Element::f32 : Element::f16;
   SMRange range = syntax.type.range;
   if (syntax.groupSize) {
     std::optional<int64_t> size = evaluateSize(*syntax.groupSize, cache.parameters, "a group", 1, INT64_MAX, diagnostics);

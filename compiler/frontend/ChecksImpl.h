@@ -26,8 +26,6 @@ void checkParametersUsed(const CheckedCache &cache, Diagnostics &diagnostics);
 std::optional<int64_t> evaluateSize(const Expr &expr, llvm::ArrayRef<CheckedParameter> parameters, llvm::StringRef what,
                                     int64_t least, int64_t most, Diagnostics &diagnostics);
 
-Element elementOf(llvm::StringRef type);
-
 } // namespace kv
 
 #endif

@@ -1,6 +1,8 @@
 // `cache NAME(parameters) { codecs layout keep }`. What the language has and this compiler has not is refused here, by name.
 #include "compiler/frontend/ParserImpl.h"
 
+#include "dialect/KvAttrs.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -10,7 +12,6 @@ namespace kv {
 
 static const StringRef cacheClauses[] = {"k", "v", "layout", "keep", "rope", "stream", "view"};
 static const StringRef codecOptions[] = {"group", "sym", "asym", "scale"};
-static const StringRef codecTypes[] = {"f32", "f16", "bf16", "i8", "u8", "i4", "u4"};
 
 void Parser::parseCache() {
   auto cache = std::make_unique<CacheSyntax>();
@@ -109,8 +110,8 @@ bool Parser::parseCodecType(CodecSyntax &codec) {
     return unsupported(DiagKind::unsupported_f4, name);
   if (oneOf({"codebook"}))
     return unsupported(DiagKind::unsupported_codebook);
-  if (token.kind != TokenKind::name || !is_contained(codecTypes, token.text))
-    return unknownWord(token, "type", codecTypes);
+  if (token.kind != TokenKind::name || !symbolizeElement(token.text))
+    return unknownWord(token, "type", elementNames());
   codec.type = takeWord();
   return true;
 }
@@ -118,7 +119,7 @@ bool Parser::parseCodecType(CodecSyntax &codec) {
 bool Parser::parseCodec(CodecSyntax &codec) {
   if (!parseCodecType(codec))
     return false;
-  bool isScalar = codec.type.text == "f32" || codec.type.text == "f16" || codec.type.text == "bf16";
+  bool isScalar = !isCode(*symbolizeElement(codec.type.text));
   while (token.kind == TokenKind::name) {
     if (token.text == "static")
       return unsupported(DiagKind::unsupported_static);

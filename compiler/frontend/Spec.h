@@ -25,8 +25,8 @@ struct CheckedCodec {
   ZeroPoint zero = ZeroPoint::sym;
   Element scale = Element::f32;
 
-  bool isInteger() const { return element >= Element::i8; }
-  int64_t bits() const;
+  bool isInteger() const { return isCode(element); }
+  int64_t bits() const { return bitsOf(element); }
 };
 
 struct CheckedCache {
