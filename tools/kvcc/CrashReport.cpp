@@ -24,6 +24,10 @@ int reportInternalError(llvm::StringRef what) {
   return exitInternalError;
 }
 
+int exitCodeOf(CompileStatus status) {
+  return status == CompileStatus::internalError ? reportInternalError("lowering failed; the reason is above") : int(exitUserError);
+}
+
 void installCrashReport(int argc, char **argv) {
   for (int i = 0; i < argc; ++i) {
     llvm::StringRef argument = argv[i];

@@ -2,7 +2,7 @@
 #ifndef KV_TOOLS_KVCC_CRASHREPORT_H
 #define KV_TOOLS_KVCC_CRASHREPORT_H
 
-#include "llvm/ADT/StringRef.h"
+#include "compiler/driver/Driver.h"
 
 namespace kv {
 
@@ -11,6 +11,9 @@ void installCrashReport(int argc, char **argv);
 
 /// The same report for a failure we noticed ourselves. Returns the exit code.
 int reportInternalError(llvm::StringRef what);
+
+/// Exit code of a compilation that did not end well; reports it when it is a bug of ours.
+int exitCodeOf(CompileStatus status);
 
 } // namespace kv
 

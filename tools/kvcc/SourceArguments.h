@@ -26,7 +26,8 @@ struct SourceArguments {
 };
 
 /// Declares `--target`, whose names findTargets() reads.
-void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what);
+void declareTargets(CLI::App &command, std::vector<std::string> &names,
+                    const char *what = "targets, comma separated; native: the best for this machine");
 
 /// Says on stderr which of the kernels asked for there is not, and which there are. True when all are known.
 bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known);

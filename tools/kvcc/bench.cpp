@@ -174,7 +174,7 @@ int runBench(const BenchArguments &arguments) {
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
-    return status == CompileStatus::userError ? int(exitUserError) : reportInternalError("lowering failed; the reason is above");
+    return exitCodeOf(status);
   auto loader = Loader::load(compiled.objects);
   if (!loader)
     return reportInternalError(llvm::toString(loader.takeError()));
@@ -191,9 +191,7 @@ void addBench(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<BenchArguments>();
   CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against its read bandwidth");
   arguments->source.declare(*command);
-  command->add_option("--target", arguments->targets, "targets; native: the best for this machine")
-      ->delimiter(',')
-      ->capture_default_str();
+  declareTargets(*command, arguments->targets);
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
       ->delimiter(',')

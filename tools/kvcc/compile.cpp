@@ -28,11 +28,6 @@ struct CompileArguments {
   bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
 };
 
-/// Exit code of a compilation that did not end well.
-int exitCode(CompileStatus status) {
-  return status == CompileStatus::userError ? int(exitUserError) : reportInternalError("lowering failed; the reason is above");
-}
-
 /// Time by target, and the cost of one kernel: what a JIT's user waits for.
 void printTiming(const Timing &timing, const Compiled &compiled, size_t targets) {
   double total = 0, lowering = 0;
@@ -97,7 +92,7 @@ int runCompile(const CompileArguments &arguments) {
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
-    return exitCode(status);
+    return exitCodeOf(status);
   Schedules schedules;
   if (chooseSchedules(*source, options.targets, schedules) == CompileStatus::ok)
     warnSlowPaths(*source, schedules);
@@ -125,9 +120,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<CompileArguments>();
   CLI::App *command = app.add_subcommand("compile", "make a library, a header and a manifest of a .kv file");
   arguments->source.declare(*command);
-  command->add_option("--target", arguments->targets, "targets, comma separated; native: the best for this machine")
-      ->delimiter(',')
-      ->capture_default_str();
+  declareTargets(*command, arguments->targets);
   command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)");
   command->add_option("--emit", arguments->emit, "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")

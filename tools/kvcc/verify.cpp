@@ -85,10 +85,10 @@ int runVerify(const VerifyArguments &arguments) {
     return exitUserError;
 
   VerifySourceResult result = verifySource(*source, options);
-  if (result.status == CompileStatus::userError)
-    return exitUserError;
-  if (result.status == CompileStatus::internalError)
-    return reportInternalError(result.error.empty() ? "lowering failed; the reason is above" : result.error);
+  if (!result.error.empty())
+    return reportInternalError(result.error);
+  if (result.status != CompileStatus::ok)
+    return exitCodeOf(result.status);
   if (arguments.json)
     printJson(arguments, result.summary);
   else
@@ -102,7 +102,7 @@ void addVerify(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<VerifyArguments>();
   CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
   arguments->source.declare(*command);
-  command->add_option("--target", arguments->targets, "targets; native: the best for this machine")->delimiter(',')->capture_default_str();
+  declareTargets(*command, arguments->targets);
   command->add_flag("--all-targets", arguments->allTargets, "every target that this machine runs");
   command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
   command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")->check(CLI::IsMember({"exact", "high", "fast"}));
