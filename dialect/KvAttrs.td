@@ -94,7 +94,7 @@ def Kv_StreamEnum : Kv_Enum<"Stream", "which half of a cache", [I32EnumAttrCase<
 def Kv_StreamAttr : EnumAttr<Kv_Dialect, Kv_StreamEnum, "stream">;
 
 def Kv_ReductionEnum : Kv_Enum<"Reduction", "how a tile is reduced", [
-  I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>]>;
+  I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>, I32EnumAttrCase<"umax", 3>]>;
 def Kv_ReductionAttr : EnumAttr<Kv_Dialect, Kv_ReductionEnum, "reduction">;
 
 def Kv_ParameterEnum : Kv_Enum<"CodecParameter", "a number that says how codes are decoded", [
@@ -128,15 +128,17 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
   let summary = "how a kernel is computed; written by SelectSchedule, read by everything after it";
   let description = [{
     rows: (query, head) pairs of a row tile. block: tokens of a step of the loop over a split. split: tokens of a split.
-    queryBlock: queries of an item. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration.
-    prefetch: blocks ahead, 0 for none. keyDot, valueDot: dot records.
+    queryBlock: queries of an item. heads: kv heads of an item of one query; each block of tokens is worked on for all of them before
+    the next, so that pages are read whole. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one
+    accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration. prefetch: how many blocks ahead, in the
+    order of work, 0 for none. keyDot, valueDot: dot records.
 
     Rules:
     - C1: every number is positive, save unroll (0: as the loads suit) and prefetch, which are not negative.
     - C2: a block is whole key slices, and slices are whole teams.
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$lanes,
-                        "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
+  let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$heads,
+                        "int64_t":$lanes, "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
                         "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

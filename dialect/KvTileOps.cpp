@@ -24,8 +24,7 @@ static bool fitsHome(RankedTensorType tile, MemRefType home) {
   return tile.getDimSize(0) <= home.getDimSize(0) && columns <= home.getDimSize(1);
 }
 
-template <typename OpType>
-static LogicalResult verifyMove(OpType op) {
+template <typename OpType> static LogicalResult verifyMove(OpType op) {
   auto home = cast<MemRefType>(op.getHome().getType());
   RankedTensorType tile = tileOf(op.getTile());
   if (tile.getElementType() != home.getElementType()) // fetch C1, store C1
@@ -35,8 +34,7 @@ static LogicalResult verifyMove(OpType op) {
   return success();
 }
 
-template <typename OpType>
-static LogicalResult verifyRow(OpType op) {
+template <typename OpType> static LogicalResult verifyRow(OpType op) {
   RankedTensorType tile = tileOf(op.getTile());
   if (tile.getRank() != 2 || tile.getDimSize(0) != 1 || !tile.hasStaticShape()) // load C1, save C1
     return op.emitOpError() << "expected a tile of [1, channels], got " << tile;
@@ -46,8 +44,7 @@ static LogicalResult verifyRow(OpType op) {
   return success();
 }
 
-template <typename OpType>
-static LogicalResult verifyParameter(OpType op, CacheType cache) {
+template <typename OpType> static LogicalResult verifyParameter(OpType op, CacheType cache) {
   CodecAttr codec = codecOf(cache, op.getStream());
   if (!hasParameter(codec, op.getParameter())) // read C1, parameter_address C1
     return op.emitOpError() << "expected a codec with a " << stringifyCodecParameter(op.getParameter()) << ", got " << codec;
@@ -103,8 +100,8 @@ LogicalResult EncodeOp::verify() {
 LogicalResult ParameterAddressOp::verify() { return verifyParameter(*this, cast<CacheType>(getCache())); }
 
 LogicalResult AcquireOp::verify() {
-  if (getAhead().size() != 0 && getAhead().size() != 2) // C1
-    return emitOpError() << "expected nothing or a token and a count ahead, got " << getAhead().size() << " values";
+  if (getAhead().size() != 0 && getAhead().size() != 3) // C1
+    return emitOpError() << "expected nothing or a head, a token and a count ahead, got " << getAhead().size() << " values";
   return success();
 }
 
@@ -160,9 +157,10 @@ LogicalResult SpreadOp::verify() {
   if (source.getDimSize(0) != tile.getDimSize(dim)) // C3
     return emitOpError() << "expected a source of " << tile.getDimSize(dim) << " elements, got " << source;
   auto from = dyn_cast_or_null<TileAttr>(source.getEncoding()), to = dyn_cast_or_null<TileAttr>(tile.getEncoding());
-  if (from && to && (dim == 0 ? from.getDim() != -1 : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
-    return emitOpError() << "expected a source " << (dim == 0 ? "that every lane holds" : "along the lanes of the result") << ", got "
-                         << source << " and " << tile;
+  auto oneVector = [&] { return source.getDimSize(0) == 1 || (from.getDim() == 0 && from.getLanes() == source.getDimSize(0)); };
+  if (from && to && (dim == 0 ? !oneVector() : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
+    return emitOpError() << "expected a source " << (dim == 0 ? "of rows in one vector" : "along the lanes of the result")
+                         << ", got " << source << " and " << tile;
   return success();
 }
 
@@ -170,6 +168,10 @@ LogicalResult ReduceOp::verify() {
   RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
   if (source.getRank() != 2 || tile.getRank() != 1 || source.getDimSize(0) != tile.getDimSize(0)) // C1
     return emitOpError() << "expected [rows, columns] reduced to [rows], got " << source << " and " << tile;
+  Type element = source.getElementType();
+  if (element != tile.getElementType() || (getKind() == Reduction::umax ? !element.isInteger(32) : !element.isF32())) // C2
+    return emitOpError() << "expected " << (getKind() == Reduction::umax ? "i32" : "f32") << " elements, got " << source << " and "
+                         << tile;
   return success();
 }
 
@@ -187,7 +189,8 @@ LogicalResult ProductOp::verify() {
     return emitOpError() << "expected a codec of integer elements for the record " << stringifyDot(getDot()) << ", got " << codec;
   int64_t most = getStream() == Stream::key ? getBlock().getType().getTokens() : cache.getValueDim();
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
-    return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got " << tile;
+    return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got "
+                         << tile;
   return success();
 }
 
@@ -203,8 +206,7 @@ LogicalResult DotOp::verify() {
   return success();
 }
 
-template <typename OpType>
-static LogicalResult verifyConversion(OpType op) {
+template <typename OpType> static LogicalResult verifyConversion(OpType op) {
   Type source = op.getSource().getType(), result = op.getResult().getType();
   auto from = dyn_cast<VectorType>(source), to = dyn_cast<VectorType>(result);
   if (bool(from) != bool(to) || (from && from.getShape() != to.getShape())) // C1

@@ -51,9 +51,10 @@ def Kv_StoreOp : Kv_Op<"store", [MemoryEffects<[MemWrite]>]> {
 }
 
 def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
-  let summary = "write a tile of integers (in f32) to scratch as row operands of a dot record";
+  let summary = "write a tile to scratch as row operands of a dot record, rounded to integers";
   let description = [{
-    Column c of the tile is element `column + c` of the contraction. Elements of one lane of the record lie together, in the order in
+    Rounds to the nearest integer, halves to even; magnitudes stay below 2^22. Column c of the tile is element `column + c` of the
+    contraction. Elements of one lane of the record lie together, in the order in
     which the loader of the stream yields them.
 
     Rules:
@@ -138,11 +139,11 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let summary = "find the pages of a block of tokens";
   let description = [{
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
-    table past the last of them are not read. With `ahead`, another block of the sequence: every read of this block also prefetches the
-    same part of that one, so that memory is asked for at the pace at which it is used.
+    table past the last of them are not read. With `ahead`, another block of the sequence, maybe of another head: every read of this
+    block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used.
 
     Rules:
-    - C1: `ahead` is nothing, or a token and a count.
+    - C1: `ahead` is nothing, or a head, a token and a count.
   }];
   let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count,
                        Variadic<I64>:$ahead);
@@ -214,7 +215,7 @@ def Kv_SpreadOp : Kv_Op<"spread", [Pure]> {
     - C1: the result has the source's element type.
     - C2: a tile is of rank 1 and the result of rank 2, and `dim` is 0 or 1.
     - C3: the source is as long as the result's dimension `dim`.
-    - C4: where tiles have encodings, a source along rows is held by every lane and one along columns lies along the lanes of the result.
+    - C4: where tiles have encodings, rows of the source are one vector, its columns lie along the lanes of the result.
   }];
   let arguments = (ins AnyTypeOf<[Kv_Tile, F32, I32, I1]>:$source, I64Attr:$dim);
   let results = (outs Kv_Tile:$tile);
@@ -227,9 +228,10 @@ def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
   let description = [{
     Rules:
     - C1: the source is [rows, columns] and the result [rows].
+    - C2: `umax` is of i32, the greatest as unsigned numbers; the others are of f32.
   }];
-  let arguments = (ins Kv_ReductionAttr:$kind, Kv_F32Tile:$source);
-  let results = (outs Kv_F32Tile:$tile);
+  let arguments = (ins Kv_ReductionAttr:$kind, Kv_Tile:$source);
+  let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($tile)";
   let hasVerifier = 1;
 }

@@ -14,6 +14,7 @@ struct Variant {
   std::string append, attend, merge;
   int64_t splitTokens = 1;
   int64_t queryBlock = 1;
+  int64_t itemHeads = 1;
   int64_t scratchBytes = 0;
 };
 

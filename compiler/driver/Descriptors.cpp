@@ -51,7 +51,7 @@ public:
   Constant *row(const Variant &variant) {
     return ConstantStruct::getAnon({string(variant.target), i64(static_cast<int64_t>(variant.features)), function(variant.append),
                                     function(variant.attend), function(variant.merge), i64(variant.splitTokens),
-                                    i64(variant.queryBlock), i64(variant.scratchBytes)});
+                                    i64(variant.queryBlock), i64(variant.itemHeads), i64(variant.scratchBytes)});
   }
 
   Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, int64_t rows, Constant *table) {

@@ -86,6 +86,7 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     variant.merge = functions.merge;
     variant.splitTokens = functions.splitTokens;
     variant.queryBlock = functions.queryBlock;
+    variant.itemHeads = functions.itemHeads;
     variant.scratchBytes = functions.scratchBytes;
     compiled.variants.push_back(std::move(variant));
   }

@@ -105,6 +105,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
                                      {"merge", symbolJson(variant.merge)},
                                      {"split_tokens", variant.splitTokens},
                                      {"query_block", variant.queryBlock},
+                                     {"item_heads", variant.itemHeads},
                                      {"scratch_bytes", variant.scratchBytes}});
     manifest["kernels"].push_back(entry);
   }

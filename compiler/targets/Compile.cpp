@@ -133,6 +133,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
           if (auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule"); schedule && kind == "attend") {
             kernel.splitTokens = schedule.getSplit();
             kernel.queryBlock = schedule.getQueryBlock();
+            kernel.itemHeads = schedule.getHeads();
           }
         }
     result.push_back(kernel);

@@ -3,9 +3,9 @@
 #define KV_TARGETS_TARGET_H
 
 #include "compiler/transforms/Capabilities.h"
-#include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <functional>
 
@@ -35,7 +35,7 @@ std::string targetNames();
 struct KernelFunctions {
   std::string name; ///< of the level-0 function: "llama3_decode"
   std::string append, attend, merge;
-  int64_t splitTokens = 1, queryBlock = 1, scratchBytes = 0;
+  int64_t splitTokens = 1, queryBlock = 1, itemHeads = 1, scratchBytes = 0;
 };
 
 struct TargetObject {
@@ -47,9 +47,9 @@ struct TargetObject {
 llvm::ArrayRef<llvm::StringRef> phaseNames();
 
 struct LowerOptions {
-  std::string until;                                             ///< stop after this phase and print the IR to `dump`
+  std::string until; ///< stop after this phase and print the IR to `dump`
   llvm::raw_ostream *dump = nullptr;
-  bool assembly = false;                                         ///< emit assembly text in place of an object
+  bool assembly = false;                                        ///< emit assembly text in place of an object
   std::function<void(llvm::StringRef phase, double ms)> timing; ///< called after each phase
 };
 

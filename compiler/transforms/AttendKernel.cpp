@@ -21,19 +21,19 @@ struct Attend {
   const CacheType cache;
   const ScheduleAttr schedule;
   const int64_t rows, block, slice;
-  const int64_t maxRows; ///< rows of the largest item, whole row tiles
+  const int64_t maxRows; ///< rows of the largest item, whole row tiles for each head
 
-  Value seq, head, queryBegin, queryEnd, tokenBegin, tokenEnd;
-  Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of the item
+  Value seq, firstHead, numHeads, queryBegin, queryEnd, tokenBegin, tokenEnd;
+  Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of a head of the item
   Value table;                              ///< the sequence's row of the block table
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
-  Value homeQSum;                ///< sums of a row's operands over each group of keys, where codes are shifted or have zeros
+  Value homeQSum;                ///< group by group of keys, sums of a row's operands, where codes are shifted or have zeros
   Value homeQScale, homeQFloats; ///< integer records: the row's scale, and the row before it is rounded
 
   Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
         schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
-        maxRows((schedule.getQueryBlock() * spec.group() + rows - 1) / rows * rows) {}
+        maxRows(std::max(schedule.getQueryBlock(), schedule.getHeads()) * ((spec.group() + rows - 1) / rows * rows)) {}
 
   bool integerKeys() const { return isIntegerDot(schedule.getKeyDot()); }
   bool integerValues() const { return isIntegerDot(schedule.getValueDot()); }
@@ -47,16 +47,32 @@ struct Attend {
   int64_t keyGroups() const { return cache.getKey().isInteger() ? cache.getKeyDim() / cache.getKey().getGroup() : 1; }
   int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
 
+  /// A kv head of the item.
+  struct Head {
+    Value number, firstRow; ///< firstRow: of its rows, in the homes of the item
+  };
+  /// Head `index` of the item.
+  Head headAt(Value index) { return {b.add(firstHead, index), b.mul(b.mul(index, rowTiles), rows)}; }
+  void eachHead(function_ref<void(const Head &)> body) {
+    b.loop(zero(), numHeads, 1, [&](Value index) { body(headAt(index)); });
+  }
+
   void readArguments();
   void appendOwnTokens(StringRef symbol);
-  void prepareRows();
+  void prepareRows(const Head &head);
   void roundRow(Value row);
   void sumRow(Value row, Value home);
+  Value sumOfRow(Value row, Value group) { return b.add(b.mul(group, maxRows), row); }
   void loopOverBlocks();
   struct Span {
     Value token, count; ///< consecutive tokens of the sequence, inside one block
   };
-  void attendBlock(Span here, Span ahead);
+  /// Where the work `prefetch` steps after head `index` of block number `at` is: a block and a head of the item.
+  struct Place {
+    Value block, index;
+  };
+  Place placeAhead(Value at, Value index);
+  void attendBlock(Span here, const Head &head, Span ahead, Value headAhead);
   SmallVector<Value> scores(Value blockValue, Value row);
   /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
@@ -68,12 +84,12 @@ struct Attend {
   };
   Operands packProbabilities(ArrayRef<Value> p);
   void accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks);
-  void writeResults();
+  void writeResults(const Head &head);
 
   /// Query, of the sequence's step, of a row of the item; rows past the end repeat the last.
   Value queryOfRow(Value row) { return b.add(queryBegin, b.div(b.min(row, b.sub(numRows, b.i64(1))), spec.group())); }
-  Value headOfRow(Value row) {
-    return b.add(b.mul(head, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
+  Value headOfRow(const Head &head, Value row) {
+    return b.add(b.mul(head.number, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
   }
   Value zero() { return b.i64(0); }
   RankedTensorType scoreTile() { return b.tileF32({rows, slice}); }
@@ -81,7 +97,8 @@ struct Attend {
 
 void Attend::readArguments() {
   seq = b.itemI64(offsetof(kv_item, seq));
-  head = b.itemI64(offsetof(kv_item, head));
+  firstHead = b.itemI64(offsetof(kv_item, head));
+  numHeads = b.itemI64(offsetof(kv_item, num_heads));
   queryBegin = b.itemI64(offsetof(kv_item, query_begin));
   queryEnd = b.itemI64(offsetof(kv_item, query_end));
   tokenBegin = b.itemI64(offsetof(kv_item, token_begin));
@@ -101,7 +118,7 @@ void Attend::readArguments() {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
   }
   if (cache.getKey().isAsym() || keyShift())
-    homeQSum = b.scratch("qsum", maxRows, keyGroups(), b.getF32Type());
+    homeQSum = b.scratch("qsum", keyGroups() * maxRows, 1, b.getF32Type());
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
@@ -109,7 +126,7 @@ void Attend::readArguments() {
                           : b.scratch("p", rows, block, b.getF32Type());
 }
 
-/// Calls the append kernel on the part of the item's tokens that are new in this step.
+/// Calls the append kernel for every head on the part of the item's tokens that are new in this step.
 void Attend::appendOwnTokens(StringRef symbol) {
   Value firstNew = b.sub(length, queries);
   Value begin = b.max(zero(), b.sub(tokenBegin, firstNew)), end = b.min(queries, b.sub(tokenEnd, firstNew));
@@ -119,24 +136,28 @@ void Attend::appendOwnTokens(StringRef symbol) {
   b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
     Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
     b.store(seq, b.at(copy, offsetof(kv_item, seq)));
-    b.store(head, b.at(copy, offsetof(kv_item, head)));
+    b.store(b.i64(1), b.at(copy, offsetof(kv_item, num_heads)));
     b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));
     b.store(end, b.at(copy, offsetof(kv_item, query_end)));
     b.store(b.itemPtr(offsetof(kv_item, scratch)), b.at(copy, offsetof(kv_item, scratch)));
-    func::CallOp::create(b, b.loc, symbol, TypeRange{}, ValueRange{b.step, copy});
+    eachHead([&](const Head &head) {
+      b.store(head.number, b.at(copy, offsetof(kv_item, head)));
+      func::CallOp::create(b, b.loc, symbol, TypeRange{}, ValueRange{b.step, copy});
+    });
   });
 }
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
-void Attend::prepareRows() {
+void Attend::prepareRows(const Head &head) {
   Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
   // Without a score of its own, s in units of log2 is one multiplication away from q . k.
   double scale = spec.score->empty() ? spec.scale * log2e : spec.scale;
-  int64_t chunk = rowChunk(cache.getKeyDim()), valueChunk = rowChunk(cache.getValueDim());
-  b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value row) {
-    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(row)), tokenStride), b.mul(headOfRow(row), headStride));
+  int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
+  b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value ofHead) {
+    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
+    Value row = b.add(head.firstRow, ofHead);
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
       Value scaled = b.mulf(loaded, b.spreadLike(b.f32(scale), loaded));
@@ -151,15 +172,14 @@ void Attend::prepareRows() {
       sumRow(row, integerKeys() ? homeQFloats : homeQ);
     b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
     b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
-    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
-      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
-    });
+    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk,
+           [&](Value channel) { b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel); });
   });
 }
 
 /// Rounds a row of queries to the integers of the key record, with one scale for the row; a row that is not finite has scale NaN.
 void Attend::roundRow(Value row) {
-  int64_t dim = cache.getKeyDim(), chunk = rowChunk(dim);
+  int64_t dim = cache.getKeyDim(), chunk = b.rowChunk(dim);
   double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
   RankedTensorType tile = b.tileF32({1, chunk});
   SmallVector<Value> init = {b.spread(b.f32(0), 0, tile), b.spread(b.f32(0), 0, tile)};
@@ -184,70 +204,83 @@ void Attend::roundRow(Value row) {
 
 /// Sums of a row's operands over each group of keys.
 void Attend::sumRow(Value row, Value home) {
-  int64_t width = cache.getKey().getGroup(), chunk = rowChunk(width);
+  int64_t width = cache.getKey().getGroup(), chunk = b.rowChunk(width);
   b.loop(zero(), b.i64(keyGroups()), 1, [&](Value group) {
     Value first = b.mul(group, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
     Value sum = b.loop(first, b.add(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
       return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
     })[0];
-    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, row, group);
+    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, sumOfRow(row, group), zero());
   });
 }
 
-/// Blocks never cross a page unless they hold whole pages.
+Attend::Place Attend::placeAhead(Value at, Value index) {
+  Value steps = b.add(index, schedule.getPrefetch());
+  Value blocks = arith::DivUIOp::create(b, b.loc, steps, numHeads);
+  return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
+}
+
+/// For each block, each head. Blocks never cross a page unless they hold whole pages.
 void Attend::loopOverBlocks() {
   int64_t page = cache.getLayout().getSlots();
   Value end = tokenEnd;
   if (spec.causal) // what the item's last query sees
     end = b.min(end, b.add(b.sub(length, queries), queryEnd));
+  Value first, last;
+  llvm::unique_function<Span(Value)> blockAt;
   if (fitBlocks(cache, block) != BlockFit::cut) {
-    auto blockAt = [&](Value token) { return Span{token, b.min(b.i64(block), b.sub(end, token))}; };
-    b.loop(tokenBegin, end, block, [&](Value token) {
-      Value ahead = b.add(token, block * schedule.getPrefetch());
-      Value inside = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, ahead, end);
-      attendBlock(blockAt(token), blockAt(arith::SelectOp::create(b, b.loc, inside, ahead, token)));
-    });
-    return;
+    first = zero();
+    last = b.div(b.add(b.max(b.sub(end, tokenBegin), zero()), block - 1), block);
+    blockAt = [&](Value at) {
+      Value token = b.add(tokenBegin, b.mul(at, block));
+      return Span{token, b.min(b.i64(block), b.sub(end, token))};
+    };
+  } else { // tokenBegin is the first token of a page
+    int64_t blocksPerPage = (page + block - 1) / block;
+    first = b.mul(b.div(tokenBegin, page), blocksPerPage);
+    last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
+    blockAt = [&, blocksPerPage](Value at) {
+      Value slot = b.mul(b.rem(at, blocksPerPage), block);
+      Value token = b.add(b.mul(b.div(at, blocksPerPage), page), slot);
+      return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
+    };
   }
-  int64_t blocksPerPage = (page + block - 1) / block;
-  // tokenBegin is the first token of a page.
-  Value first = b.mul(b.div(tokenBegin, page), blocksPerPage);
-  Value last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
-  auto blockAt = [&](Value index) {
-    Value slot = b.mul(b.rem(index, blocksPerPage), block);
-    Value token = b.add(b.mul(b.div(index, blocksPerPage), page), slot);
-    return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
-  };
   auto some = [&](Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()).getResult(); };
-  b.loop(first, last, 1, [&](Value index) {
-    Span here = blockAt(index), ahead = blockAt(b.add(index, schedule.getPrefetch()));
+  b.loop(first, last, 1, [&](Value at) {
+    Span here = blockAt(at);
     b.ifThen(some(here), [&] {
-      Value inside = some(ahead);
-      attendBlock(here, {arith::SelectOp::create(b, b.loc, inside, ahead.token, here.token),
-                         arith::SelectOp::create(b, b.loc, inside, ahead.count, here.count)});
+      b.loop(zero(), numHeads, 1, [&](Value index) {
+        Place next = placeAhead(at, index);
+        Span ahead = blockAt(next.block);
+        Value inside = some(ahead);
+        auto choose = [&](Value there, Value otherwise) { return arith::SelectOp::create(b, b.loc, inside, there, otherwise); };
+        Head head = headAt(index);
+        attendBlock(here, head, {choose(ahead.token, here.token), choose(ahead.count, here.count)},
+                    choose(b.add(firstHead, next.index), head.number));
+      });
     });
   });
 }
 
-/// `here` holds at least one token; reading it prefetches `ahead`.
-void Attend::attendBlock(Span here, Span ahead) {
+/// `here` holds at least one token; reading it prefetches `ahead` of another head.
+void Attend::attendBlock(Span here, const Head &head, Span ahead, Value headAhead) {
   Value firstToken = here.token, count = here.count;
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
   SmallVector<Value> next;
   if (schedule.getPrefetch())
-    next = {ahead.token, ahead.count};
-  Value blockValue =
-      AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head, firstToken, count, next);
+    next = {headAhead, ahead.token, ahead.count};
+  Value blockValue = AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number,
+                                       firstToken, count, next);
   int64_t slices = block / slice;
   b.loop(zero(), rowTiles, 1, [&](Value rowTile) {
-    Value row = b.mul(rowTile, rows);
+    Value firstOfHead = b.mul(rowTile, rows), row = b.add(head.firstRow, firstOfHead);
     SmallVector<Value> positions, heads, limits;
     for (int64_t r = 0; r < rows; ++r) {
-      Value thisRow = b.add(row, r);
+      Value thisRow = b.add(firstOfHead, r);
       Value position = b.add(b.sub(length, queries), queryOfRow(thisRow));
       positions.push_back(b.toI32(position));
       if (!spec.score->empty())
-        heads.push_back(b.toI32(headOfRow(thisRow)));
+        heads.push_back(b.toI32(headOfRow(head, thisRow)));
       Value limit = spec.causal ? b.min(count, b.sub(b.add(position, 1), firstToken)) : count;
       limits.push_back(b.toI32(limit));
     }
@@ -263,15 +296,15 @@ void Attend::attendBlock(Span here, Span ahead) {
           Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
           SmallVector<Value> values;
           for (int64_t r = 0; r < rows; ++r)
-            values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(b.add(row, r)), 4))));
+            values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(head, b.add(firstOfHead, r)), 4))));
           return RowsOp::create(b, b.loc, b.tileF32({rows}), values).getResult();
         });
         s[i] = b.mulf(s[i], b.spreadLike(b.f32(log2e), s[i]));
       }
       RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
       Value index = IndexOp::create(b, b.loc, b.tile({slice}, b.getI32Type()), b.i32(i * slice));
-      masks.push_back(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers),
-                                            b.spread(limit, 0, integers)));
+      masks.push_back(
+          arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
       Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), s[i]);
       s[i] = arith::SelectOp::create(b, b.loc, masks[i], s[i], nothing);
     }
@@ -302,7 +335,7 @@ void Attend::attendBlock(Span here, Span ahead) {
 SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   CodecAttr codec = cache.getKey();
   RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
-  auto rowSum = [&](Value group) { return b.fetch(homeQSum, row, group, {rows}); };
+  auto rowSum = [&](Value group) { return b.fetch(homeQSum, sumOfRow(row, group), zero(), {rows}); };
   auto product = [&](Value x, Value zBegin, Value zEnd, Value group) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreTile());
     if (integerKeys()) {
@@ -337,18 +370,17 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
     else if (keyGroups() == 1)
       result.push_back(decoded(x, zero()));
     else
-      result.push_back(b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
-                              [&](Value group, ValueRange sum) -> SmallVector<Value> {
-                                return {b.addf(sum[0], decoded(x, group))};
-                              })[0]);
+      result.push_back(
+          b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
+                 [&](Value group, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, group))}; })[0]);
     if (integerKeys())
       result.back() = b.mulf(result.back(), b.spread(b.fetch(homeQScale, row, zero(), {rows}), 0, scoreTile()));
   }
   return result;
 }
 
-/// Writes probabilities as row operands of the value record. Integer ones are relative to the row's greatest: result.scale is what one
-/// unit of the product is worth, result.start where its sum starts (what the shift of the codes adds).
+/// Writes probabilities as row operands of the value record. Integer ones are relative to the row's greatest: result.scale is what
+/// one unit of the product is worth, result.start where its sum starts (what the shift of the codes adds).
 Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
   if (!integerValues()) {
     for (auto [i, tile] : llvm::enumerate(p))
@@ -358,23 +390,22 @@ Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
   Dot dot = schedule.getValueDot();
   IntegerForm form = integerForm(cache.getValue(), dot);
   double levels = double(rowLevels(dot, block));
-  Value greatest = p[0], total = p[0];
-  for (Value tile : p.drop_front()) {
-    greatest = b.maxf(tile, greatest);
-    total = b.addf(total, tile);
-  }
   RankedTensorType perRow = b.tileF32({rows});
   auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
-  greatest = ReduceOp::create(b, b.loc, perRow, Reduction::max, greatest);
-  // The greatest of NaN and a number is the number: a sum keeps NaN.
-  Value check = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, total), splat(0));
+  // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
+  Value bits = b.bitsOf(p[0]);
+  for (Value tile : p.drop_front())
+    bits = arith::MaxUIOp::create(b, b.loc, b.bitsOf(tile), bits);
+  bits = ReduceOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), Reduction::umax, bits);
+  Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
   Operands result;
-  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), check);
+  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile()), sum;
   for (auto [i, tile] : llvm::enumerate(p)) {
-    Value rounded = b.round(b.mulf(tile, inverse));
-    PackOp::create(b, b.loc, rounded, homeP, zero(), b.i64(i * slice), Stream::value, dot, cache);
-    sum = sum ? b.addf(sum, rounded) : rounded;
+    Value scaled = b.mulf(tile, inverse);
+    PackOp::create(b, b.loc, scaled, homeP, zero(), b.i64(i * slice), Stream::value, dot, cache);
+    if (form.shift)
+      sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
   }
   if (form.shift) {
     Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
@@ -440,33 +471,39 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
 }
 
 /// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).
-void Attend::writeResults() {
+void Attend::writeResults(const Head &head) {
   Value partial = b.itemPtr(offsetof(kv_item, partial));
   Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
   Value whole = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::eq, partial, null);
   Value starts = b.stepPtr(offsetof(kv_step, query_start_loc)), firstQuery = b.entry(starts, seq);
   auto scalar = [&](Value home, Value row) {
-    Value tile = b.fetch(home, row, zero(), {1});
+    Value tile = b.fetch(home, b.add(head.firstRow, row), zero(), {1});
     return RowOp::create(b, b.loc, b.getF32Type(), tile).getResult();
   };
   b.ifElse(
       whole,
       [&] {
         b.loop(zero(), numRows, 1, [&](Value row) {
-          auto accumulator = [&](Value channel, int64_t chunk) { return b.fetch(homeAcc, row, channel, {1, chunk}); };
-          writeRow(b, spec, b.add(firstQuery, queryOfRow(row)), headOfRow(row),
+          auto accumulator = [&](Value channel, int64_t chunk) {
+            return b.fetch(homeAcc, b.add(head.firstRow, row), channel, {1, chunk});
+          };
+          writeRow(b, spec, b.add(firstQuery, queryOfRow(row)), headOfRow(head, row),
                    {scalar(homeMax, row), scalar(homeSum, row), accumulator});
         });
       },
       [&] {
-        int64_t chunk = rowChunk(cache.getValueDim());
+        int64_t chunk = b.rowChunk(cache.getValueDim());
+        // Partial results of a head lie split after split.
+        Value floats = b.mul(numRows, cache.getValueDim() + 2), splits = b.itemI64(offsetof(kv_item, num_partials));
+        Value before = arith::MulIOp::create(b, b.loc, b.sub(head.number, firstHead), b.KernelBuilder::mul(splits, floats));
+        Value own = b.at(partial, b.mul(before, 4));
         b.loop(zero(), numRows, 1, [&](Value row) {
-          b.store(scalar(homeMax, row), b.at(partial, b.mul(row, 4)));
-          b.store(scalar(homeSum, row), b.at(partial, b.mul(b.add(numRows, row), 4)));
+          b.store(scalar(homeMax, row), b.at(own, b.mul(row, 4)));
+          b.store(scalar(homeSum, row), b.at(own, b.mul(b.add(numRows, row), 4)));
           Value element = b.add(b.mul(numRows, 2), b.mul(row, cache.getValueDim()));
           b.loop(zero(), b.i64(cache.getValueDim()), chunk, [&](Value channel) {
-            Value tile = b.fetch(homeAcc, row, channel, {1, chunk});
-            SaveOp::create(b, b.loc, tile, partial, b.add(element, channel), b.getF32Type());
+            Value tile = b.fetch(homeAcc, b.add(head.firstRow, row), channel, {1, chunk});
+            SaveOp::create(b, b.loc, tile, own, b.add(element, channel), b.getF32Type());
           });
         });
       });
@@ -474,15 +511,14 @@ void Attend::writeResults() {
 
 } // namespace
 
-
 void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
   Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
   Value o = b.stepPtr(offsetof(kv_step, o));
-  Value element = b.add(b.mul(token, b.stepI64(offsetof(kv_step, o_token_stride))),
-                        b.mul(head, b.stepI64(offsetof(kv_step, o_head_stride))));
-  int64_t dim = spec.cache.getValueDim(), chunk = rowChunk(dim);
+  Value element =
+      b.add(b.mul(token, b.stepI64(offsetof(kv_step, o_token_stride))), b.mul(head, b.stepI64(offsetof(kv_step, o_head_stride))));
+  int64_t dim = spec.cache.getValueDim(), chunk = b.rowChunk(dim);
   b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
     SaveOp::create(b, b.loc, b.mulf(tile, b.spreadLike(inverse, tile)), o, b.add(element, channel), spec.outputType);
@@ -493,7 +529,8 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.ifThen(wanted, [&] {
     Value log = b.addf(row.maximum, math::Log2Op::create(b, b.loc, row.sum));
-    Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), b.mulf(log, b.f32(ln2)));
+    Value value =
+        arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), b.mulf(log, b.f32(ln2)));
     b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
   });
 }
@@ -503,9 +540,9 @@ void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spe
   attend.readArguments();
   if (!append.empty())
     attend.appendOwnTokens(append);
-  attend.prepareRows();
+  attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
   attend.loopOverBlocks();
-  attend.writeResults();
+  attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });
 }
 
 } // namespace kv

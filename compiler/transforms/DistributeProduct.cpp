@@ -1,5 +1,5 @@
-// kv.product on vectors: a loop over the contraction that loads codes, decodes them to operands of the dot record and multiplies them
-// by broadcast row operands.
+// kv.product on vectors: a loop over the contraction that loads codes, decodes them to operands of the dot record and multiplies
+// them by broadcast row operands.
 //
 //   for z in steps of pack * unroll:
 //     raw[u]  = lanes of x, pack elements of z each            (LoadRecord)
@@ -48,10 +48,10 @@ private:
 
   /// Where a vector of lanes is: its page and the coordinates of its first lane.
   struct Lanes {
-    Value page, x;                ///< x: slot for keys, channel for values
+    Value head, page, x;          ///< x: slot for keys, channel for values
     SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
   };
-  Lanes place(Value page, Value x);
+  Lanes place(const TokenPages &where, Value page, Value x);
   bool startsLine(int64_t k, int64_t u) const;
   Value address(const Lanes &at, int64_t lane, Value z);
   Value zOffset(Value z);
@@ -84,8 +84,8 @@ Value Product::zOffset(Value z) {
   return b.div(b.mul(b.div(z, load.pack), bits), 8);
 }
 
-Product::Lanes Product::place(Value page, Value x) {
-  Lanes at{page, x, {}};
+Product::Lanes Product::place(const TokenPages &where, Value page, Value x) {
+  Lanes at{where.head, page, x, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
   if (isKey && block.ragged && load.kind <= LoadRecord::halves) // padding of the slots is the region's own
     at.x = b.min(x, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
@@ -95,7 +95,7 @@ Product::Lanes Product::place(Value page, Value x) {
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
   for (int64_t lane = 0; lane < count; ++lane) {
     Value own = count == 1 ? at.x : laneX(at, lane);
-    Value index = isKey ? b.element(region, block.head, own, zero) : b.element(region, block.head, zero, own);
+    Value index = isKey ? b.element(region, at.head, own, zero) : b.element(region, at.head, zero, own);
     at.addresses.push_back(b.elementAddress(region, page, index));
   }
   return at;
@@ -105,7 +105,7 @@ Value Product::address(const Lanes &at, int64_t lane, Value z) {
   if (!at.addresses.empty())
     return b.at(at.addresses[lane], zOffset(z));
   Value x = load.kind <= LoadRecord::halves ? at.x : laneX(at, lane);
-  Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+  Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
   return b.elementAddress(region, at.page, index);
 }
 
@@ -133,7 +133,7 @@ Value Product::loadRaw(const Lanes &at, Value z) {
         continue;
       }
       Value x = laneX(at, lane);
-      Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+      Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
       Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
       Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
       elements.push_back(b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15));
@@ -149,7 +149,8 @@ Value Product::loadRaw(const Lanes &at, Value z) {
   return flip ? b.xorBits(raw, flip) : raw;
 }
 
-/// Lanes of the record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of its place.
+/// Lanes of the record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of its
+/// place.
 Value Product::integerOperand(Value raw, int64_t step) {
   int64_t bits = region.bits, width = 32 / dotDepth(op.getDot());
   if (bits == width)
@@ -165,7 +166,8 @@ Value Product::integerOperand(Value raw, int64_t step) {
 /// Element `element` of every lane as f32: a value, or a code as a number.
 Value Product::decode(Value raw, int64_t element) {
   VectorType f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
-  int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element], bits = region.bits;
+  int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element],
+          bits = region.bits;
   auto widen = [&](bool isSigned) -> Value {
     if (width == 32)
       return raw;
@@ -296,23 +298,24 @@ SmallVector<Value> Product::run() {
       SmallVector<Lanes> placed;
       for (int64_t u = 0; u < vectors; ++u) {
         int64_t token = first.getSExtValue() + u * lanes;
-        placed.push_back(place(where.pages[token / block.tokensPerPage()], b.add(where.firstSlot, token % block.tokensPerPage())));
+        placed.push_back(
+            place(where, where.pages[token / block.tokensPerPage()], b.add(where.firstSlot, token % block.tokensPerPage())));
       }
       return placed;
     };
     range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
     return acc;
   }
-  auto columns = [&](Value page) {
+  auto columns = [&](const TokenPages &where, Value page) {
     SmallVector<Lanes> placed;
     for (int64_t u = 0; u < vectors; ++u)
-      placed.push_back(place(page, b.add(d.scalar(op.getX()), u * lanes)));
+      placed.push_back(place(where, page, b.add(d.scalar(op.getX()), u * lanes)));
     return placed;
   };
   if (!block.list) {
-    Source source{columns(block.pages[0]), {}, block.firstSlot, {}};
+    Source source{columns(block, block.pages[0]), {}, block.firstSlot, {}};
     if (prefetches) {
-      source.ahead = columns(block.ahead->pages[0]);
+      source.ahead = columns(*block.ahead, block.ahead->pages[0]);
       source.aheadShift = block.ahead->firstSlot;
     }
     range(acc, source, zBegin, zEnd, Value());
@@ -322,9 +325,9 @@ SmallVector<Value> Product::run() {
   return b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);
     Value index = b.div(first, inPage / 8);
-    Source source{columns(b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
+    Source source{columns(block, b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
     if (prefetches)
-      source.ahead = columns(b.load(b.ptr(), b.at(block.ahead->list, index)));
+      source.ahead = columns(*block.ahead, b.load(b.ptr(), b.at(block.ahead->list, index)));
     range(sums, source, b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), first);
     return sums;
   });

@@ -1,5 +1,6 @@
 // Tiles -> vectors and scalars: the only 1:N conversion. A tile of R rows and X elements over teams of L lanes becomes R * X / L
-// vectors; a tile that every lane holds becomes scalars. Homes become addresses in the item's scratch, blocks become page addresses.
+// vectors; a tile that every lane holds becomes scalars. Homes become addresses in the item's scratch, blocks become page
+// addresses.
 //
 //   %s = arith.mulf %a, %b : tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
 //   ->  four arith.mulf : vector<16xf32>
@@ -56,14 +57,16 @@ void Distributor::distribute(Block &block) {
 void Distributor::distribute(Operation &op) {
   b.loc = op.getLoc();
   llvm::TypeSwitch<Operation *>(&op)
-      .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp, AcquireOp,
-            ReadOp, ParameterAddressOp, ScatterOp>([&](auto concrete) { convert(concrete); })
+      .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp,
+            AcquireOp, ReadOp, ParameterAddressOp, ScatterOp>([&](auto concrete) { convert(concrete); })
       .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
       .Case([&](RowsOp rows) {
-        SmallVector<Value> parts;
+        SmallVector<Value> values;
         for (Value value : rows.getValues())
-          parts.push_back(scalar(value));
-        tiles[rows.getTile()] = parts;
+          values.push_back(scalar(value));
+        if (auto vector = dyn_cast<VectorType>(partType(cast<RankedTensorType>(rows.getTile().getType()))))
+          values = {vector::FromElementsOp::create(b, b.loc, vector, values)};
+        tiles[rows.getTile()] = values;
       })
       .Case([&](RowOp row) { scalars.map(row.getValue(), tile(row.getSource())[0]); })
       .Default([&](Operation *other) {
@@ -159,27 +162,45 @@ void Distributor::convert(ScratchOp op) {
   scalars.map(op.getHome(), allocate(type.getNumElements() * VectorBuilder::elementBytes(type.getElementType())));
 }
 
+/// Rows lie apart in a home of several columns; a tile of rows takes one of each.
+static bool isStrided(RankedTensorType tile, Value home) {
+  return tile.getRank() == 1 && tile.getDimSize(0) > 1 && cast<MemRefType>(home.getType()).getDimSize(1) > 1;
+}
+
 void Distributor::convert(FetchOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   Type part = partType(type);
-  int64_t lanes = isa<VectorType>(part) ? encoding(type).getLanes() : 1;
-  int64_t columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  Value row = scalar(op.getRow()), column = scalar(op.getColumn());
   SmallVector<Value> parts;
-  for (int64_t r = 0; r < type.getDimSize(0); ++r)
-    for (int64_t c = 0; c < columns; c += lanes)
-      parts.push_back(b.loadVector(part, homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), b.add(scalar(op.getColumn()), c))));
+  if (isStrided(type, op.getHome())) {
+    for (int64_t r = 0; r < type.getDimSize(0); ++r)
+      parts.push_back(b.load(type.getElementType(), homeAddress(op.getHome(), b.add(row, r), column)));
+    parts = {vector::FromElementsOp::create(b, b.loc, cast<VectorType>(part), parts)};
+  } else if (type.getRank() == 1) {
+    parts.push_back(b.loadVector(part, homeAddress(op.getHome(), row, column)));
+  } else {
+    for (int64_t r = 0; r < type.getDimSize(0); ++r)
+      for (int64_t c = 0; c < type.getDimSize(1); c += encoding(type).getLanes())
+        parts.push_back(b.loadVector(part, homeAddress(op.getHome(), b.add(row, r), b.add(column, c))));
+  }
   tiles[op.getTile()] = parts;
 }
 
 void Distributor::convert(StoreOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = type.getRank() == 2 ? encoding(type).getLanes() : 1;
-  int64_t columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  Value row = scalar(op.getRow()), column = scalar(op.getColumn());
   ArrayRef<Value> parts = tile(op.getTile());
-  for (int64_t r = 0; r < type.getDimSize(0); ++r)
-    for (int64_t c = 0; c < columns; c += lanes)
-      b.storeVector(parts[(r * columns + c) / lanes],
-                    homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), b.add(scalar(op.getColumn()), c)));
+  if (isStrided(type, op.getHome())) {
+    for (int64_t r = 0; r < type.getDimSize(0); ++r)
+      b.store(vector::ExtractOp::create(b, b.loc, parts[0], r), homeAddress(op.getHome(), b.add(row, r), column));
+  } else if (type.getRank() == 1) {
+    b.storeVector(parts[0], homeAddress(op.getHome(), row, column));
+  } else {
+    int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1);
+    for (int64_t r = 0; r < type.getDimSize(0); ++r)
+      for (int64_t c = 0; c < columns; c += lanes)
+        b.storeVector(parts[(r * columns + c) / lanes], homeAddress(op.getHome(), b.add(row, r), b.add(column, c)));
+  }
 }
 
 /// Elements in the order in which a load's steps consume them, `depth` to a word.
@@ -200,8 +221,9 @@ void Distributor::convert(PackOp op) {
   ArrayRef<Value> parts = tile(op.getTile());
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < columns; c += lanes) {
-      Value value = arith::FPToSIOp::create(b, b.loc, integers, parts[(r * columns + c) / lanes]);
-      value = arith::TruncIOp::create(b, b.loc, narrow, value);
+      // 1.5 * 2^23 leaves the nearest integer in the low bits.
+      Value magic = b.broadcast(b.f32(12582912.0), lanes), shifted = b.addf(parts[(r * columns + c) / lanes], magic);
+      Value value = arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
       if (!llvm::is_sorted(order))
         value = vector::ShuffleOp::create(b, b.loc, value, value, order);
       Value word = b.add(b.div(scalar(op.getColumn()), depth), c / depth);
@@ -257,8 +279,7 @@ void Distributor::convert(EncodeOp op) {
     else if (op.getElement() == Element::bf16)
       parts.push_back(b.bfloatBits(part));
     else
-      parts.push_back(
-          arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), part)));
+      parts.push_back(arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), part)));
   }
   tiles[op.getTile()] = parts;
 }
@@ -292,7 +313,7 @@ void Distributor::convert(SpreadOp op) {
   } else {
     int64_t columns = type.getDimSize(1) / lanes;
     for (int64_t r = 0; r < type.getDimSize(0); ++r) {
-      Value row = op.getDim() == 0 ? fill(tile(op.getSource())[r]) : Value();
+      Value row = op.getDim() == 0 ? b.laneEverywhere(tile(op.getSource())[0], r, lanes) : Value();
       for (int64_t c = 0; c < columns; ++c)
         parts.push_back(row ? row : tile(op.getSource())[c]);
     }
@@ -300,16 +321,19 @@ void Distributor::convert(SpreadOp op) {
   tiles[op.getTile()] = parts;
 }
 
-/// Along registers first, then across lanes by halves: the same order for every length.
+/// Along registers first; then across lanes, where pairs of rows share a vector until one vector holds them all: half the work of
+/// reducing row by row. The order is the same for every length.
 void Distributor::convert(ReduceOp op) {
   auto source = cast<RankedTensorType>(op.getSource().getType());
-  int64_t lanes = encoding(source).getLanes(), columns = source.getDimSize(1) / lanes;
+  int64_t lanes = encoding(source).getLanes(), columns = source.getDimSize(1) / lanes, rows = source.getDimSize(0);
   auto combine = [&](Value x, Value y) -> Value {
     switch (op.getKind()) {
     case Reduction::add:
       return b.addf(x, y);
     case Reduction::max:
       return b.maxf(x, y);
+    case Reduction::umax:
+      return arith::MaxUIOp::create(b, b.loc, x, y);
     case Reduction::min: {
       Value less = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OLT, x, y);
       return arith::SelectOp::create(b, b.loc, less, x, y);
@@ -317,21 +341,49 @@ void Distributor::convert(ReduceOp op) {
     }
     llvm_unreachable("all reductions are handled");
   };
-  SmallVector<Value> parts;
-  for (int64_t r = 0; r < source.getDimSize(0); ++r) {
-    Value total = tile(op.getSource())[r * columns];
+  SmallVector<Value> totals;
+  for (int64_t r = 0; r < rows; ++r) {
+    totals.push_back(tile(op.getSource())[r * columns]);
     for (int64_t c = 1; c < columns; ++c)
-      total = combine(total, tile(op.getSource())[r * columns + c]);
-    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
-      SmallVector<int64_t> low, high;
-      for (int64_t lane = 0; lane < half; ++lane) {
-        low.push_back(lane);
-        high.push_back(lane + half);
-      }
-      total = combine(vector::ShuffleOp::create(b, b.loc, total, total, low), vector::ShuffleOp::create(b, b.loc, total, total, high));
-    }
-    parts.push_back(vector::ExtractOp::create(b, b.loc, total, ArrayRef<int64_t>{0}));
+      totals.back() = combine(totals.back(), tile(op.getSource())[r * columns + c]);
   }
+  // Every vector holds several rows, `width` lanes of each.
+  int64_t width = lanes;
+  for (; totals.size() > 1 && width > 1; width /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t from : {int64_t(0), lanes})
+      for (int64_t row = 0; row < lanes; row += width)
+        for (int64_t lane = 0; lane < width / 2; ++lane) {
+          low.push_back(from + row + lane);
+          high.push_back(from + row + lane + width / 2);
+        }
+    SmallVector<Value> joined;
+    for (size_t i = 0; i < totals.size(); i += 2) {
+      Value x = totals[i], y = totals[std::min(i + 1, totals.size() - 1)];
+      joined.push_back(combine(vector::ShuffleOp::create(b, b.loc, x, y, low), vector::ShuffleOp::create(b, b.loc, x, y, high)));
+    }
+    totals = joined;
+  }
+  for (int64_t half = width / 2; half >= 1; half /= 2) {
+    SmallVector<int64_t> other;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      other.push_back(lane ^ half);
+    for (Value &total : totals)
+      total = combine(total, vector::ShuffleOp::create(b, b.loc, total, total, other));
+  }
+  // Row r is lane r * width of them, laid end to end.
+  SmallVector<int64_t> first;
+  for (int64_t r = 0; r < rows; ++r)
+    first.push_back(r * width);
+  if (rows > 1 && totals.size() <= 2) {
+    tiles[op.getTile()] = {vector::ShuffleOp::create(b, b.loc, totals.front(), totals.back(), first)};
+    return;
+  }
+  SmallVector<Value> parts;
+  for (int64_t lane : first)
+    parts.push_back(vector::ExtractOp::create(b, b.loc, totals[lane / lanes], ArrayRef<int64_t>{lane % lanes}));
+  if (auto vector = dyn_cast<VectorType>(partType(cast<RankedTensorType>(op.getTile().getType()))))
+    parts = {vector::FromElementsOp::create(b, b.loc, vector, parts)};
   tiles[op.getTile()] = parts;
 }
 
@@ -342,19 +394,20 @@ void Distributor::convert(AcquireOp op) {
   PageMap map = mapPage(type.getCache());
   int64_t slots = map.slots, tokens = type.getTokens();
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
-  BlockPages block{findPages(op, op.getToken(), op.getCount(), several), map, tokens, scalar(op.getHead()),
+  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several), map, tokens,
                    /*ragged=*/!several && slots % tokens != 0, std::nullopt};
-  if (!op.getAhead().empty())
-    block.ahead = findPages(op, op.getAhead()[0], op.getAhead()[1], several);
+  if (OperandRange ahead = op.getAhead(); !ahead.empty())
+    block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several);
   blocks.insert({op.getBlock(), block});
 }
 
-TokenPages Distributor::findPages(AcquireOp op, Value token, Value count, bool several) {
+TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several) {
   int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
   int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
   Value first = b.div(scalar(token), slots);
   Value last = b.div(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)), slots);
   TokenPages found;
+  found.head = scalar(head);
   found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), b.mul(first, slots));
   for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
     Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
@@ -390,7 +443,7 @@ void Distributor::convert(ReadOp op) {
       Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
       if (block.ragged) // stay inside the region: what lies past the end is masked
         slot = b.min(slot, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
-      return b.elementAddress(region, where.pages[page], b.element(region, block.head, slot, scalar(op.getGroup())));
+      return b.elementAddress(region, where.pages[page], b.element(region, where.head, slot, scalar(op.getGroup())));
     };
     Value address = locate(block);
     if (block.ahead && token % (512 / region.bits) == 0)
@@ -398,8 +451,8 @@ void Distributor::convert(ReadOp op) {
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
     else
-      parts.push_back(FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()),
-                                         b.loadVector(b.vec(lanes, b.getI16Type()), address)));
+      parts.push_back(
+          FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()), b.loadVector(b.vec(lanes, b.getI16Type()), address)));
   }
   tiles[op.getTile()] = parts;
 }
@@ -449,8 +502,8 @@ void Distributor::convert(ScatterOp op) {
     Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
     Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
     Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
-    Value byte = arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole),
-                                      arith::ShLIOp::create(b, b.loc, low, shift));
+    Value byte =
+        arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
     b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
   });
 }

@@ -9,18 +9,18 @@
 
 namespace kv {
 
-/// Where consecutive tokens are: one page and the slot of the first, or several whole pages (firstSlot 0).
+/// Where consecutive tokens of a head are: one page and the slot of the first, or several whole pages (firstSlot 0).
 struct TokenPages {
+  mlir::Value head;
   llvm::SmallVector<mlir::Value> pages;
-  mlir::Value list;      ///< where the addresses of several pages lie in scratch, for loops over them
+  mlir::Value list; ///< where the addresses of several pages lie in scratch, for loops over them
   mlir::Value firstSlot;
 };
 
 /// A kv.block.
 struct BlockPages : TokenPages {
   PageMap map;
-  int64_t tokens; ///< of the block
-  mlir::Value head;
+  int64_t tokens;                  ///< of the block
   bool ragged;                     ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead; ///< the block to prefetch
 
@@ -38,6 +38,8 @@ public:
   Value broadcast(Value scalar, int64_t lanes) {
     return mlir::vector::BroadcastOp::create(*this, loc, vec(lanes, scalar.getType()), scalar);
   }
+  /// Lane `lane` of a vector, or a scalar, in `lanes` lanes.
+  Value laneEverywhere(Value source, int64_t lane, int64_t lanes);
   Value splat(int64_t value, mlir::VectorType type);
   /// Unaligned load and store.
   Value loadVector(mlir::Type type, Value address) {
@@ -80,9 +82,7 @@ public:
   mlir::Value scalar(mlir::Value value) { return scalars.lookupOrDefault(value); }
   /// What one part of a tile of this type is: a vector of its lanes, or a scalar.
   mlir::Type partType(mlir::RankedTensorType type);
-  static TileAttr encoding(mlir::Type type) {
-    return mlir::cast<TileAttr>(mlir::cast<mlir::RankedTensorType>(type).getEncoding());
-  }
+  static TileAttr encoding(mlir::Type type) { return mlir::cast<TileAttr>(mlir::cast<mlir::RankedTensorType>(type).getEncoding()); }
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
@@ -112,7 +112,7 @@ private:
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);
-  TokenPages findPages(AcquireOp op, mlir::Value token, mlir::Value count, bool several);
+  TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several);
 };
 
 /// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).

@@ -21,7 +21,9 @@ KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, At
 }
 
 Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
-  auto constant = [&](double value) { return isa<RankedTensorType>(greatest.getType()) ? spreadLike(f32(value), greatest) : f32(value); };
+  auto constant = [&](double value) {
+    return isa<RankedTensorType>(greatest.getType()) ? spreadLike(f32(value), greatest) : f32(value);
+  };
   Value quotient = arith::DivFOp::create(*this, loc, constant(levels), greatest);
   Value finite = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::OLE, quotient, constant(FLT_MAX));
   return arith::SelectOp::create(*this, loc, finite, quotient, constant(0));
@@ -71,8 +73,8 @@ void KernelBuilder::ifElse(Value condition, function_ref<void()> then, function_
   otherwise();
 }
 
-int64_t rowChunk(int64_t channels) {
-  int64_t chunk = 64;
+int64_t KernelBuilder::rowChunk(int64_t channels) const {
+  int64_t chunk = llvm::bit_floor(uint64_t(4 * function()->getAttrOfType<ScheduleAttr>("kv.schedule").getLanes()));
   while (channels % chunk)
     chunk /= 2;
   return chunk;

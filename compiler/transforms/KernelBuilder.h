@@ -30,6 +30,10 @@ public:
 
   mlir::func::FuncOp function() const { return func; }
 
+  /// How many channels of a row one tile holds: the greatest power of two, up to four times the team's lanes, that divides
+  /// `channels`.
+  int64_t rowChunk(int64_t channels) const;
+
   Value i64(int64_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI64IntegerAttr(value)); }
   Value i32(int32_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI32IntegerAttr(value)); }
   Value f32(double value) { return mlir::arith::ConstantOp::create(*this, loc, getF32FloatAttr(value)); }
@@ -53,6 +57,11 @@ public:
   Value maxf(Value a, Value b) {
     Value greater = mlir::arith::CmpFOp::create(*this, loc, mlir::arith::CmpFPredicate::OGT, a, b);
     return mlir::arith::SelectOp::create(*this, loc, greater, a, b);
+  }
+  /// The bits of a tile of f32 as i32.
+  Value bitsOf(Value tile) {
+    auto type = mlir::cast<mlir::RankedTensorType>(tile.getType());
+    return mlir::arith::BitcastOp::create(*this, loc, type.clone(getI32Type()), tile);
   }
   /// To the nearest integer, halves to even; for magnitudes below 2^22. Adding 1.5 * 2^23 leaves no bits for a fraction.
   Value round(Value tile) {
@@ -94,7 +103,8 @@ public:
     return ScratchOp::create(*this, loc, mlir::MemRefType::get({rows, columns}, element), name);
   }
   Value fetch(Value home, Value row, Value column, llvm::ArrayRef<int64_t> shape) {
-    return FetchOp::create(*this, loc, tile(shape, mlir::cast<mlir::MemRefType>(home.getType()).getElementType()), home, row, column);
+    return FetchOp::create(*this, loc, tile(shape, mlir::cast<mlir::MemRefType>(home.getType()).getElementType()), home, row,
+                           column);
   }
   void put(Value tile, Value home, Value row, Value column) { StoreOp::create(*this, loc, tile, home, row, column); }
 
@@ -112,9 +122,6 @@ public:
 private:
   mlir::func::FuncOp func;
 };
-
-/// How many channels of a row one tile holds: the greatest power of two up to 64 that divides `channels`.
-int64_t rowChunk(int64_t channels);
 
 } // namespace kv
 

@@ -1,7 +1,9 @@
-// Gives every tile of level 1 its encoding #kv.tile: the last dimension of a rank-2 tile lies along lanes; a rank-1 tile lies along
-// lanes when it counts tokens (kv.read, kv.index and what is computed from them) and is held by every lane when it counts rows.
+// Gives every tile of level 1 its encoding #kv.tile: the last dimension of a rank-2 tile lies along lanes; so do the tokens of a
+// rank-1 tile that counts tokens (kv.read, kv.index and what is computed from them). A tile that counts rows is one vector of them
+// all.
 //
 //   tensor<4x64xf32>  ->  tensor<4x64xf32, #kv.tile<lanes = 16, dim = 1>>
+//   tensor<4xf32>     ->  tensor<4xf32, #kv.tile<lanes = 4, dim = 0>>
 //
 // Assumes that elementwise ops join tiles of one shape; the verifier has seen to that.
 #include "compiler/transforms/Passes.h"
@@ -25,28 +27,34 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
     auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
     if (!schedule)
       return;
+    countsTokens.clear();
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Region &region : op->getRegions())
         for (Block &block : region)
           for (BlockArgument argument : block.getArguments())
-            place(argument, /*alongTokens=*/false, schedule.getLanes());
-      bool alongTokens = isa<ReadOp, IndexOp>(op);
-      if (!isa<SpreadOp, ReduceOp, RowsOp, FetchOp>(op))
-        for (Value operand : op->getOperands())
-          if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
-            if (auto tile = dyn_cast_or_null<TileAttr>(type.getEncoding()))
-              alongTokens |= type.getRank() == 1 && tile.getDim() == 0;
+            place(argument, /*tokens=*/false, schedule.getLanes());
+      bool tokens = isa<ReadOp, IndexOp>(op) ||
+                    (!isa<SpreadOp, ReduceOp, RowsOp, FetchOp>(op) &&
+                     llvm::any_of(op->getOperands(), [&](Value operand) { return countsTokens.contains(operand); }));
       for (Value result : op->getResults())
-        place(result, alongTokens, schedule.getLanes());
+        place(result, tokens, schedule.getLanes());
     });
   }
 
-  static void place(Value value, bool alongTokens, int64_t lanes) {
+private:
+  DenseSet<Value> countsTokens;
+
+  void place(Value value, bool tokens, int64_t lanes) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type)
       return;
-    int64_t dim = type.getRank() == 2 ? 1 : alongTokens ? 0 : -1;
-    int64_t own = dim < 0 ? 1 : std::gcd(lanes, type.getShape().back());
+    int64_t dim = type.getRank() - 1, extent = type.getShape().back();
+    bool rows = dim == 0 && !tokens;
+    if (dim == 0 && tokens)
+      countsTokens.insert(value);
+    int64_t own = rows ? extent : std::gcd(lanes, extent);
+    if (rows && extent == 1) // a row alone is a scalar
+      dim = -1;
     value.setType(type.cloneWithEncoding(TileAttr::get(type.getContext(), own, dim)));
   }
 };

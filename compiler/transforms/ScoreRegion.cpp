@@ -1,5 +1,8 @@
 // The score region of an attend, evaluated on tiles: every scalar op becomes the same op on tiles.
 #include "compiler/transforms/AttendKernel.h"
+#include "mlir/IR/Matchers.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -25,6 +28,14 @@ Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queri
       tile = b.spreadLike(b.clone(*constant)->getResult(0), s);
     return tile;
   };
+  // A division by a constant is a multiplication: half a unit in the last place more, at a tenth of the time.
+  auto inverseOf = [&](Value divisor) -> Value {
+    FloatAttr constant;
+    if (!matchPattern(divisor, m_Constant(&constant)))
+      return Value();
+    double inverse = 1 / constant.getValueAsDouble();
+    return std::isnormal(float(inverse)) ? b.f32(inverse) : Value();
+  };
   for (Operation &op : block) {
     if (auto yield = dyn_cast<YieldOp>(op))
       return tileOf(yield.getValue());
@@ -43,6 +54,10 @@ Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queri
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(tileOf(operand));
+    if (Value inverse = isa<arith::DivFOp>(op) ? inverseOf(op.getOperand(1)) : Value()) {
+      tiles[op.getResult(0)] = b.mulf(operands[0], b.spreadLike(inverse, s));
+      continue;
+    }
     OperationState state(b.loc, op.getName(), operands, {type.clone(op.getResult(0).getType())}, op.getAttrs());
     tiles[op.getResult(0)] = b.create(state)->getResult(0);
   }

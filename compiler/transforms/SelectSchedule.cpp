@@ -27,7 +27,7 @@ int64_t vectorsPerSlice(int64_t limit, int64_t lanes, int64_t extent) {
 
 /// The numbers of a schedule before they are written as an attribute.
 struct Choice {
-  int64_t rows = 1, block = 64, split = 2048, queryBlock = 1, lanes = 4, unroll = 0, prefetch = 1;
+  int64_t rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 4, unroll = 0, prefetch = 1;
   Dot keyDot = Dot::f32, valueDot = Dot::f32;
 };
 
@@ -67,8 +67,7 @@ private:
     func.setFunctionType(FunctionType::get(func.getContext(), inputs, func.getResultTypes()));
   }
 
-  template <typename OpType>
-  WalkResult select(OpType op) {
+  template <typename OpType> WalkResult select(OpType op) {
     int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1);
     DictionaryAttr overrides;
     if (DictionaryAttr all = op.getSchedulesAttr())
@@ -88,13 +87,13 @@ private:
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
     int64_t valueVectors = vectorsPerSlice(vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
     op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
-                                              choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes, choice.unroll,
-                                              choice.prefetch, choice.keyDot, choice.valueDot));
+                                              choice.heads, choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes,
+                                              choice.unroll, choice.prefetch, choice.keyDot, choice.valueDot));
     return WalkResult::advance();
   }
 
-  /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a load
-  /// feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant.
+  /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a
+  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant.
   int64_t vectorLimit(CacheType cache, Stream stream, const Choice &choice, int64_t sets) const {
     Dot dot = stream == Stream::key ? choice.keyDot : choice.valueDot;
     int64_t own = productLoad(cache, stream, choice.lanes).pack > dotDepth(dot) ? 2 : 1;
@@ -106,9 +105,10 @@ private:
     int64_t tiles = (group + 7) / 8;
     choice.rows = (group + tiles - 1) / tiles;
     choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 64 / group));
+    choice.heads = cache.getHeads();
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
     choice.lanes = std::gcd(capabilities.lanes, columns);
-    choice.block = capabilities.lanes >= 16 ? 64 : 32;
+    choice.block = 4 * capabilities.lanes;
     int64_t page = cache.getLayout().getSlots();
     if (page < choice.block && fitBlocks(cache, choice.block) != BlockFit::whole)
       choice.block = roundUp(page, 16);
@@ -159,7 +159,8 @@ private:
     choice.keyDot = choose(Stream::key);
     choice.valueDot = choose(Stream::value);
     if (choice.keyDot == Dot::f32 && choice.valueDot == Dot::f32)
-      return op->emitOpError() << "`" << name << "` multiplies integer codes whose order puts 32 bits of one token or channel together;"
+      return op->emitOpError() << "`" << name
+                               << "` multiplies integer codes whose order puts 32 bits of one token or channel together;"
                                << " neither keys nor values are stored so";
     return success();
   }

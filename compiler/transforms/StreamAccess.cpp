@@ -80,10 +80,7 @@ LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
   return chooseLoad(map.key, 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
 }
 
-int64_t centeringFlip(CodecAttr codec) {
-  bool offsetBinary = codec.getElement() == Element::u8 || codec.getElement() == Element::u4;
-  return offsetBinary ? int64_t(1) << (codec.bits() - 1) : 0;
-}
+int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement()) ? int64_t(1) << (codec.bits() - 1) : 0; }
 
 IntegerForm integerForm(CodecAttr codec, Dot dot) {
   int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);

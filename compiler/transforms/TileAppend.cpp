@@ -90,8 +90,9 @@ void Append::build() {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(place.thenBlock());
       Value index = b.load(b.getI64Type(), b.at(mapping, b.mul(token, 8)));
-      scf::YieldOp::create(b, b.loc, ValueRange{arith::DivSIOp::create(b, b.loc, index, b.i64(slots)),
-                                                arith::RemSIOp::create(b, b.loc, index, b.i64(slots))});
+      scf::YieldOp::create(
+          b, b.loc,
+          ValueRange{arith::DivSIOp::create(b, b.loc, index, b.i64(slots)), arith::RemSIOp::create(b, b.loc, index, b.i64(slots))});
       b.setInsertionPointToStart(place.elseBlock());
       Value position = b.add(firstPosition, query);
       scf::YieldOp::create(b, b.loc, ValueRange{b.entry(table, b.div(position, slots)), b.rem(position, slots)});
@@ -119,7 +120,7 @@ void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value
 }
 
 void Append::encodeScalars(const StreamPlan &plan, Value tensor, Value element) {
-  int64_t chunk = rowChunk(plan.dim);
+  int64_t chunk = b.rowChunk(plan.dim);
   b.loop(b.i64(0), b.i64(plan.dim), chunk, [&](Value channel) {
     Value tile = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), tensor, b.add(element, channel), inputType);
     b.put(EncodeOp::create(b, b.loc, b.tile({1, chunk}, b.getI32Type()), tile, plan.codec.getElement()), bits, b.i64(0), channel);
@@ -128,12 +129,10 @@ void Append::encodeScalars(const StreamPlan &plan, Value tensor, Value element) 
 
 void Append::encodeGroup(const StreamPlan &plan, Value tensor, Value element, Value group, Value page, Value head, Value slot) {
   CodecAttr codec = plan.codec;
-  int64_t width = codec.getGroup(), chunk = rowChunk(width);
+  int64_t width = codec.getGroup(), chunk = b.rowChunk(width);
   Value firstChannel = b.mul(group, width), end = b.add(firstChannel, width);
   RankedTensorType tile = b.tileF32({1, chunk});
-  auto load = [&](Value channel) -> Value {
-    return LoadOp::create(b, b.loc, tile, tensor, b.add(element, channel), inputType);
-  };
+  auto load = [&](Value channel) -> Value { return LoadOp::create(b, b.loc, tile, tensor, b.add(element, channel), inputType); };
   auto splat = [&](Value scalar) { return b.spread(scalar, 0, tile); };
   auto total = [&](Reduction kind, Value source) -> Value {
     return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));

@@ -1,16 +1,18 @@
 // kv.attend and kv.append_attend -> the kernels of one item: `NAME.attend` and `NAME.merge`.
 //
-// Attend is flash attention over blocks of tokens; maximum, sum and accumulator of every row are explicit and live in scratch, so that
-// a split ends by writing them out and merge joins splits in order:
+// Attend is flash attention over blocks of tokens; maximum, sum and accumulator of every row are explicit and live in scratch, so
+// that a split ends by writing them out and merge joins splits in order:
 //
 //   for each block of the item's tokens:
-//     for each tile of rows (query, head):
-//       s   = score(q . k)  masked                         product over channels, tokens along lanes
-//       m'  = max(m, max s),  p = exp2(s - m'),  c = exp2(m - m')
-//       sum = sum * c + add p
-//       acc = acc * c + p . v                              product over tokens, channels along lanes
+//     for each kv head of the item:                        pages are read whole, in the order in which they lie in memory
+//       for each tile of rows (query, head):
+//         s   = score(q . k)  masked                       product over channels, tokens along lanes
+//         m'  = max(m, max s),  p = exp2(s - m'),  c = exp2(m - m')
+//         sum = sum * c + add p
+//         acc = acc * c + p . v                            product over tokens, channels along lanes
 //
-// Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited. Scores are in units of log2.
+// Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited. Scores are in units of
+// log2.
 #include "compiler/transforms/AttendKernel.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -12,11 +12,17 @@ Value VectorBuilder::like(int64_t value, Type type) {
   return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(scalar));
 }
 
+Value VectorBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
+  if (!isa<VectorType>(source.getType()))
+    return broadcast(source, lanes);
+  if (auto made = source.getDefiningOp<vector::FromElementsOp>())
+    return broadcast(made.getElements()[lane], lanes);
+  return vector::ShuffleOp::create(*this, loc, source, source, SmallVector<int64_t>(lanes, lane));
+}
+
 Value VectorBuilder::splat(int64_t value, VectorType type) { return like(value, type); }
 
-void VectorBuilder::prefetch(Value address) {
-  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/2u, /*cache=*/1u);
-}
+void VectorBuilder::prefetch(Value address) { LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/2u, /*cache=*/1u); }
 
 Value VectorBuilder::shl(Value value, int64_t by) {
   return by ? arith::ShLIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;

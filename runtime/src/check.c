@@ -60,10 +60,11 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
                      kernel->name, names);
   }
   if (variant->split_tokens < 1 || variant->split_tokens > INT32_MAX || variant->query_block < 1 ||
-      variant->query_block > INT32_MAX || variant->scratch_bytes < 0 || variant->scratch_bytes > INT64_MAX / (4 * KV_MAX_THREADS))
-    return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: split_tokens %lld, query_block %lld, scratch_bytes %lld", kernel->name,
-                     variant->target, (long long)variant->split_tokens, (long long)variant->query_block,
-                     (long long)variant->scratch_bytes);
+      variant->query_block > INT32_MAX || variant->item_heads < 1 || variant->item_heads > INT32_MAX ||
+      variant->scratch_bytes < 0 || variant->scratch_bytes > INT64_MAX / (4 * KV_MAX_THREADS))
+    return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: split_tokens %lld, query_block %lld, item_heads %lld, scratch_bytes %lld",
+                     kernel->name, variant->target, (long long)variant->split_tokens, (long long)variant->query_block,
+                     (long long)variant->item_heads, (long long)variant->scratch_bytes);
   if (attends(kernel) && (!variant->attend || !variant->merge))
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no attend or merge function", kernel->name, variant->target);
   /* A fused step in one query block stores inside attend. */

@@ -49,7 +49,7 @@ typedef struct kvrt_block {
 
 kvrt_sequence kvrt_sequence_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq);
 kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int64_t block);
-int64_t kvrt_partial_floats(const kv_kernel *kernel, int64_t queries);
+int64_t kvrt_partial_floats(const kv_kernel *kernel, int64_t queries); /* of one head */
 
 /* Sums over a phase of a step. */
 typedef struct kvrt_totals {

@@ -5,8 +5,11 @@
  * to one part, whatever n is, and which items exist does not depend on n.
  *
  *   append  for sequence: for chunk of new tokens: for kv head        (sequences whose attend does not store)
- *   attend  for sequence: for kv head: for query block: for split
- *   merge   for sequence: for kv head: for query block                (blocks with more than one split)
+ *   attend  for sequence: for query block: for split: for kv head
+ *   merge   for sequence: for query block: for kv head                (blocks with more than one split)
+ *
+ * Neighbouring heads of one split that fall to the same part go to the kernel in one call, as many as the variant takes: it reads
+ * each page once for all of them. A head's result does not depend on who else is in the call.
  *
  * Splits. A query block is split so that a sequence gives about length / split_tokens items for each head, however many blocks it
  * has: a split of a sequence with B blocks is B times as long, and a long prompt is not split at all. Longer sequences than
@@ -76,11 +79,17 @@ typedef struct walk {
 
 static int inRange(const walk *w) { return w->place >= w->low && w->place < w->high; }
 
+/* kv heads that one call takes for items of `queries` queries. */
+static int64_t headsOfCall(const kv_variant *variant, int64_t queries) {
+  return kvrt_max(kvrt_min(variant->item_heads, kvrt_max(variant->item_heads, variant->query_block) / queries), 1);
+}
+
 static kv_item itemOf(const walk *w, int64_t seq, int64_t head, int64_t begin, int64_t end) {
   kv_item item;
   memset(&item, 0, sizeof item);
   item.seq = seq;
   item.head = head;
+  item.num_heads = 1;
   item.query_begin = begin;
   item.query_end = end;
   item.scratch = w->scratch;
@@ -102,44 +111,59 @@ static void appendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) 
   }
 }
 
-static void attendHead(walk *w, int64_t seq, int64_t head, const kvrt_sequence *sequence) {
-  for (int64_t index = 0; index < sequence->blocks; ++index) {
+static void attendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
+  const int64_t heads = w->kernel->heads_kv;
+  for (int64_t index = 0; index < sequence->blocks && w->place < w->high; ++index) {
     const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
-    const int64_t floats = kvrt_partial_floats(w->kernel, block.end - block.begin);
+    const int64_t queries = block.end - block.begin, most = headsOfCall(w->variant, queries);
+    const int64_t floats = kvrt_partial_floats(w->kernel, queries);
     for (int64_t split = 0; split < block.splits; ++split) {
       const int64_t begin = split * sequence->split_tokens, end = kvrt_min(begin + sequence->split_tokens, block.tokens);
-      if (inRange(w)) {
+      const uint64_t cost = attendCost(end - begin, queries);
+      for (int64_t head = 0; head < heads;) {
+        int64_t count = 0;
+        for (; count < most && head + count < heads && inRange(w); ++count)
+          w->place += cost;
+        if (count == 0) {
+          w->place += cost;
+          ++head;
+          continue;
+        }
         kv_item item = itemOf(w, seq, head, block.begin, block.end);
+        item.num_heads = count;
         item.token_begin = begin;
         item.token_end = end;
-        item.partial = block.splits > 1 ? (float *)w->step->workspace + w->partial + split * floats : NULL;
+        item.num_partials = block.splits;
+        item.partial = block.splits > 1 ? (float *)w->step->workspace + w->partial + (head * block.splits + split) * floats : NULL;
         w->variant->attend(w->step, &item);
+        head += count;
       }
-      w->place += attendCost(end - begin, block.end - block.begin);
     }
     if (block.splits > 1)
-      w->partial += block.splits * floats;
+      w->partial += heads * block.splits * floats;
   }
 }
 
-static void mergeHead(walk *w, int64_t seq, int64_t head, const kvrt_sequence *sequence) {
+static void mergeSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
   for (int64_t index = 0; index < sequence->blocks; ++index) {
     const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
     if (block.splits <= 1)
       continue;
-    if (inRange(w)) {
-      kv_item item = itemOf(w, seq, head, block.begin, block.end);
-      item.token_end = block.tokens;
-      item.partial = (float *)w->step->workspace + w->partial;
-      item.num_partials = block.splits;
-      w->variant->merge(w->step, &item);
+    for (int64_t head = 0; head < w->kernel->heads_kv; ++head) {
+      if (inRange(w)) {
+        kv_item item = itemOf(w, seq, head, block.begin, block.end);
+        item.token_end = block.tokens;
+        item.partial = (float *)w->step->workspace + w->partial;
+        item.num_partials = block.splits;
+        w->variant->merge(w->step, &item);
+      }
+      w->place += mergeCost(&block);
+      w->partial += block.splits * kvrt_partial_floats(w->kernel, block.end - block.begin);
     }
-    w->place += mergeCost(&block);
-    w->partial += block.splits * kvrt_partial_floats(w->kernel, block.end - block.begin);
   }
 }
 
-/* One sequence's share: of append for all heads, otherwise for one head. */
+/* One sequence's share. */
 static kvrt_totals totalsOf(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int32_t phase) {
   kvrt_totals totals = {0, 0, 0};
   if (phase == KV_PHASE_APPEND) {
@@ -153,16 +177,17 @@ static kvrt_totals totalsOf(const kv_kernel *kernel, const kv_variant *variant, 
   }
   if (!attends(kernel))
     return totals;
+  const int64_t heads = kernel->heads_kv;
   for (int64_t index = 0; index < sequence->blocks; ++index) {
     const kvrt_block block = kvrt_block_of(kernel, variant, sequence, index);
     if (block.splits > 1)
-      totals.partial_floats += block.splits * kvrt_partial_floats(kernel, block.end - block.begin);
+      totals.partial_floats += heads * block.splits * kvrt_partial_floats(kernel, block.end - block.begin);
     if (phase == KV_PHASE_ATTEND) {
-      totals.items += block.splits;
-      totals.cost += blockCost(&block);
+      totals.items += heads * block.splits;
+      totals.cost += (uint64_t)heads * blockCost(&block);
     } else if (block.splits > 1) {
-      totals.items += 1;
-      totals.cost += mergeCost(&block);
+      totals.items += heads;
+      totals.cost += (uint64_t)heads * mergeCost(&block);
     }
   }
   return totals;
@@ -170,15 +195,14 @@ static kvrt_totals totalsOf(const kv_kernel *kernel, const kv_variant *variant, 
 
 kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase) {
   kvrt_totals sum = {0, 0, 0};
-  const int64_t heads = phase == KV_PHASE_APPEND ? 1 : kernel->heads_kv;
   for (int64_t seq = 0; seq < step->num_seqs; ++seq) {
     const kvrt_sequence sequence = kvrt_sequence_of(kernel, variant, step, seq);
     if (sequence.queries == 0)
       continue;
     const kvrt_totals one = totalsOf(kernel, variant, &sequence, phase);
-    sum.items += one.items * heads;
-    sum.cost += one.cost * (uint64_t)heads;
-    sum.partial_floats += one.partial_floats * heads;
+    sum.items += one.items;
+    sum.cost += one.cost;
+    sum.partial_floats += one.partial_floats;
   }
   return sum;
 }
@@ -191,18 +215,17 @@ void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_
     if (sequence.queries == 0)
       continue;
     const kvrt_totals one = totalsOf(kernel, variant, &sequence, phase);
-    const int64_t heads = phase == KV_PHASE_APPEND ? 1 : kernel->heads_kv;
-    for (int64_t head = 0; head < heads && one.items != 0 && w.place < high; ++head) {
-      if (w.place + one.cost <= low) {
-        w.place += one.cost;
-        w.partial += one.partial_floats;
-      } else if (phase == KV_PHASE_APPEND) {
-        appendSequence(&w, seq, &sequence);
-      } else if (phase == KV_PHASE_ATTEND) {
-        attendHead(&w, seq, head, &sequence);
-      } else {
-        mergeHead(&w, seq, head, &sequence);
-      }
+    if (one.items == 0)
+      continue;
+    if (w.place + one.cost <= low) {
+      w.place += one.cost;
+      w.partial += one.partial_floats;
+    } else if (phase == KV_PHASE_APPEND) {
+      appendSequence(&w, seq, &sequence);
+    } else if (phase == KV_PHASE_ATTEND) {
+      attendSequence(&w, seq, &sequence);
+    } else {
+      mergeSequence(&w, seq, &sequence);
     }
   }
 }

@@ -1,8 +1,7 @@
 // Neutral instructions that x86-64 has one of its own for.
 //
-//   kv.exp2 on 16 lanes              vscalefps in place of building 2^n in the exponent field
-//   kv.dot u8s8, s8u8 on 16 lanes    vpdpbusd (the unsigned operand first)
-//   kv.dot s16 on 16 lanes           vpdpwssd
+//   kv.dot u8s8, s8u8 on 4, 8 or 16 lanes    vpdpbusd (the unsigned operand first)
+//   kv.dot s16 on 4, 8 or 16 lanes           vpdpwssd
 #include "compiler/targets/x86/Instructions.h"
 
 #include "dialect/KvOps.h"

@@ -4,8 +4,9 @@
  * layout on every 64-bit ABI. Offsets are used by the compiler as constants: append fields at the end only, never reorder.
  *
  * Words: a *sequence* owns a row of the block table; a *page* holds `page_tokens` slots of every kv head; a *step* is one call of
- * append, attend or append_attend on a batch of sequences; an *item* is the part of a step that one kernel call does; a *row* is one
- * (query, query head) pair of an item; a *split* is a range of tokens of one sequence; `merge` joins the partial results of splits.
+ * append, attend or append_attend on a batch of sequences; an *item* is the part of a step that one kernel call does; a *row* is
+ * one (query, query head) pair of an item; a *split* is a range of tokens of one sequence; `merge` joins the partial results of
+ * splits.
  */
 #ifndef KV_ABI_H
 #define KV_ABI_H
@@ -45,9 +46,10 @@ typedef enum kv_op {
 
 #define KV_MAX_PARAMS 8
 
-/* A batch of `num_seqs` sequences, the cache they live in, and the tensors of one step. The caller owns everything; kernels read and
- * write through these pointers only. Strides of tensors are in elements; `page_stride` is in bytes. Tensors are ragged: the tokens of
- * sequence b are rows query_start_loc[b] .. query_start_loc[b + 1] - 1, the last of which is at position seq_lens[b] - 1. */
+/* A batch of `num_seqs` sequences, the cache they live in, and the tensors of one step. The caller owns everything; kernels read
+ * and write through these pointers only. Strides of tensors are in elements; `page_stride` is in bytes. Tensors are ragged: the
+ * tokens of sequence b are rows query_start_loc[b] .. query_start_loc[b + 1] - 1, the last of which is at position seq_lens[b] - 1.
+ */
 typedef struct kv_step {
   uint32_t struct_size; /* sizeof(kv_step) of the caller */
   uint32_t abi_version; /* KV_ABI_VERSION */
@@ -74,8 +76,8 @@ typedef struct kv_step {
   int64_t v_token_stride, v_head_stride;
   void *o; /* [tokens][heads_q][dim_v] of o_type */
   int64_t o_token_stride, o_head_stride;
-  float *lse;                          /* [tokens][heads_q], natural logarithm, or null */
-  const float *params[KV_MAX_PARAMS];  /* the attend's declared arrays, in order: [heads_q] each */
+  float *lse;                         /* [tokens][heads_q], natural logarithm, or null */
+  const float *params[KV_MAX_PARAMS]; /* the attend's declared arrays, in order: [heads_q] each */
 
   /* Scratch of the step: kv_workspace_bytes() bytes, 64-byte aligned; contents need not be kept between steps. */
   void *workspace;
@@ -87,13 +89,14 @@ typedef struct kv_step {
 /* One kernel call. Tokens and queries are relative to the sequence. */
 typedef struct kv_item {
   int64_t seq;
-  int64_t head;        /* kv head */
+  int64_t head; /* kv heads [head, head + num_heads); append and merge: one */
+  int64_t num_heads;
   int64_t query_begin; /* queries [query_begin, query_end) of the sequence's new tokens; append: the tokens to store */
   int64_t query_end;
   int64_t token_begin; /* attend: keys [token_begin, token_end); token_begin is a multiple of the variant's split */
   int64_t token_end;
-  float *partial;      /* attend: null writes o and lse; else rows * (dim_v + 2) floats (below) */
-  int64_t num_partials; /* merge: how many partials lie one after another at `partial` */
+  float *partial;       /* attend: null writes o and lse; else rows * (dim_v + 2) floats for each head (below) */
+  int64_t num_partials; /* splits: so many partials of one head lie one after another, then those of the next head */
   void *scratch;        /* variant.scratch_bytes bytes, 64-byte aligned, of this thread alone */
 } kv_item;
 
@@ -115,6 +118,7 @@ typedef struct kv_variant {
   kv_kernel_fn merge;   /* joins partials into o and lse; null for KV_OP_APPEND */
   int64_t split_tokens; /* tokens of a split, a multiple of every block; >= 1 */
   int64_t query_block;  /* queries of one item; >= 1 */
+  int64_t item_heads; /* attend: most kv heads of an item; of one with n queries max(item_heads, query_block) / n, if less; >= 1 */
   int64_t scratch_bytes;
 } kv_variant;
 
@@ -122,14 +126,14 @@ typedef struct kv_variant {
 typedef struct kv_kernel {
   uint32_t struct_size;
   uint32_t abi_version;
-  const char *name;   /* "llama3_decode" */
-  const char *cache;  /* "llama3" */
+  const char *name;     /* "llama3_decode" */
+  const char *cache;    /* "llama3" */
   uint64_t layout_hash; /* of codecs, dimensions and byte map: caches with equal hashes hold interchangeable pages */
-  int32_t op;         /* kv_op */
-  int32_t q_type;     /* kv_type of q, k and v */
-  int32_t o_type;     /* kv_type of o */
+  int32_t op;           /* kv_op */
+  int32_t q_type;       /* kv_type of q, k and v */
+  int32_t o_type;       /* kv_type of o */
   int32_t has_lse;
-  int64_t heads_q;    /* 0 for append */
+  int64_t heads_q; /* 0 for append */
   int64_t heads_kv;
   int64_t dim_k;
   int64_t dim_v;
@@ -137,8 +141,8 @@ typedef struct kv_kernel {
   int64_t page_bytes;  /* bytes of a page, a multiple of 64 */
   int64_t min_queries; /* of each sequence in a step; 0 for append */
   int64_t max_queries;
-  int32_t dense;       /* 1: a sequence is one page, block_table may be null and then sequence b uses page b */
-  int32_t causal;      /* 1: keys after the query are masked */
+  int32_t dense;  /* 1: a sequence is one page, block_table may be null and then sequence b uses page b */
+  int32_t causal; /* 1: keys after the query are masked */
   int32_t num_params;
   int32_t num_variants;
   const kv_variant *variants;

@@ -73,19 +73,19 @@ func.func private @f() attributes {a = #kv.tile<lanes = 16, dim = -1>}
 // -----
 // schedule C1
 // expected-error @+1 {{expected positive numbers, unroll and prefetch from 0}}
-func.func private @f() attributes {a = #kv.schedule<rows = 0, block = 64, split = 2048, queryBlock = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+func.func private @f() attributes {a = #kv.schedule<rows = 0, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
 
 // -----
 // schedule C1
 // expected-error @+1 {{expected positive numbers, unroll and prefetch from 0}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = -1, keyDot = f32, valueDot = f32>}
+func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = -1, keyDot = f32, valueDot = f32>}
 
 // -----
 // schedule C2
 // expected-error @+1 {{expected a block of whole key slices and slices of whole teams of 16, got a block of 64 and slices of 48 and 64}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, lanes = 16, keySlice = 48, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 48, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
 
 // -----
 // schedule C2
 // expected-error @+1 {{slices of whole teams of 16, got a block of 64 and slices of 64 and 24}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, lanes = 16, keySlice = 64, valueSlice = 24, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 24, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}

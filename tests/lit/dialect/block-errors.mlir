@@ -75,7 +75,7 @@ func.func @f(%p: !llvm.ptr, %n: i64) {
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%p: !llvm.ptr, %n: i64) {
-  // expected-error @+1 {{expected nothing or a token and a count ahead, got 1 values}}
+  // expected-error @+1 {{expected nothing or a head, a token and a count ahead, got 1 values}}
   %b = kv.acquire %p by %n, %p[%n, %n] head %n ahead [%n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   return
 }

@@ -5,7 +5,7 @@
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 #lanes = #kv.tile<lanes = 16, dim = 1>
 #tokens = #kv.tile<lanes = 16, dim = 0>
-#rows = #kv.tile<lanes = 1, dim = -1>
+#rows = #kv.tile<lanes = 2, dim = 0>
 
 // CHECK-LABEL: @homes
 func.func @homes(%base: !llvm.ptr, %n: i64) {
@@ -36,8 +36,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %q = kv.scratch "q" : memref<4x64xf32>
   // CHECK: %[[BLOCK:.*]] = kv.acquire %[[B:.*]] by %[[N:.*]], %[[B]][%[[N]], %[[N]]] head %[[N]] : !llvm.ptr, !llvm.ptr -> <32 of
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
-  // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]]] :
-  %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]], %[[N]]] :
+  %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
   %scale = kv.read key scale of %block[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32, #tokens>
   // CHECK: kv.index %{{.*}} : tensor<32xi32

@@ -90,9 +90,9 @@ func.func @f(%t: tensor<2xf32>) {
 
 // -----
 // spread C4
-func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 2, dim = 0>>) {
-  // expected-error @+1 {{expected a source that every lane holds}}
-  %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 2, dim = 0>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 1, dim = -1>>) {
+  // expected-error @+1 {{expected a source of rows in one vector}}
+  %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 1, dim = -1>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
   return
 }
 
@@ -109,6 +109,22 @@ func.func @f(%t: tensor<32xf32, #kv.tile<lanes = 8, dim = 0>>) {
 func.func @f(%t: tensor<2x32xf32>) {
   // expected-error @+1 {{expected [rows, columns] reduced to [rows], got 'tensor<2x32xf32>' and 'tensor<32xf32>'}}
   %0 = kv.reduce add %t : tensor<2x32xf32> -> tensor<32xf32>
+  return
+}
+
+// -----
+// reduce C2
+func.func @f(%t: tensor<2x32xi32>) {
+  // expected-error @+1 {{expected f32 elements}}
+  %0 = kv.reduce add %t : tensor<2x32xi32> -> tensor<2xi32>
+  return
+}
+
+// -----
+// reduce C2
+func.func @f(%t: tensor<2x32xf32>) {
+  // expected-error @+1 {{expected i32 elements}}
+  %0 = kv.reduce umax %t : tensor<2x32xf32> -> tensor<2xf32>
   return
 }
 

@@ -1,11 +1,12 @@
 // RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-distribute-tiles,canonicalize,cse))' | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
                          prefetch = 0, keyDot = f32, valueDot = f32>
 #lanes = #kv.tile<lanes = 8, dim = 1>
 #tokens = #kv.tile<lanes = 8, dim = 0>
 #rows = #kv.tile<lanes = 1, dim = -1>
+#tworows = #kv.tile<lanes = 2, dim = 0>
 
 // A 2 x 16 tile of 8 lanes is four vectors; homes are addresses in the item's scratch, one after another at multiples of 64 bytes.
 // CHECK-LABEL: @homes(
@@ -28,13 +29,15 @@ func.func @homes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   return
 }
 
-// A tile of rows is scalars; a reduction adds registers, then halves of a vector.
+// A reduction adds registers, then lanes. One row is a scalar.
 // CHECK-LABEL: @reduces(
 // CHECK: arith.addf %{{.*}} : vector<8xf32>
-// CHECK: vector.shuffle %{{.*}} [0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
-// CHECK: arith.addf %{{.*}} : vector<4xf32>
-// CHECK: arith.addf %{{.*}} : vector<2xf32>
-// CHECK: arith.addf %{{.*}} : vector<1xf32>
+// CHECK: vector.shuffle %{{.*}} [4, 5, 6, 7, 0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+// CHECK: arith.addf
+// CHECK: vector.shuffle %{{.*}} [2, 3, 0, 1, 6, 7, 4, 5]
+// CHECK: arith.addf
+// CHECK: vector.shuffle %{{.*}} [1, 0, 3, 2, 5, 4, 7, 6]
+// CHECK: arith.addf
 // CHECK: %[[SUM:.*]] = vector.extract
 // CHECK: llvm.store %[[SUM]], %{{.*}} : f32
 func.func @reduces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
@@ -44,6 +47,28 @@ func.func @reduces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
   %r = kv.reduce add %t : tensor<1x16xf32, #lanes> -> tensor<1xf32, #rows>
   %s = kv.row %r : tensor<1xf32, #rows> -> f32
   llvm.store %s, %step : f32, !llvm.ptr
+  return
+}
+
+// Two rows share a vector from the second step on, and end as one vector of rows; a home of one column holds rows side by side.
+// CHECK-LABEL: @reduces_two(
+// CHECK: vector.shuffle %[[X:.*]], %[[Y:.*]] [0, 1, 2, 3, 8, 9, 10, 11]
+// CHECK: vector.shuffle %[[X]], %[[Y]] [4, 5, 6, 7, 12, 13, 14, 15]
+// CHECK: arith.maxui %{{.*}} : vector<8xi32>
+// CHECK: vector.shuffle %{{.*}} [2, 3, 0, 1, 6, 7, 4, 5]
+// CHECK: vector.shuffle %{{.*}} [1, 0, 3, 2, 5, 4, 7, 6]
+// CHECK: %[[ROWS:.*]] = vector.shuffle %{{.*}} [0, 4] : vector<8xi32>, vector<8xi32>
+// CHECK: llvm.store %[[ROWS]], %{{.*}} : vector<2xi32>
+// CHECK: vector.shuffle %[[ROWS]], %[[ROWS]] [1, 1, 1, 1, 1, 1, 1, 1]
+func.func @reduces_two(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %home = kv.scratch "home" : memref<2x8xi32>
+  %column = kv.scratch "column" : memref<2x1xi32>
+  %zero = arith.constant 0 : i64
+  %t = kv.fetch %home[%zero, %zero] : memref<2x8xi32> -> tensor<2x8xi32, #lanes>
+  %r = kv.reduce umax %t : tensor<2x8xi32, #lanes> -> tensor<2xi32, #tworows>
+  kv.store %r to %column[%zero, %zero] : tensor<2xi32, #tworows>, memref<2x1xi32>
+  %s = kv.spread %r along 0 : tensor<2xi32, #tworows> -> tensor<2x8xi32, #lanes>
+  kv.store %s to %home[%zero, %zero] : tensor<2x8xi32, #lanes>, memref<2x8xi32>
   return
 }
 

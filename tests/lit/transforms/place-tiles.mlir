@@ -1,22 +1,24 @@
 // RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-place-tiles))' | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 32, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 16, keySlice = 32, valueSlice = 32, unroll = 0,
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 16, keySlice = 32, valueSlice = 32, unroll = 0,
                          prefetch = 0, keyDot = f32, valueDot = f32>
 
-// Fires: [rows, columns] along columns, tokens along lanes, rows in every lane, and what is computed from each of them alike.
+// Fires: [rows, columns] along columns, tokens along lanes, rows in a vector of their own, and what is computed from each of them alike.
 // CHECK-LABEL: @places(
 // CHECK: kv.read key scale {{.*}} -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
 // CHECK: arith.mulf {{.*}} : tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
 // CHECK: kv.index {{.*}} : tensor<32xi32, #kv.tile<lanes = 16, dim = 0>>
-// CHECK: kv.rows {{.*}} -> tensor<2xi32, #kv.tile<lanes = 1, dim = -1>>
-// CHECK: kv.fetch {{.*}} -> tensor<2xf32, #kv.tile<lanes = 1, dim = -1>>
+// CHECK: kv.rows {{.*}} -> tensor<2xi32, #kv.tile<lanes = 2, dim = 0>>
+// CHECK: kv.fetch {{.*}} -> tensor<2xf32, #kv.tile<lanes = 2, dim = 0>>
 // CHECK: kv.spread {{.*}} along 1 : tensor<32xf32, #kv.tile<lanes = 16, dim = 0>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
-// CHECK: kv.spread {{.*}} along 0 : tensor<2xi32, #kv.tile<lanes = 1, dim = -1>> -> tensor<2x32xi32, #kv.tile<lanes = 16, dim = 1>>
+// CHECK: kv.spread {{.*}} along 0 : tensor<2xi32, #kv.tile<lanes = 2, dim = 0>> -> tensor<2x32xi32, #kv.tile<lanes = 16, dim = 1>>
 // CHECK: arith.cmpi {{.*}} : tensor<2x32xi32, #kv.tile<lanes = 16, dim = 1>>
 // CHECK: kv.product {{.*}} -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
-// CHECK: kv.reduce max {{.*}} -> tensor<2xf32, #kv.tile<lanes = 1, dim = -1>>
+// CHECK: kv.reduce max {{.*}} -> tensor<2xf32, #kv.tile<lanes = 2, dim = 0>>
 // CHECK: scf.for {{.*}} -> (tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>)
+// A row alone is a scalar.
+// CHECK: kv.reduce add {{.*}} -> tensor<1xf32, #kv.tile<lanes = 1, dim = -1>>
 // A row of 8 has no 16 lanes.
 // CHECK: kv.load {{.*}} -> tensor<1x8xf32, #kv.tile<lanes = 8, dim = 1>>
 func.func @places(%p: !llvm.ptr, %n: i64, %i: i32) attributes {kv.kernel, kv.schedule = #schedule} {
@@ -39,6 +41,8 @@ func.func @places(%p: !llvm.ptr, %n: i64, %i: i32) attributes {kv.kernel, kv.sch
     %u = arith.addf %t, %s : tensor<2x32xf32>
     scf.yield %u : tensor<2x32xf32>
   }
+  %row = kv.fetch %q[%zero, %zero] : memref<2x64xf32> -> tensor<1x32xf32>
+  %alone = kv.reduce add %row : tensor<1x32xf32> -> tensor<1xf32>
   %short = kv.load %p[%n] as f16 : !llvm.ptr -> tensor<1x8xf32>
   return
 }

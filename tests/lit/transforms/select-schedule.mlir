@@ -14,11 +14,11 @@
 // CHECK: kv.attend {{.*}} accuracy( exact)
 // CHECK-SAME: keyDot = f32, valueDot = f32
 // CHECK: kv.attend {{.*}} accuracy( high)
-// GENERIC-SAME: schedule = #kv.schedule<rows = 4, block = 32, split = 2048, queryBlock = 8, lanes = 4,
+// GENERIC-SAME: schedule = #kv.schedule<rows = 4, block = 16, split = 2048, queryBlock = 8, heads = 2, lanes = 4,
 // GENERIC-SAME: keyDot = f32, valueDot = f32
-// WIDE-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, lanes = 16,
+// WIDE-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 2, lanes = 16,
 // WIDE-SAME: keyDot = f32, valueDot = f32
-// DOTS-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, lanes = 16,
+// DOTS-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 2, lanes = 16,
 // DOTS-SAME: keyDot = s16, valueDot = s16
 // CHECK: kv.attend {{.*}} accuracy( fast)
 // GENERIC-SAME: keyDot = f32, valueDot = f32
@@ -44,7 +44,7 @@ func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) 
 
 // What a schedule says of this target holds, what it says of another does not.
 // CHECK-LABEL: @overrides(
-// GENERIC: #kv.schedule<rows = 4, block = 32, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = f32
+// GENERIC: #kv.schedule<rows = 4, block = 16, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = f32
 // WIDE: #kv.schedule<rows = 4, block = 128, split = 512, {{.*}} unroll = 2, prefetch = 0, keyDot = f32
 // DOTS: #kv.schedule<rows = 4, block = 64, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = s16, valueDot = s16
 func.func @overrides(%c: !codes, %q: tensor<?x8x64xf32>) {

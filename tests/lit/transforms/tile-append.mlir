@@ -2,7 +2,7 @@
 // RUN: kv-opt %s --kv-tile-append --canonicalize --cse | FileCheck %s
 !codes = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <u4, group = 32, asym, scale = f16>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/8, t%16, d%4, d/4%2]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 1, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+#schedule = #kv.schedule<rows = 1, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
                          prefetch = 1, keyDot = f32, valueDot = f32>
 
 // A loop over the item's tokens; grouped codes in a loop over groups, scalars at once.

@@ -3,7 +3,7 @@
 // Constants may have been moved out of the region.
 // RUN: kv-opt %s --canonicalize --kv-tile-attend | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
                          prefetch = 0, keyDot = f32, valueDot = f32>
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf32>, %slope: tensor<4xf32>) -> tensor<?x4x64xf32> {
   %o = kv.attend %q on %c scale(0.125) mask(all) accuracy(high) queries(1, 8) score {

@@ -2,7 +2,7 @@
 // RUN: kv-opt %s --kv-tile-attend --canonicalize --cse | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
                          prefetch = 1, keyDot = f32, valueDot = f32>
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
   %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}

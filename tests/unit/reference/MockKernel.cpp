@@ -71,7 +71,8 @@ struct Stream {
 };
 
 Stream keyStream() {
-  return {Codec(mock.cache.type.getKey()), mock.cache.type.getKeyDim(), mock.cache.map.key, mock.cache.map.keyScale, mock.cache.map.keyZero};
+  return {Codec(mock.cache.type.getKey()), mock.cache.type.getKeyDim(), mock.cache.map.key, mock.cache.map.keyScale,
+          mock.cache.map.keyZero};
 }
 Stream valueStream() {
   return {Codec(mock.cache.type.getValue()), mock.cache.type.getValueDim(), mock.cache.map.value, mock.cache.map.valueScale,
@@ -132,7 +133,8 @@ std::vector<float> loadRow(const Stream &stream, const uint8_t *from, int64_t he
     std::vector<uint32_t> stored;
     for (int64_t i = 0; i < width; ++i)
       stored.push_back(get(from, stream.codes, head, slot, group * width + i));
-    GroupParameters parameters{get(from, *stream.scale, head, slot, group), stream.zero ? get(from, *stream.zero, head, slot, group) : 0};
+    GroupParameters parameters{get(from, *stream.scale, head, slot, group),
+                               stream.zero ? get(from, *stream.zero, head, slot, group) : 0};
     decodeGroup(stream.codec, stored, parameters, {&row[size_t(group * width)], size_t(width)});
   }
   return row;
@@ -184,7 +186,8 @@ void writeRow(const kv_step *step, int64_t token, int64_t head, const Row &row) 
   int64_t count = dim + (mock.fault == Fault::writesPastRow ? 8 : 0);
   for (int64_t d = 0; d < count; ++d) {
     uint32_t bits = encodeScalar(type, row.sum == 0 || d >= dim ? 0.0f : row.acc[size_t(d)] / row.sum);
-    std::memcpy(static_cast<char *>(step->o) + (token * step->o_token_stride + head * step->o_head_stride + d) * width, &bits, size_t(width));
+    std::memcpy(static_cast<char *>(step->o) + (token * step->o_token_stride + head * step->o_head_stride + d) * width, &bits,
+                size_t(width));
   }
   float log = (row.maximum + std::log2(row.sum)) * (mock.fault == Fault::wrongLse ? 1.0f : float(M_LN2));
   if (step->lse)
@@ -302,8 +305,11 @@ void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int
   for (const KernelSpec &spec : module.kernels) {
     mock.names.push_back(spec.name);
     bool appends = spec.kind != KV_OP_ATTEND, attends = spec.kind != KV_OP_APPEND;
-    mock.variants.push_back({"mock", 0, appends ? appendItem : nullptr, !attends ? nullptr : appends ? fusedItem : attendItem,
-                             attends ? mergeItem : nullptr, splitTokens, queryBlock, 64});
+    mock.variants.push_back({"mock", 0, appends ? appendItem : nullptr,
+                             !attends  ? nullptr
+                             : appends ? fusedItem
+                                       : attendItem,
+                             attends ? mergeItem : nullptr, splitTokens, queryBlock, /*item_heads=*/1, 64});
     kv_kernel kernel{};
     kernel.struct_size = sizeof kernel;
     kernel.abi_version = KV_ABI_VERSION;

@@ -10,7 +10,7 @@
 
 static_assert(std::is_standard_layout_v<kv_step> && std::is_trivially_copyable_v<kv_step>);
 static_assert(std::is_standard_layout_v<kv_kernel> && std::is_trivially_copyable_v<kv_kernel>);
-static_assert(sizeof(kv_item) == 72 && sizeof(kv_variant) == 64);
+static_assert(sizeof(kv_item) == 80 && sizeof(kv_variant) == 72);
 static_assert(offsetof(kv_step, reserved) + sizeof(kv_step::reserved) == sizeof(kv_step), "no padding at the end");
 static_assert(offsetof(kv_kernel, variants) + sizeof(void *) == sizeof(kv_kernel), "no padding at the end");
 static_assert(sizeof(kv_executor) == 24 && sizeof(kv_bounds) == 32);

@@ -71,6 +71,7 @@ const Case cases[] = {
     {"variantFeatures", KV_ERROR_TARGET_FEATURES, "bit 63", [](Spoiled &s) { s.variant.features = 1ull << 63; }},
     {"variantSplit", KV_ERROR_VARIANT, "split_tokens 0", [](Spoiled &s) { s.variant.split_tokens = 0; }},
     {"variantBlock", KV_ERROR_VARIANT, "query_block -1", [](Spoiled &s) { s.variant.query_block = -1; }},
+    {"variantHeads", KV_ERROR_VARIANT, "item_heads 0", [](Spoiled &s) { s.variant.item_heads = 0; }},
     {"variantScratch", KV_ERROR_VARIANT, "scratch_bytes -1", [](Spoiled &s) { s.variant.scratch_bytes = -1; }},
     {"variantAttend", KV_ERROR_VARIANT, "no attend", [](Spoiled &s) { s.variant.attend = nullptr; }},
     {"variantMerge", KV_ERROR_VARIANT, "merge", [](Spoiled &s) { s.variant.merge = nullptr; }},

@@ -109,9 +109,8 @@ TEST(Plan, MergesReadWhatAttendsWrote) {
     const kv_item &item = record.item;
     const int64_t floats = (item.query_end - item.query_begin) * FAKE_HEADS_Q / FAKE_HEADS_KV * (FAKE_DIM_V + 2);
     if (record.phase == KV_PHASE_ATTEND && item.partial) {
-      EXPECT_GE(item.partial, end) << "partials lie one after another";
-      end = item.partial + floats;
-      written[item.partial] = {item.seq, item.head, item.query_begin};
+      end = std::max(end, item.partial + floats);
+      EXPECT_TRUE(written.insert({item.partial, {item.seq, item.head, item.query_begin}}).second) << "written twice";
     }
     for (int64_t i = 0; record.phase == KV_PHASE_MERGE && i < item.num_partials; ++i) {
       const auto found = written.find(item.partial + i * floats);
@@ -122,6 +121,29 @@ TEST(Plan, MergesReadWhatAttendsWrote) {
   }
   EXPECT_TRUE(written.empty());
   EXPECT_LE(reinterpret_cast<char *>(end), static_cast<char *>(batch.step.workspace) + batch.step.workspace_bytes - 2 * 256);
+}
+
+TEST(Plan, NeighbouringHeadsShareCalls) {
+  const auto mostHeads = [](const kv_kernel &kernel, const Batch &batch, int32_t parts) {
+    static int64_t calls, most;
+    calls = most = 0;
+    kv_variant variant = *Batch::variantOf(kernel);
+    variant.attend = [](const kv_step *, const kv_item *item) {
+      ++calls;
+      most = std::max(most, item->num_heads);
+    };
+    for (int32_t part = 0; part < parts; ++part)
+      EXPECT_EQ(kv_run_part(&kernel, &variant, &batch.step, KV_PHASE_ATTEND, part, parts), KV_OK);
+    return std::make_pair(calls, most);
+  };
+  const kv_kernel &kernel = fakeKernels[KV_OP_ATTEND];
+  Batch one({{30, 1}}), half({{30, FAKE_QUERY_BLOCK / 2}}), whole({{30, FAKE_QUERY_BLOCK}});
+  for (Batch *batch : {&one, &half, &whole})
+    batch->sizeWorkspace(kernel, 2);
+  EXPECT_EQ(mostHeads(kernel, one, 1), std::make_pair(int64_t(1), int64_t(2)));
+  EXPECT_EQ(mostHeads(kernel, one, 2), std::make_pair(int64_t(2), int64_t(1)));
+  EXPECT_EQ(mostHeads(kernel, half, 1), std::make_pair(int64_t(1), int64_t(2)));
+  EXPECT_EQ(mostHeads(kernel, whole, 1), std::make_pair(int64_t(2), int64_t(1))); // as many rows as a head of a whole query block
 }
 
 TEST(Plan, ASequenceIsCutTheSameInAnyBatch) {

@@ -42,18 +42,19 @@ OFFSET(kv_step, workspace, 248);
 OFFSET(kv_step, workspace_bytes, 256);
 OFFSET(kv_step, reserved, 264);
 
-CHECK(item_size, sizeof(kv_item) == 72);
+CHECK(item_size, sizeof(kv_item) == 80);
 OFFSET(kv_item, seq, 0);
 OFFSET(kv_item, head, 8);
-OFFSET(kv_item, query_begin, 16);
-OFFSET(kv_item, query_end, 24);
-OFFSET(kv_item, token_begin, 32);
-OFFSET(kv_item, token_end, 40);
-OFFSET(kv_item, partial, 48);
-OFFSET(kv_item, num_partials, 56);
-OFFSET(kv_item, scratch, 64);
+OFFSET(kv_item, num_heads, 16);
+OFFSET(kv_item, query_begin, 24);
+OFFSET(kv_item, query_end, 32);
+OFFSET(kv_item, token_begin, 40);
+OFFSET(kv_item, token_end, 48);
+OFFSET(kv_item, partial, 56);
+OFFSET(kv_item, num_partials, 64);
+OFFSET(kv_item, scratch, 72);
 
-CHECK(variant_size, sizeof(kv_variant) == 64);
+CHECK(variant_size, sizeof(kv_variant) == 72);
 OFFSET(kv_variant, target, 0);
 OFFSET(kv_variant, features, 8);
 OFFSET(kv_variant, append, 16);
@@ -61,7 +62,8 @@ OFFSET(kv_variant, attend, 24);
 OFFSET(kv_variant, merge, 32);
 OFFSET(kv_variant, split_tokens, 40);
 OFFSET(kv_variant, query_block, 48);
-OFFSET(kv_variant, scratch_bytes, 56);
+OFFSET(kv_variant, item_heads, 56);
+OFFSET(kv_variant, scratch_bytes, 64);
 
 CHECK(kernel_size, sizeof(kv_kernel) == 136);
 OFFSET(kv_kernel, struct_size, 0);

@@ -17,6 +17,18 @@ void fakeRecord(fake_record *memory, int64_t capacity) {
 
 int64_t fakeRecorded(void) { return atomic_load(&recordCount); }
 
+enum { GROUP = FAKE_HEADS_Q / FAKE_HEADS_KV };
+
+/* The item of one of a call's heads. */
+static kv_item ofHead(const kv_item *item, int64_t index) {
+  kv_item one = *item;
+  one.head += index;
+  one.num_heads = 1;
+  if (one.partial)
+    one.partial += index * item->num_partials * (item->query_end - item->query_begin) * GROUP * (FAKE_DIM_V + 2);
+  return one;
+}
+
 static void record(int32_t phase, const kv_item *item) {
   /* All of the scratch is this thread's alone: sanitizers see it when it is not. */
   memset(item->scratch, phase, FAKE_SCRATCH);
@@ -66,8 +78,6 @@ void fakeAppend(const kv_step *step, const kv_item *item) {
   record(KV_PHASE_APPEND, item);
   store(step, item->seq, item->head, item->query_begin, item->query_end);
 }
-
-enum { GROUP = FAKE_HEADS_Q / FAKE_HEADS_KV };
 
 static void finish(const kv_step *step, const kv_item *item, int64_t row, float max, float sum, const float *acc) {
   const int64_t token = step->query_start_loc[item->seq] + item->query_begin + row / GROUP;
@@ -119,11 +129,14 @@ static void attend(const kv_step *step, const kv_item *item) {
 }
 
 void fakeAttend(const kv_step *step, const kv_item *item) {
-  record(KV_PHASE_ATTEND, item);
-  attend(step, item);
+  for (int64_t index = 0; index < item->num_heads; ++index) {
+    const kv_item one = ofHead(item, index);
+    record(KV_PHASE_ATTEND, &one);
+    attend(step, &one);
+  }
 }
 
-void fakeAppendAttend(const kv_step *step, const kv_item *item) {
+static void appendAttend(const kv_step *step, const kv_item *item) {
   record(KV_PHASE_ATTEND, item);
   const int64_t queries = step->query_start_loc[item->seq + 1] - step->query_start_loc[item->seq];
   if (item->query_end - item->query_begin == queries) {
@@ -133,6 +146,13 @@ void fakeAppendAttend(const kv_step *step, const kv_item *item) {
       store(step, item->seq, item->head, begin, item->token_end - first);
   }
   attend(step, item);
+}
+
+void fakeAppendAttend(const kv_step *step, const kv_item *item) {
+  for (int64_t index = 0; index < item->num_heads; ++index) {
+    const kv_item one = ofHead(item, index);
+    appendAttend(step, &one);
+  }
 }
 
 void fakeMerge(const kv_step *step, const kv_item *item) {
@@ -154,7 +174,7 @@ void fakeMerge(const kv_step *step, const kv_item *item) {
 }
 
 #define VARIANT(target, features, append, attend, merge)                                                                           \
-  {target, features, append, attend, merge, FAKE_SPLIT, FAKE_QUERY_BLOCK, FAKE_SCRATCH}
+  {target, features, append, attend, merge, FAKE_SPLIT, FAKE_QUERY_BLOCK, FAKE_ITEM_HEADS, FAKE_SCRATCH}
 #define VARIANTS(append, attend, merge)                                                                                            \
   {VARIANT("future", 1ull << 63, append, attend, merge), VARIANT("generic", 0, append, attend, merge)}
 const kv_variant fakeVariants[3][2] = {VARIANTS(fakeAppend, NULL, NULL), VARIANTS(NULL, fakeAttend, fakeMerge),

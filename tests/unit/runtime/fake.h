@@ -18,6 +18,7 @@ enum {
   FAKE_PAGE_BYTES = FAKE_HEADS_KV * FAKE_PAGE_TOKENS * (FAKE_DIM_K + FAKE_DIM_V) * 4,
   FAKE_SPLIT = 32,
   FAKE_QUERY_BLOCK = 4,
+  FAKE_ITEM_HEADS = 2,
   FAKE_MAX_QUERIES = 64,
   FAKE_SCRATCH = 200
 };
@@ -31,7 +32,7 @@ void fakeMerge(const kv_step *step, const kv_item *item);
 extern const kv_variant fakeVariants[3][2];
 extern const kv_kernel fakeKernels[3]; /* by kv_op */
 
-/* Items are recorded while `fakeItems` is not null. */
+/* Items are recorded while there is memory for them, one for each head: how heads are joined in calls depends on the parts. */
 typedef struct fake_record {
   int32_t phase;
   kv_item item;
