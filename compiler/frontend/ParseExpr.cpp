@@ -111,7 +111,7 @@ ExprPtr Parser::parsePrimary() {
   }
   // A clause on the next line means that the expression is missing.
   static const StringRef clauses[] = {"mask",  "score", "scale",  "accuracy", "sinks", "layout",   "keep",
-                                      "block", "split", "unroll", "dot",      "rope",  "prefetch", "stream"};
+                                      "block", "split", "unroll", "dot",      "rope",  "prefetch", "heads",  "stream"};
   bool isClause = token.startsLine && is_contained(clauses, token.text);
   if (token.kind == TokenKind::name && !isClause)
     return parseNamed();

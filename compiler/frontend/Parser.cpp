@@ -206,7 +206,7 @@ void Parser::parseSchedule() {
       schedule->target = takeWord();
     }
   }
-  static const StringRef clauses[] = {"block", "split", "unroll", "dot", "prefetch"};
+  static const StringRef clauses[] = {"block", "split", "unroll", "dot", "prefetch", "heads"};
   if (!good)
     skipTo({"{"});
   good &= parseBlock("a schedule", clauses, [&] { return parseScheduleEntry(*schedule); });

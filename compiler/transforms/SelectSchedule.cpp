@@ -181,6 +181,7 @@ private:
     number("block", choice.block);
     number("unroll", choice.unroll);
     number("prefetch", choice.prefetch);
+    number("heads", choice.heads);
     int64_t page = cache.getLayout().getSlots();
     if (choice.block % 16 || choice.block < 16 || choice.block > 256)
       return op->emitOpError() << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
@@ -190,6 +191,8 @@ private:
       return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;
     if (choice.prefetch < 0 || choice.prefetch > 8)
       return op->emitOpError() << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
+    if (choice.heads < 1 || choice.heads > cache.getHeads())
+      return op->emitOpError() << "expected `heads` from 1 to " << cache.getHeads() << ", got " << choice.heads;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);

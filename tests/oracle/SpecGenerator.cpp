@@ -190,6 +190,8 @@ std::string Generator::schedule(const std::string &name) {
       text += fmt::format("; unroll {}", random.between(1, 4));
     if (random.chance(2))
       text += fmt::format("; prefetch {}", random.between(0, 4));
+    if (random.chance(3))
+      text += fmt::format("; heads {}", random.between(1, headsKv));
     text += " }\n";
   }
   return text;

@@ -51,6 +51,16 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 }
 
 // -----
+// Heads.
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{expected `heads` from 1 to 2, got 3}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"x86-64-v4+vnni" = {heads = 3 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
+
+// -----
 // A split is of whole blocks.
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {

@@ -51,7 +51,7 @@ TEST(Printer, KeepsWhatIsWritten) {
                      "  accuracy exact\n"
                      "}\n"
                      "\n"
-                     "schedule a for x86-64-v4+vnni { block 64; split 256; unroll 4; dot vpdpbusd; prefetch 0 }\n";
+                     "schedule a for x86-64-v4+vnni { block 64; split 256; unroll 4; dot vpdpbusd; prefetch 0; heads 1 }\n";
   EXPECT_EQ(fixpoint(text), text);
 }
 
