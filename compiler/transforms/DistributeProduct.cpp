@@ -60,14 +60,14 @@ private:
   Value decode(Value raw, int64_t element);
   Value integerOperand(Value raw, int64_t step);
   void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
-  /// What a z of the block is read from: lanes and the z they take, of this block and of the one to prefetch (maybe none).
+  /// Lanes of this block and of the one to prefetch (maybe none), and what to add to z to get their slot or channel.
   struct Source {
     SmallVector<Lanes> here, ahead;
-    Value z, zAhead;
+    Value shift, aheadShift;
   };
-  using SourceOf = llvm::function_ref<Source(Value z)>;
-  void step(SmallVector<Value> &acc, SourceOf sourceOf, Value z, int64_t count, Value zEnd);
-  void range(SmallVector<Value> &acc, SourceOf sourceOf, Value begin, Value end);
+  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd);
+  void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
+  Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
 };
 
 Value Product::laneX(const Lanes &at, int64_t lane) {
@@ -204,18 +204,19 @@ bool Product::startsLine(int64_t k, int64_t u) const {
 }
 
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
-void Product::step(SmallVector<Value> &acc, SourceOf sourceOf, Value zBlock, int64_t count, Value zEnd) {
-  Value zero;
-  Source source = sourceOf(zBlock);
+void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
+  Value zero, zLocal = shifted(z, source.shift);
+  if (zEnd)
+    zEnd = shifted(zEnd, source.shift);
   for (int64_t k = 0; k < count; ++k)
     for (auto [u, lanesAt] : llvm::enumerate(source.ahead))
       if (startsLine(k, u))
-        b.prefetch(address(lanesAt, 0, b.add(source.zAhead, k * load.pack)));
+        b.prefetch(address(lanesAt, 0, b.add(shifted(z, source.aheadShift), k * load.pack)));
   SmallVector<Value> rowAddresses;
   for (Value base : rowBases)
-    rowAddresses.push_back(b.at(base, b.mul(zBlock, 4 / dotDepth(op.getDot()))));
+    rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
-    Value z = b.add(source.z, k * load.pack);
+    Value z = b.add(zLocal, k * load.pack);
     SmallVector<Value> raw;
     for (const Lanes &lanesAt : source.here)
       raw.push_back(loadRaw(lanesAt, z));
@@ -236,8 +237,7 @@ void Product::step(SmallVector<Value> &acc, SourceOf sourceOf, Value zBlock, int
         if (zEnd) {
           if (!zero)
             zero = arith::ConstantOp::create(b, b.loc, b.getZeroAttr(operand.getType()));
-          Value own = b.add(zBlock, k * load.pack + e);
-          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, own, zEnd);
+          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
           operand = arith::SelectOp::create(b, b.loc, there, operand, zero);
         }
         operands.push_back(operand);
@@ -259,17 +259,16 @@ void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayR
   }
 }
 
-void Product::range(SmallVector<Value> &acc, SourceOf sourceOf, Value begin, Value end) {
+/// z from begin to end inside one page; z + rowShift is the column of the row operands.
+void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
   int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
-  // Loads of an iteration stay inside a group of keys, or inside a page.
-  int64_t whole = isKey ? keyLength : block.list ? block.tokensPerPage() : 0;
-  while (whole % (unroll * load.pack))
+  while (isKey && keyLength % (unroll * load.pack))
     --unroll;
   int64_t chunk = load.pack * unroll;
   auto loop = [&](Value from, Value to, int64_t count, bool masked) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
-      step(sums, sourceOf, z, count, masked ? end : Value());
+      step(sums, source, z, shifted(z, rowShift), count, masked ? end : Value());
       return sums;
     });
   };
@@ -304,8 +303,7 @@ SmallVector<Value> Product::run() {
       }
       return placed;
     };
-    SmallVector<Lanes> here = tokens(block), ahead = prefetches ? tokens(*block.ahead) : SmallVector<Lanes>();
-    range(acc, [&](Value z) { return Source{here, ahead, z, z}; }, zBegin, zEnd);
+    range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
     return acc;
   }
   auto columns = [&](const TokenPages &where, Value page) {
@@ -315,26 +313,24 @@ SmallVector<Value> Product::run() {
     return placed;
   };
   if (!block.list) {
-    SmallVector<Lanes> here = columns(block, block.pages[0]), ahead;
-    if (prefetches)
-      ahead = columns(*block.ahead, block.ahead->pages[0]);
-    auto slots = [&](Value z) {
-      Value zAhead = prefetches ? b.KernelBuilder::add(z, block.ahead->firstSlot) : Value();
-      return Source{here, ahead, b.KernelBuilder::add(z, block.firstSlot), zAhead};
-    };
-    range(acc, slots, zBegin, zEnd);
+    Source source{columns(block, block.pages[0]), {}, block.firstSlot, {}};
+    if (prefetches) {
+      source.ahead = columns(*block.ahead, block.ahead->pages[0]);
+      source.aheadShift = block.ahead->firstSlot;
+    }
+    range(acc, source, zBegin, zEnd, Value());
     return acc;
   }
-  auto slotsOfPages = [&](Value z) {
-    int64_t inPage = block.tokensPerPage();
-    Value entry = b.mul(b.div(z, inPage), 8), slot = b.rem(z, inPage);
-    Source source{columns(block, b.load(b.ptr(), b.at(block.list, entry))), {}, slot, slot};
+  int64_t inPage = block.tokensPerPage();
+  return b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    Value index = b.div(first, inPage / 8);
+    Source source{columns(block, b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
     if (prefetches)
-      source.ahead = columns(*block.ahead, b.load(b.ptr(), b.at(block.ahead->list, entry)));
-    return source;
-  };
-  range(acc, slotsOfPages, zBegin, zEnd);
-  return acc;
+      source.ahead = columns(*block.ahead, b.load(b.ptr(), b.at(block.ahead->list, index)));
+    range(sums, source, b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), first);
+    return sums;
+  });
 }
 
 } // namespace
