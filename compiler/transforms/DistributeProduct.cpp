@@ -208,18 +208,32 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   Value zero, zLocal = shifted(z, source.shift);
   if (zEnd)
     zEnd = shifted(zEnd, source.shift);
+  // Lines to ask for, spread evenly over the loads of the iteration (a burst stalls them): of the block ahead, from memory; of this
+  // one, two iterations ahead, from the second-level cache, where the first request has put them.
+  SmallVector<std::pair<int64_t, int64_t>> lines;
   for (int64_t k = 0; k < count; ++k)
-    for (auto [u, lanesAt] : llvm::enumerate(source.ahead))
+    for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u)
       if (startsLine(k, u))
-        b.prefetch(address(lanesAt, 0, b.add(shifted(z, source.aheadShift), k * load.pack)));
+        lines.push_back({k, u});
+  Value zAhead = shifted(z, source.aheadShift);
+  int64_t asked = 0, loads = count * vectors;
+  auto prefetchUntil = [&](int64_t done) {
+    for (int64_t due = llvm::divideCeil(int64_t(lines.size()) * done, loads); asked < due; ++asked) {
+      auto [k, u] = lines[asked];
+      b.prefetch(address(source.ahead[u], 0, b.add(zAhead, k * load.pack)), CacheLevel::second);
+      b.prefetch(address(source.here[u], 0, b.add(zLocal, (k + 2 * count) * load.pack)), CacheLevel::first);
+    }
+  };
   SmallVector<Value> rowAddresses;
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
     Value z = b.add(zLocal, k * load.pack);
     SmallVector<Value> raw;
-    for (const Lanes &lanesAt : source.here)
+    for (auto [u, lanesAt] : llvm::enumerate(source.here)) {
       raw.push_back(loadRaw(lanesAt, z));
+      prefetchUntil(k * vectors + u + 1);
+    }
     if (isIntegerDot(op.getDot())) {
       int64_t steps = load.pack / dotDepth(op.getDot());
       for (int64_t s = 0; s < steps; ++s) {

@@ -447,7 +447,7 @@ void Distributor::convert(ReadOp op) {
     };
     Value address = locate(block);
     if (block.ahead && token % (512 / region.bits) == 0)
-      b.prefetch(locate(*block.ahead));
+      b.prefetch(locate(*block.ahead), CacheLevel::second);
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
     else

@@ -28,6 +28,9 @@ struct BlockPages : TokenPages {
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
 };
 
+/// Where a prefetch puts a line.
+enum class CacheLevel { first, second };
+
 /// Builds vectors. Everything is i64, vector<lanes x T> or scalar.
 class VectorBuilder : public KernelBuilder {
 public:
@@ -52,7 +55,8 @@ public:
     mlir::Type element = mlir::getElementTypeOrSelf(type);
     return mlir::isa<mlir::LLVM::LLVMPointerType>(element) ? 8 : std::max(1u, element.getIntOrFloatBitWidth() / 8);
   }
-  void prefetch(Value address);
+  /// Asks for the line of an address; it may be anything.
+  void prefetch(Value address, CacheLevel level);
   Value shl(Value value, int64_t by);
   Value shrU(Value value, int64_t by);
   Value shrS(Value value, int64_t by);

@@ -22,7 +22,9 @@ Value VectorBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
 
 Value VectorBuilder::splat(int64_t value, VectorType type) { return like(value, type); }
 
-void VectorBuilder::prefetch(Value address) { LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/2u, /*cache=*/1u); }
+void VectorBuilder::prefetch(Value address, CacheLevel level) {
+  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/level == CacheLevel::first ? 3u : 2u, /*cache=*/1u);
+}
 
 Value VectorBuilder::shl(Value value, int64_t by) {
   return by ? arith::ShLIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
