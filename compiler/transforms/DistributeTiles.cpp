@@ -221,8 +221,7 @@ void Distributor::convert(PackOp op) {
   ArrayRef<Value> parts = tile(op.getTile());
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < columns; c += lanes) {
-      // 1.5 * 2^23 leaves the nearest integer in the low bits.
-      Value magic = b.broadcast(b.f32(12582912.0), lanes), shifted = b.addf(parts[(r * columns + c) / lanes], magic);
+      Value magic = b.broadcast(b.f32(roundingMagic), lanes), shifted = b.addf(parts[(r * columns + c) / lanes], magic);
       Value value = arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
       if (!llvm::is_sorted(order))
         value = vector::ShuffleOp::create(b, b.loc, value, value, order);

@@ -16,6 +16,9 @@ namespace kv {
 /// The kinds of function a level-0 function turns into; `name.append`, `name.attend`, `name.merge` until emission renames them.
 inline std::string kernelSymbol(llvm::StringRef name, llvm::StringRef kind) { return (name + "." + kind).str(); }
 
+/// 1.5 * 2^23: added to a number below 2^22, it leaves the nearest integer in the low bits and no room for a fraction.
+constexpr double roundingMagic = 12582912.0;
+
 class KernelBuilder : public mlir::OpBuilder {
 public:
   using Value = mlir::Value;
@@ -63,9 +66,9 @@ public:
     auto type = mlir::cast<mlir::RankedTensorType>(tile.getType());
     return mlir::arith::BitcastOp::create(*this, loc, type.clone(getI32Type()), tile);
   }
-  /// To the nearest integer, halves to even; for magnitudes below 2^22. Adding 1.5 * 2^23 leaves no bits for a fraction.
+  /// To the nearest integer, halves to even; for magnitudes below 2^22.
   Value round(Value tile) {
-    Value magic = spreadLike(f32(12582912.0), tile);
+    Value magic = spreadLike(f32(roundingMagic), tile);
     return subf(addf(tile, magic), magic);
   }
   /// levels / greatest, of a scalar or tile; 0 where greatest is 0 or so small that the quotient is not finite.

@@ -153,7 +153,8 @@ kv_status kv_run_variant(const kv_kernel *kernel, const kv_variant *variant, con
 /* The phases of a step, in order. All parts of one must be done before any part of the next begins. */
 enum { KV_PHASE_APPEND = 0, KV_PHASE_ATTEND = 1, KV_PHASE_MERGE = 2, KV_NUM_PHASES = 3 };
 
-/* The number of kernel calls in a phase: the same on every thread. Where it is 0, the phase and its barrier may be left out; for a
+/* The number of items of one kv head in a phase, which kernel calls join where neighbours fall to one part: the same on every
+ * thread and for any number of parts. Where it is 0, the phase and its barrier may be left out; for a
  * decode step of append_attend, that is so for the append (done inside attend) and, for short sequences, the merge. The step must
  * have passed kv_check(); -1 on an error (NULL, PHASE). */
 int64_t kv_phase_items(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase);
