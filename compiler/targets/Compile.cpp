@@ -114,28 +114,26 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
   for (const Entry &entry : entries) {
     KernelFunctions kernel;
     kernel.name = entry.name;
-    // A fused kernel appends as the cache does and merges as its attend does: one copy of each.
-    std::string plain = entry.name;
-    if (entry.append && entry.attend) {
-      std::string prefix = entry.cache + "_append_";
-      plain = entry.cache + "_" + entry.name.substr(prefix.size());
+    // A fused kernel appends as its cache does and attends and merges as the plain attend does.
+    std::string append = entry.cache + "_append";
+    std::string plain = entry.append ? plainAttend(entry.name, entry.cache) : entry.name;
+    auto needScratch = [&](func::FuncOp func) {
+      kernel.scratchBytes = std::max(kernel.scratchBytes, func->getAttrOfType<IntegerAttr>("kv.scratch_bytes").getInt());
+    };
+    if (entry.append) {
+      kernel.append = rename(append, "append");
+      needScratch(functions.lookup(kernelSymbol(append, "append")));
     }
-    if (entry.append)
-      kernel.append = rename(entry.cache + "_append", "append");
     if (entry.attend) {
       kernel.attend = rename(entry.name, "attend");
       kernel.merge = rename(plain, "merge");
+      func::FuncOp attend = functions.lookup(kernelSymbol(plain, "attend"));
+      needScratch(attend);
+      auto schedule = attend->getAttrOfType<ScheduleAttr>("kv.schedule");
+      kernel.splitTokens = schedule.getSplit();
+      kernel.queryBlock = schedule.getQueryBlock();
+      kernel.itemHeads = schedule.getHeads();
     }
-    for (StringRef kind : {"append", "attend"})
-      if (func::FuncOp func = functions.lookup(kernelSymbol(kind == "append" ? entry.cache + "_append" : entry.name, kind)))
-        if (kind == "attend" ? entry.attend : entry.append) {
-          kernel.scratchBytes = std::max(kernel.scratchBytes, func->getAttrOfType<IntegerAttr>("kv.scratch_bytes").getInt());
-          if (auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule"); schedule && kind == "attend") {
-            kernel.splitTokens = schedule.getSplit();
-            kernel.queryBlock = schedule.getQueryBlock();
-            kernel.itemHeads = schedule.getHeads();
-          }
-        }
     result.push_back(kernel);
   }
   module.walk([&](func::CallOp call) {

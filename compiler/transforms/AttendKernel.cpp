@@ -58,7 +58,6 @@ struct Attend {
   }
 
   void readArguments();
-  void appendOwnTokens(StringRef symbol);
   void prepareRows(const Head &head);
   void roundRow(Value row);
   void sumRow(Value row, Value home);
@@ -124,27 +123,6 @@ void Attend::readArguments() {
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
   homeP = integerValues() ? b.scratch("p", rows, block / dotDepth(schedule.getValueDot()), b.getI32Type())
                           : b.scratch("p", rows, block, b.getF32Type());
-}
-
-/// Calls the append kernel for every head on the part of the item's tokens that are new in this step.
-void Attend::appendOwnTokens(StringRef symbol) {
-  Value firstNew = b.sub(length, queries);
-  Value begin = b.max(zero(), b.sub(tokenBegin, firstNew)), end = b.min(queries, b.sub(tokenEnd, firstNew));
-  Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
-  // A sequence of several query blocks has been appended before the step's first attend.
-  Value whole = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.sub(queryEnd, queryBegin), queries);
-  b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
-    Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
-    b.store(seq, b.at(copy, offsetof(kv_item, seq)));
-    b.store(b.i64(1), b.at(copy, offsetof(kv_item, num_heads)));
-    b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));
-    b.store(end, b.at(copy, offsetof(kv_item, query_end)));
-    b.store(b.itemPtr(offsetof(kv_item, scratch)), b.at(copy, offsetof(kv_item, scratch)));
-    eachHead([&](const Head &head) {
-      b.store(head.number, b.at(copy, offsetof(kv_item, head)));
-      func::CallOp::create(b, b.loc, symbol, TypeRange{}, ValueRange{b.step, copy});
-    });
-  });
 }
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
@@ -535,11 +513,9 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   });
 }
 
-void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec, StringRef append) {
+void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec) {
   Attend attend(module, func, spec);
   attend.readArguments();
-  if (!append.empty())
-    attend.appendOwnTokens(append);
   attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
   attend.loopOverBlocks();
   attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });

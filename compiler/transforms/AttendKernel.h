@@ -14,15 +14,14 @@ struct AttendSpec {
   double scale;
   bool causal;
   mlir::Type queryType, outputType;
-  int64_t heads;  ///< query heads
+  int64_t heads; ///< query heads
   bool hasLse;
   mlir::ValueRange params; ///< the declared arrays, in order
 
   int64_t group() const { return heads / cache.getHeads(); }
 };
 
-template <typename OpType>
-AttendSpec describe(OpType op) {
+template <typename OpType> AttendSpec describe(OpType op) {
   auto query = mlir::cast<mlir::RankedTensorType>(op.getQuery().getType());
   // Arrays follow the operands that every attend has.
   auto func = op->template getParentOfType<mlir::func::FuncOp>();
@@ -39,20 +38,23 @@ AttendSpec describe(OpType op) {
           params};
 }
 
-/// `NAME.attend`; with `append`, the symbol of the append kernel that first stores the item's own new tokens.
-void buildAttendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec, llvm::StringRef append);
+/// `NAME.attend` of a kv.attend.
+void buildAttendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
+
+/// `NAME.attend` of a kv.append_attend: the append and the attend kernel of its cache, called in turn.
+void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, ScheduleAttr schedule, CacheType cache);
 
 /// `NAME.merge`: joins the partial results of an item's splits.
 void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
 
-/// Evaluates the score region on a tile: `s` is [rows, tokens], `queries` and `heads` one i32 for each row, `tokens` one i32 for each
-/// token; `array(p, row)` reads params[p] of a row's head.
+/// Evaluates the score region on a tile: `s` is [rows, tokens], `queries` and `heads` one i32 for each row, `tokens` one i32 for
+/// each token; `array(p, row)` reads params[p] of a row's head.
 mlir::Value inlineScore(KernelBuilder &b, const AttendSpec &spec, mlir::Value s, mlir::Value queries, mlir::Value heads,
                         mlir::Value tokens, llvm::function_ref<mlir::Value(unsigned)> array);
 
 /// Writes a finished row: output = acc / sum and, where the caller wants it, lse = ln 2 * (maximum + log2 sum).
 struct RowResult {
-  mlir::Value maximum, sum; ///< f32
+  mlir::Value maximum, sum;                                                        ///< f32
   llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]
 };
 void writeRow(KernelBuilder &b, const AttendSpec &spec, mlir::Value token, mlir::Value head, const RowResult &row);

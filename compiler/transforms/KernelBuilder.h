@@ -16,6 +16,12 @@ namespace kv {
 /// The kinds of function a level-0 function turns into; `name.append`, `name.attend`, `name.merge` until emission renames them.
 inline std::string kernelSymbol(llvm::StringRef name, llvm::StringRef kind) { return (name + "." + kind).str(); }
 
+/// The function that attends as the fused function `CACHE_append_NAME` does, but appends nothing: `CACHE_NAME`.
+inline std::string plainAttend(llvm::StringRef fused, llvm::StringRef cache) {
+  fused.consume_front((cache + "_append_").str());
+  return (cache + "_" + fused).str();
+}
+
 /// 1.5 * 2^23: added to a number below 2^22, it leaves the nearest integer in the low bits and no room for a fraction.
 constexpr double roundingMagic = 12582912.0;
 

@@ -42,12 +42,11 @@ struct TileAttend : PassWrapper<TileAttend, OperationPass<ModuleOp>> {
           return signalPassFailure();
         }
         if (auto attend = dyn_cast<AttendOp>(op)) {
-          buildAttendKernel(module, func, describe(attend), StringRef());
+          buildAttendKernel(module, func, describe(attend));
           buildMergeKernel(module, func, describe(attend));
           done.push_back(func);
         } else if (auto fused = dyn_cast<AppendAttendOp>(op)) {
-          std::string append = kernelSymbol((fused.getCache().getType().getName().getValue() + "_append").str(), "append");
-          buildAttendKernel(module, func, describe(fused), append);
+          buildFusedKernel(module, func, fused->getAttrOfType<ScheduleAttr>("schedule"), fused.getCache().getType());
           done.push_back(func);
         }
       }

@@ -1,0 +1,41 @@
+// The fused kernel of one item, `NAME.attend`: stores the item's own new tokens as the cache's append kernel does, then attends as
+// the plain attend kernel does, while what it stored is in cache. Both are calls, so that fusing costs no second copy of either.
+#include "compiler/transforms/AttendKernel.h"
+
+using namespace mlir;
+
+namespace kv {
+
+void buildFusedKernel(ModuleOp module, func::FuncOp func, ScheduleAttr schedule, CacheType cache) {
+  KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), schedule);
+  Value seq = b.itemI64(offsetof(kv_item, seq));
+  Value queryBegin = b.itemI64(offsetof(kv_item, query_begin)), queryEnd = b.itemI64(offsetof(kv_item, query_end));
+  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
+  Value queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
+  Value firstNew = b.sub(b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq), queries);
+
+  // The part of the item's tokens that are new in this step.
+  Value begin = b.max(b.i64(0), b.sub(b.itemI64(offsetof(kv_item, token_begin)), firstNew));
+  Value end = b.min(queries, b.sub(b.itemI64(offsetof(kv_item, token_end)), firstNew));
+  Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
+  // A sequence of several query blocks has been appended before the step's first attend.
+  Value whole = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.sub(queryEnd, queryBegin), queries);
+  b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
+    Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
+    b.store(seq, b.at(copy, offsetof(kv_item, seq)));
+    b.store(b.i64(1), b.at(copy, offsetof(kv_item, num_heads)));
+    b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));
+    b.store(end, b.at(copy, offsetof(kv_item, query_end)));
+    b.store(b.itemPtr(offsetof(kv_item, scratch)), b.at(copy, offsetof(kv_item, scratch)));
+    Value firstHead = b.itemI64(offsetof(kv_item, head));
+    b.loop(b.i64(0), b.itemI64(offsetof(kv_item, num_heads)), 1, [&](Value index) {
+      b.store(b.add(firstHead, index), b.at(copy, offsetof(kv_item, head)));
+      std::string append = kernelSymbol((cache.getName().getValue() + "_append").str(), "append");
+      func::CallOp::create(b, b.loc, append, TypeRange{}, ValueRange{b.step, copy});
+    });
+  });
+  std::string attend = kernelSymbol(plainAttend(func.getName(), cache.getName().getValue()), "attend");
+  func::CallOp::create(b, b.loc, attend, TypeRange{}, ValueRange{b.step, b.item});
+}
+
+} // namespace kv
