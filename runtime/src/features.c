@@ -1,82 +1,58 @@
-/* features.c: which KV_FEATURE_* this processor has and the operating system has enabled. */
+/* features.c: which KV_FEATURE_* this processor has and the operating system has enabled, asked once; and their names. */
 #include "internal.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-
-static uint64_t readXcr0(void) {
-  uint32_t low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (uint64_t)high << 32 | low;
-}
-
-static int hasAll(uint32_t reg, uint32_t bits) { return (reg & bits) == bits; }
-
-static uint64_t detect(void) {
-  uint32_t a, b, c, d, a7, b7, c7, d7;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !__get_cpuid_count(7, 0, &a7, &b7, &c7, &d7))
-    return 0;
-  /* v3 without what kernels never use (LZCNT, MOVBE) would do, but the name promises the level: SSE3, SSSE3, FMA, CX16, SSE4.1,
-   * SSE4.2, MOVBE, POPCNT, XSAVE by the system, AVX, F16C; BMI1, AVX2, BMI2; LZCNT. */
-  const uint32_t level3c =
-      1u << 0 | 1u << 9 | 1u << 12 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 23 | 1u << 27 | 1u << 28 | 1u << 29;
-  const uint32_t level3b7 = 1u << 3 | 1u << 5 | 1u << 8;
-  uint32_t ea, eb, ec, ed;
-  if (!__get_cpuid(0x80000001u, &ea, &eb, &ec, &ed) || !hasAll(ec, 1u << 5))
-    return 0;
-  if (!hasAll(c, level3c) || !hasAll(b7, level3b7))
-    return 0;
-  const uint64_t xcr0 = readXcr0();
-  if ((xcr0 & 0x6) != 0x6) /* XMM and YMM */
-    return 0;
-  uint64_t features = KV_FEATURE_X86_V3;
-
-  uint32_t a71 = 0, b71 = 0, c71 = 0, d71 = 0;
-  if (a7 >= 1)
-    __get_cpuid_count(7, 1, &a71, &b71, &c71, &d71);
-  if (hasAll(a71, 1u << 4))
-    features |= KV_FEATURE_X86_AVX_VNNI;
-
-  const uint32_t level4b7 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F, DQ, CD, BW, VL */
-  if (!hasAll(b7, level4b7) || (xcr0 & 0xe6) != 0xe6)                             /* opmask and ZMM too */
-    return features;
-  features |= KV_FEATURE_X86_V4;
-  if (hasAll(c7, 1u << 11))
-    features |= KV_FEATURE_X86_AVX512_VNNI;
-  if (hasAll(a71, 1u << 5))
-    features |= KV_FEATURE_X86_AVX512_BF16;
-  return features;
-}
-#else
-static uint64_t detect(void) { return 0; }
-#endif
-
 uint64_t kv_cpu_features(void) {
   static _Atomic uint64_t cached; /* features + 1; 0 before the first call. Two first calls store the same value. */
   uint64_t value = atomic_load_explicit(&cached, memory_order_relaxed);
   if (value == 0) {
-    value = detect() + 1;
+    value = kvrt_detect_features() + 1;
     atomic_store_explicit(&cached, value, memory_order_relaxed);
   }
   return value - 1;
 }
 
+static const char *nameOf(uint64_t feature) {
+  static const struct {
+    uint64_t feature;
+    const char *name;
+  } table[] = {
+      {KV_FEATURE_X86_V3, "x86-64-v3"},
+      {KV_FEATURE_X86_V4, "x86-64-v4"},
+      {KV_FEATURE_X86_AVX512_VNNI, "avx512_vnni"},
+      {KV_FEATURE_X86_AVX512_BF16, "avx512_bf16"},
+      {KV_FEATURE_X86_AVX_VNNI, "avx_vnni"},
+      {KV_FEATURE_ARM_DOTPROD, "dotprod"},
+      {KV_FEATURE_ARM_FP16, "fp16"},
+      {KV_FEATURE_ARM_FHM, "fp16fml"},
+      {KV_FEATURE_ARM_I8MM, "i8mm"},
+      {KV_FEATURE_ARM_BF16, "bf16"},
+      {KV_FEATURE_ARM_SVE, "sve"},
+      {KV_FEATURE_ARM_SVE2, "sve2"},
+      {KV_FEATURE_ARM_SVE_128, "128-bit sve"},
+      {KV_FEATURE_ARM_SVE_256, "256-bit sve"},
+      {KV_FEATURE_ARM_SVE_512, "512-bit sve"},
+  };
+  for (size_t i = 0; i < sizeof table / sizeof *table; ++i)
+    if (table[i].feature == feature)
+      return table[i].name;
+  return NULL;
+}
+
 void kvrt_feature_names(uint64_t features, char *text, size_t size) {
-  static const char *const names[] = {"x86-64-v3", "x86-64-v4", "avx512_vnni", "avx512_bf16", "avx_vnni"};
   size_t used = 0;
   text[0] = 0;
   for (int bit = 0; bit < 64; ++bit) {
     if (!(features >> bit & 1))
       continue;
     char number[16];
-    const char *name = number;
-    if ((size_t)bit < sizeof names / sizeof *names)
-      name = names[bit];
-    else
+    const char *name = nameOf(1ull << bit);
+    if (!name) {
       snprintf(number, sizeof number, "bit %d", bit);
+      name = number;
+    }
     const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
     if (wrote < 0 || (size_t)wrote >= size - used)
       return;

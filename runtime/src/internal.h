@@ -15,6 +15,11 @@
 /* status.c: records the sentence and returns the status. */
 kv_status kvrt_fail(kv_status status, const char *format, ...) KVRT_PRINTF(2, 3);
 
+/* features_x86.c, features_arm.c: KV_FEATURE_* of this processor, asked anew. */
+uint64_t kvrt_detect_features(void);
+/* features_arm.c: what Linux's AT_HWCAP and AT_HWCAP2 and the bits of an SVE vector (0: no SVE) mean. On any processor. */
+uint64_t kvrt_arm_features(uint64_t hwcap, uint64_t hwcap2, int64_t sveBits);
+
 /* features.c: "avx512_vnni, avx512_bf16" for a mask. */
 void kvrt_feature_names(uint64_t features, char *text, size_t size);
 

@@ -43,6 +43,17 @@ typedef enum kv_op {
 #define KV_FEATURE_X86_AVX512_VNNI (1ull << 2) /* vpdpbusd, vpdpwssd */
 #define KV_FEATURE_X86_AVX512_BF16 (1ull << 3) /* vdpbf16ps */
 #define KV_FEATURE_X86_AVX_VNNI (1ull << 4)    /* the VEX forms */
+/* Armv8-A with NEON needs no bit. */
+#define KV_FEATURE_ARM_DOTPROD (1ull << 16) /* sdot, udot */
+#define KV_FEATURE_ARM_FP16 (1ull << 17)    /* arithmetic on halves, scalar and vector */
+#define KV_FEATURE_ARM_FHM (1ull << 18)     /* fmlal, fmlsl */
+#define KV_FEATURE_ARM_I8MM (1ull << 19)    /* smmla, ummla, usmmla, usdot; on SVE too where there is SVE */
+#define KV_FEATURE_ARM_BF16 (1ull << 20)    /* bfdot, bfmmla, bfmlal; on SVE too where there is SVE */
+#define KV_FEATURE_ARM_SVE (1ull << 21)
+#define KV_FEATURE_ARM_SVE2 (1ull << 22)
+#define KV_FEATURE_ARM_SVE_128 (1ull << 24) /* SVE vectors have exactly 128 bits: at most one of these is present */
+#define KV_FEATURE_ARM_SVE_256 (1ull << 25)
+#define KV_FEATURE_ARM_SVE_512 (1ull << 26)
 
 #define KV_MAX_PARAMS 8
 

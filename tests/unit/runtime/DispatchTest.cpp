@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 // The runtime's own function, with the processor's features as an argument.
 extern "C" const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint64_t features, kv_status *status);
+extern "C" uint64_t kvrt_arm_features(uint64_t hwcap, uint64_t hwcap2, int64_t sveBits);
+extern "C" void kvrt_feature_names(uint64_t features, char *text, size_t size);
 
 namespace {
 
@@ -82,7 +85,36 @@ TEST(Features, AreNested) {
 #if defined(__x86_64__)
   EXPECT_EQ(!!(features & KV_FEATURE_X86_V3), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
   EXPECT_EQ(!!(features & KV_FEATURE_X86_V4), __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"));
+  EXPECT_LT(features, KV_FEATURE_ARM_DOTPROD);
+#elif defined(__aarch64__)
+  EXPECT_EQ(features & (KV_FEATURE_ARM_DOTPROD - 1), 0u);
 #endif
+}
+
+/// The names of what AT_HWCAP, AT_HWCAP2 and the bits of an SVE vector mean.
+std::string armNames(uint64_t hwcap, uint64_t hwcap2, int64_t sveBits) {
+  char text[256];
+  kvrt_feature_names(kvrt_arm_features(hwcap, hwcap2, sveBits), text, sizeof text);
+  return text;
+}
+
+// What Linux says on real machines; the bits are those of its ABI.
+TEST(Features, AreReadFromTheAuxiliaryVector) {
+  const uint64_t half = 1u << 9 | 1u << 10, dot = 1u << 20, sve = 1u << 22, fhm = 1u << 23;
+  const uint64_t sve2 = 1u << 1, sveI8mm = 1u << 9, sveBf16 = 1u << 12, i8mm = 1u << 13, bf16 = 1u << 14;
+  EXPECT_EQ(armNames(0xff, 0, 0), ""); // Cortex-A72: baseline, AES, SHA and CRC
+  EXPECT_EQ(armNames(half | dot, 0, 0), "dotprod, fp16");
+  EXPECT_EQ(armNames(half | dot | fhm, i8mm | bf16, 0), "dotprod, fp16, fp16fml, i8mm, bf16");
+  EXPECT_EQ(armNames(1u << 10, 0, 0), "") << "half needs both its bits";
+  // Neoverse V1, V2 and N2 at their lengths
+  EXPECT_EQ(armNames(half | dot | fhm | sve, sveI8mm | sveBf16 | i8mm | bf16, 256),
+            "dotprod, fp16, fp16fml, i8mm, bf16, sve, 256-bit sve");
+  EXPECT_EQ(armNames(half | dot | fhm | sve, sve2 | sveI8mm | sveBf16 | i8mm | bf16, 128),
+            "dotprod, fp16, fp16fml, i8mm, bf16, sve, sve2, 128-bit sve");
+  EXPECT_EQ(armNames(half | sve, 0, 512), "fp16, sve, 512-bit sve"); // A64FX
+  EXPECT_EQ(armNames(sve, 0, 1024), "sve") << "a length that has no bit";
+  EXPECT_EQ(armNames(sve, sve2, 0), "") << "SVE that the system does not grant";
+  EXPECT_EQ(armNames(sve, i8mm | bf16, 256), "sve, 256-bit sve") << "the SVE forms are promised too";
 }
 
 } // namespace
