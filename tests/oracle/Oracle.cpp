@@ -3,6 +3,7 @@
 //   oracle_test --seed 1 --count 200        200 specs; exit 1 when one fails
 //   oracle_test --seed 17 --count 1         that one again
 //   oracle_test --seed 17 --print           its text
+//   oracle_test --target aarch64+dotprod+fp16 --runner 'qemu-aarch64 -cpu max'      on another architecture, as kvcc verify does it
 #include "tests/oracle/SpecGenerator.h"
 #include "tools/kvcc/VerifySource.h"
 #include "llvm/Support/CommandLine.h"
@@ -18,10 +19,38 @@ llvm::cl::opt<uint64_t> countOption("count", llvm::cl::desc("how many specs"), l
 llvm::cl::opt<bool> printOption("print", llvm::cl::desc("only print the spec of the seed"));
 llvm::cl::opt<bool> fullOption("full", llvm::cl::desc("all lengths, as kvcc verify has them"));
 llvm::cl::opt<bool> allTargetsOption("all-targets", llvm::cl::desc("every target that this machine runs"));
+llvm::cl::list<std::string> targetOption("target", llvm::cl::desc("these targets only"), llvm::cl::CommaSeparated);
+llvm::cl::opt<std::string> runnerOption("runner", llvm::cl::desc("a command that runs the kernels; needs --target"));
+llvm::cl::opt<std::string> runnerCompilerOption("runner-cc", llvm::cl::desc("the C compiler that links them"));
 llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, high or fast in place of the spec's"));
+
+/// What runs the kernels of --target in place of this process: null without --runner.
+std::unique_ptr<RunnerBuild> runner;
+/// Those of --target.
+std::vector<const Target *> namedTargets;
+
+/// Reads --target and --runner. False after a mistake, which has been said on stderr.
+bool readTargets() {
+  if (!runnerOption.empty() && targetOption.empty()) {
+    llvm::errs() << "oracle_test: error: `--runner` needs `--target`\n";
+    return false;
+  }
+  const std::vector<std::string> names(targetOption.begin(), targetOption.end());
+  if (!findTargets(names, namedTargets))
+    return false;
+  if (runnerOption.empty())
+    return checkRunnable(namedTargets, "`--runner CMD` has another program run the kernels, such as an emulator");
+  RunnerOptions options;
+  options.command = runnerOption;
+  options.compiler = runnerCompilerOption;
+  runner = makeRunner(options, namedTargets);
+  return runner != nullptr;
+}
 
 /// The best target, generic, and one that changes with the seed.
 std::vector<const Target *> chooseTargets(uint64_t seed) {
+  if (!namedTargets.empty())
+    return namedTargets;
   std::vector<const Target *> all = runnableTargets();
   if (allTargetsOption || all.size() <= 2)
     return all;
@@ -38,6 +67,8 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   auto fail = [&](const std::string &why) {
     fmt::print("FAILED\n{}{}\n  again: oracle_test --seed {} --count 1{}{}\n", text, why, seed, fullOption ? " --full" : "",
                allTargetsOption ? " --all-targets" : "");
+    if (!targetOption.empty())
+      fmt::print("  --target {}{}\n", fmt::join(targetOption, ","), runnerOption.empty() ? "" : " --runner '" + runnerOption + "'");
     std::fflush(stdout);
     return false;
   };
@@ -57,6 +88,7 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
 
   VerifySourceOptions options;
   options.targets = chooseTargets(seed);
+  options.runner = runner.get();
   options.verify.seed = seed;
   options.verify.quick = !fullOption;
   options.verify.mostFailures = 3;
@@ -86,11 +118,14 @@ int main(int argc, char **argv) {
     fmt::print("{}", kv::generateSpec(first));
     return 0;
   }
+  if (!kv::readTargets())
+    return 1;
   int64_t cases = 0;
   std::string failed;
   for (uint64_t seed = first; seed < first + count; ++seed)
     if (!kv::verifySeed(seed, cases))
       failed += fmt::format(" {}", seed);
   fmt::print("{} specs, {} cases; failed seeds:{}\n", count, cases, failed.empty() ? " none" : failed);
+  kv::runner.reset(); // its temporary folder
   return failed.empty() ? 0 : 1;
 }

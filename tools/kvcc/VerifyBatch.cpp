@@ -32,11 +32,12 @@ static void poison(uint8_t *bytes, int64_t count, Random &random) {
 
 static constexpr uint8_t canary = 0xff; // NaN in every type: a stray read, and a row nobody wrote, shows
 
-VerifyTensor::VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random)
+VerifyTensor::VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random,
+                           std::pmr::memory_resource *source)
     : type(type), tokens(tokens), heads(heads), dim(dim), width(type == Element::f32 ? 4 : 2) {
   headStride = dim + random.below(3) * 5;
   tokenStride = heads * headStride + random.below(3) * 11;
-  bytes = Bytes(std::max<int64_t>(64, tokens * tokenStride * width));
+  bytes = Bytes(std::max<int64_t>(64, tokens * tokenStride * width), source);
   std::memset(bytes.data(), canary, size_t(bytes.size()));
 }
 
@@ -86,8 +87,9 @@ bool StepOutput::operator==(const StepOutput &other) const {
 
 //===- pages -----------------------------------------------------------------------------------------------------------------===//
 
-VerifyBatch::VerifyBatch(const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random)
-    : cache(cache), sequences(sequences), random(random), stride(cache.map.bytes + random.below(3) * 64) {
+VerifyBatch::VerifyBatch(Execution &execution, const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random)
+    : execution(execution), cache(cache), sequences(sequences), random(random), stride(cache.map.bytes + random.below(3) * 64),
+      table(execution.memory()) {
   const int64_t slots = cache.map.slots, count = int64_t(sequences.size());
   const bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
   int64_t needed = 0;
@@ -112,7 +114,7 @@ VerifyBatch::VerifyBatch(const CacheSpec &cache, const std::vector<SequenceData>
       owned[size_t(order[next])] = true;
       table[size_t(b * tableStride + page)] = order[next++];
     }
-  pageBytes = Bytes(numPages * stride);
+  pageBytes = Bytes(numPages * stride, execution.memory());
   poison(pageBytes.data(), pageBytes.size(), random);
 }
 
@@ -165,8 +167,8 @@ void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::
   for (size_t b = 0; b < sequences.size(); ++b)
     total += to[b] - from[b];
   Element type = elementOf(kv_type(kernel->q_type));
-  k = VerifyTensor(type, total, heads, dimK, random);
-  v = VerifyTensor(type, total, heads, dimV, random);
+  k = VerifyTensor(type, total, heads, dimK, random, execution.memory());
+  v = VerifyTensor(type, total, heads, dimV, random, execution.memory());
   int64_t row = 0;
   for (size_t b = 0; b < sequences.size(); ++b)
     for (int64_t token = from[b]; token < to[b]; ++token, ++row)
@@ -183,42 +185,20 @@ void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::
 }
 
 std::string VerifyBatch::run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive) {
-  const int32_t threads = drive == Drive::alone ? 1 : drive == Drive::parts ? 3 : 2;
-  int64_t bytes = kv_step_workspace_bytes(kernel, variant, &step, threads);
+  std::string problem;
+  int64_t bytes = execution.workspaceBytes(kernel, variant, step, drive, problem);
   if (bytes < 0)
-    return fmt::format("kv_step_workspace_bytes: {}", kv_last_error());
-  Bytes workspace(std::max<int64_t>(bytes, 64));
+    return fmt::format("kv_step_workspace_bytes: {}", problem);
+  Bytes workspace(std::max<int64_t>(bytes, 64), execution.memory());
   poison(workspace.data(), workspace.size(), random);
   step.workspace = workspace.data();
   step.workspace_bytes = bytes;
-  auto failed = [](kv_status status) {
-    return status == KV_OK ? std::string() : fmt::format("{}: {}", kv_status_text(status), kv_last_error());
-  };
-  if (drive == Drive::alone)
-    return failed(kv_run_variant(kernel, variant, &step, nullptr));
-  if (drive == Drive::pool) {
-    kv_pool *pool = nullptr;
-    if (kv_status status = kv_pool_create(threads, &pool))
-      return failed(status);
-    kv_executor executor = kv_pool_executor(pool);
-    std::string result = failed(kv_run_variant(kernel, variant, &step, &executor));
-    kv_pool_destroy(pool);
-    return result;
-  }
-  // As somebody else's threads would, in the least convenient order.
-  if (kv_status status = kv_check(kernel, variant, &step, threads))
-    return failed(status);
-  for (int32_t phase = 0; phase < KV_NUM_PHASES; ++phase)
-    for (int32_t part = threads - 1; part >= 0; --part)
-      if (kv_status status = kv_run_part(kernel, variant, &step, phase, part, threads))
-        return failed(status);
-  return {};
+  return execution.run(kernel, variant, step, drive);
 }
 
 std::string VerifyBatch::append(const kv_kernel *kernel, const kv_variant *variant, const std::vector<int64_t> &from,
                                 const std::vector<int64_t> &to, Drive drive, bool mapped) {
-  Ragged ragged;
-  ragged.starts.push_back(0);
+  Ragged ragged(execution.memory());
   const int64_t slots = cache.map.slots;
   for (size_t b = 0; b < sequences.size(); ++b) {
     ragged.starts.push_back(ragged.starts.back() + int32_t(to[b] - from[b]));
@@ -235,8 +215,7 @@ std::string VerifyBatch::append(const kv_kernel *kernel, const kv_variant *varia
 
 std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *variant, const std::vector<std::vector<float>> &params,
                                 Drive drive, StepOutput &output) {
-  Ragged ragged;
-  ragged.starts.push_back(0);
+  Ragged ragged(execution.memory());
   std::vector<int64_t> from, to;
   for (const SequenceData &sequence : sequences) {
     ragged.starts.push_back(ragged.starts.back() + int32_t(sequence.shape.queries));
@@ -246,7 +225,7 @@ std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *varia
   }
   const int64_t total = ragged.starts.back(), heads = kernel->heads_q, dim = cache.type.getKeyDim();
   kv_step step = makeStep(ragged, false);
-  VerifyTensor q(elementOf(kv_type(kernel->q_type)), total, heads, dim, random), k, v;
+  VerifyTensor q(elementOf(kv_type(kernel->q_type)), total, heads, dim, random, execution.memory()), k, v;
   int64_t row = 0;
   for (const SequenceData &sequence : sequences)
     for (int64_t query = 0; query < sequence.shape.queries; ++query, ++row)
@@ -257,24 +236,27 @@ std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *varia
   step.q_head_stride = q.headStride;
   if (kernel->op == KV_OP_APPEND_ATTEND)
     bindTokens(step, kernel, from, to, k, v);
-  output.o = VerifyTensor(elementOf(kv_type(kernel->o_type)), total, heads, cache.type.getValueDim(), random);
+  output.o = VerifyTensor(elementOf(kv_type(kernel->o_type)), total, heads, cache.type.getValueDim(), random, execution.memory());
   step.o = output.o.data();
   step.o_token_stride = output.o.tokenStride;
   step.o_head_stride = output.o.headStride;
   const size_t rows = size_t(total * heads), guard = 16;
-  output.lse.assign(rows + guard, -12345.0f);
-  step.lse = kernel->has_lse ? output.lse.data() : nullptr;
-  for (size_t i = 0; i < params.size(); ++i)
-    step.params[i] = params[i].data();
+  std::pmr::vector<float> lse(rows + guard, -12345.0f, execution.memory());
+  step.lse = kernel->has_lse ? lse.data() : nullptr;
+  std::vector<std::pmr::vector<float>> arrays;
+  for (const std::vector<float> &values : params)
+    arrays.emplace_back(values.begin(), values.end(), execution.memory());
+  for (size_t i = 0; i < arrays.size(); ++i)
+    step.params[i] = arrays[i].data();
   std::string error = run(kernel, variant, step, drive);
   if (!error.empty())
     return error;
   if (!output.o.gapsIntact())
     return "o: bytes between the rows were written";
-  for (size_t i = kernel->has_lse ? rows : 0; i < output.lse.size(); ++i)
-    if (output.lse[i] != -12345.0f)
+  for (size_t i = kernel->has_lse ? rows : 0; i < lse.size(); ++i)
+    if (lse[i] != -12345.0f)
       return "lse: floats after the last row were written";
-  output.lse.resize(kernel->has_lse ? rows : 0);
+  output.lse.assign(lse.begin(), lse.begin() + (kernel->has_lse ? ptrdiff_t(rows) : 0));
   return {};
 }
 

@@ -4,12 +4,12 @@
 #define KV_TOOLS_KVCC_VERIFYBATCH_H
 
 #include "compiler/reference/PageImage.h"
-#include "kv/kv.h"
+#include "tools/kvcc/Execution.h"
 #include "tools/kvcc/VerifyInputs.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <memory>
+#include <memory_resource>
 
 namespace kv {
 
@@ -17,13 +17,17 @@ namespace kv {
 class Bytes {
 public:
   Bytes() = default;
-  explicit Bytes(int64_t size) : count(size), memory(static_cast<uint8_t *>(std::aligned_alloc(64, size_t(size + 64) / 64 * 64))) {}
+  explicit Bytes(int64_t size, std::pmr::memory_resource *source = std::pmr::new_delete_resource())
+      : count(size), memory(static_cast<uint8_t *>(source->allocate(room(size), 64)), Free{source, room(size)}) {}
   uint8_t *data() const { return memory.get(); }
   int64_t size() const { return count; }
 
 private:
+  static size_t room(int64_t size) { return size_t(size + 64) / 64 * 64; }
   struct Free {
-    void operator()(uint8_t *bytes) const { std::free(bytes); }
+    std::pmr::memory_resource *source;
+    size_t room;
+    void operator()(uint8_t *bytes) const { source->deallocate(bytes, room, 64); }
   };
   int64_t count = 0;
   std::unique_ptr<uint8_t[], Free> memory;
@@ -31,15 +35,13 @@ private:
 
 /// Equal to the bit, +0 and -0 apart. One NaN is as good as another: IEEE leaves sign and payload to the order of operands, which
 /// two kernels compiled apart may choose differently.
-inline bool sameBits(double x, double y) {
-  return std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y);
-}
+inline bool sameBits(double x, double y) { return std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y); }
 
 /// [tokens][heads][channels] of a float type with room between the rows.
 class VerifyTensor {
 public:
   VerifyTensor() = default;
-  VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random);
+  VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t dim, Random &random, std::pmr::memory_resource *source);
 
   void *data() const { return bytes.data(); }
   void set(int64_t token, int64_t head, const float *row);
@@ -66,13 +68,11 @@ struct StepOutput {
   bool operator==(const StepOutput &other) const;
 };
 
-/// How a step is driven.
-enum class Drive { alone, parts, pool };
-
 class VerifyBatch {
 public:
-  /// Pages for sequences of these lengths. Slots, foreign pages and unused entries of the table hold poison.
-  VerifyBatch(const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random);
+  /// Pages for sequences of these lengths, where the execution's kernels reach them. Slots, foreign pages and unused entries of the
+  /// table hold poison.
+  VerifyBatch(Execution &execution, const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random);
 
   PagedMemory memory(int64_t sequence) const;
   uint8_t *pages() const { return pageBytes.data(); }
@@ -92,20 +92,22 @@ public:
 
 private:
   struct Ragged {
-    std::vector<int32_t> starts, lengths;
-    std::vector<int64_t> slots;
+    explicit Ragged(std::pmr::memory_resource *source) : starts(source), lengths(source), slots(source) { starts.push_back(0); }
+    std::pmr::vector<int32_t> starts, lengths;
+    std::pmr::vector<int64_t> slots;
   };
   kv_step makeStep(const Ragged &ragged, bool mapped) const;
   void bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
                   VerifyTensor &k, VerifyTensor &v);
   std::string run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive);
 
+  Execution &execution;
   const CacheSpec &cache;
   const std::vector<SequenceData> &sequences;
   Random &random;
   Bytes pageBytes;
   int64_t stride, numPages = 0, tableStride = 1;
-  std::vector<int32_t> table;
+  std::pmr::vector<int32_t> table;
   std::vector<bool> owned;
   bool tableless = false; ///< dense: sequence b in page b, and no table
 };

@@ -32,10 +32,10 @@ CacheType otherOrder(CacheType type, bool first) {
 /// One attend (or, for a cache without any, its append) against the interpreter on some targets.
 class KernelVerifier {
 public:
-  KernelVerifier(const CacheSpec &cache, const KernelSpec &spec, mlir::func::FuncOp function, const kv_kernel *append,
+  KernelVerifier(Execution &execution, const CacheSpec &cache, const KernelSpec &spec, mlir::func::FuncOp function, const kv_kernel *append,
                  const kv_kernel *attend, const kv_kernel *fused, const VerifyOptions &options, VerifySummary &summary)
-      : cache(cache), spec(spec), function(function), append(append), attend(attend), fused(fused), options(options), summary(summary),
-        image(cache.type) {}
+      : execution(execution), cache(cache), spec(spec), function(function), append(append), attend(attend), fused(fused), options(options),
+        summary(summary), image(cache.type) {}
 
   llvm::Error run(const std::vector<std::string> &targets);
 
@@ -59,8 +59,9 @@ private:
   bool checkOutput(const Case &c, const StepOutput &output);
   bool sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what);
   bool fail(const Case &c, const std::string &what);
-  bool enough() const { return summary.failures.size() >= options.mostFailures; }
+  bool enough() const { return summary.failures.size() >= options.mostFailures || execution.lost(); }
 
+  Execution &execution;
   const CacheSpec &cache;
   const KernelSpec &spec;
   mlir::func::FuncOp function; ///< null for an append
@@ -71,7 +72,7 @@ private:
 };
 
 bool KernelVerifier::fail(const Case &c, const std::string &what) {
-  if (!enough())
+  if (summary.failures.size() < options.mostFailures)
     summary.failures.push_back(fmt::format("{} on {}, {}: {}", spec.name, c.target, c.scenario.str(), what));
   return false;
 }
@@ -229,7 +230,7 @@ bool KernelVerifier::sameBits(const Case &c, const StepOutput &a, const StepOutp
 
 void KernelVerifier::runCase(const Case &c) {
   Random random(c.seed);
-  VerifyBatch batch(cache, c.sequences, random);
+  VerifyBatch batch(execution, cache, c.sequences, random);
   Bytes untouched, before;
   batch.save(untouched);
   std::vector<int64_t> from, lengths;
@@ -302,7 +303,7 @@ void KernelVerifier::runNeighbours(const Case &c, const StepOutput &together) {
       continue;
     std::vector<SequenceData> one = {c.sequences[b]};
     Random random(c.seed + b + 1);
-    VerifyBatch batch(cache, one, random);
+    VerifyBatch batch(execution, cache, one, random);
     image.write(one[0].reference, 0, shape.length, batch.memory(0));
     StepOutput alone;
     std::string error = batch.attend(attend, c.attend, c.params, Drive::alone, alone);
@@ -350,7 +351,7 @@ bool isVerified(const ModuleSpec &module, const KernelSpec &spec) {
   return spec.kind == (attended ? KV_OP_ATTEND : KV_OP_APPEND);
 }
 
-llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, Execution &execution,
                                      const VerifyOptions &options) {
   VerifySummary summary;
   auto wanted = [&](const KernelSpec &spec) {
@@ -358,7 +359,7 @@ llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &mo
   };
   for (size_t index = 0; index < module.caches.size(); ++index) {
     const CacheSpec &cache = module.caches[index];
-    auto append = lookup(cache.name + "_append");
+    auto append = execution.kernel(cache.name + "_append");
     if (!append)
       return append.takeError();
     if ((*append)->page_bytes != cache.map.bytes || (*append)->page_tokens != cache.map.slots)
@@ -374,17 +375,17 @@ llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &mo
       if (spec.cache != index || !wanted(spec) || !isVerified(module, spec))
         continue;
       if (spec.kind == KV_OP_APPEND) {
-        if (llvm::Error error = KernelVerifier(cache, spec, nullptr, *append, nullptr, nullptr, options, summary).run(targets))
+        if (llvm::Error error = KernelVerifier(execution, cache, spec, nullptr, *append, nullptr, nullptr, options, summary).run(targets))
           return std::move(error);
         continue;
       }
       auto function = level0.lookupSymbol<mlir::func::FuncOp>(spec.name);
-      auto attend = lookup(spec.name), fused = lookup(cache.name + "_append_" + spec.op);
+      auto attend = execution.kernel(spec.name), fused = execution.kernel(cache.name + "_append_" + spec.op);
       if (!attend || !fused)
         return llvm::joinErrors(attend.takeError(), fused.takeError());
       if (!function)
         return llvm::createStringError("level 0 has no function `" + spec.name + "`");
-      if (llvm::Error error = KernelVerifier(cache, spec, function, *append, *attend, *fused, options, summary).run(targets))
+      if (llvm::Error error = KernelVerifier(execution, cache, spec, function, *append, *attend, *fused, options, summary).run(targets))
         return std::move(error);
     }
   }

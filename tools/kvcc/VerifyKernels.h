@@ -1,16 +1,16 @@
 // `kvcc verify` as a library: runs kernels through the runtime's public API and holds every result against the interpreter.
 //
 // Checked, for every attend, target and batch: stored bytes exactly; outputs and lse within the tolerance table; append at once, in
-// pieces and one by one store the same (batching law); append_attend is append then attend, bit for bit (fusion law); pages moved to
-// another order and back are the same (layout law); the same bits for any number of threads, in any pages, beside any neighbours;
-// nothing else is written.
+// pieces and one by one store the same (batching law); append_attend is append then attend, bit for bit (fusion law); pages moved
+// to another order and back are the same (layout law); the same bits for any number of threads, in any pages, beside any
+// neighbours; nothing else is written.
 #ifndef KV_TOOLS_KVCC_VERIFYKERNELS_H
 #define KV_TOOLS_KVCC_VERIFYKERNELS_H
 
 #include "compiler/driver/KernelSpec.h"
+#include "tools/kvcc/Execution.h"
 #include "llvm/Support/Error.h"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +19,7 @@ namespace kv {
 struct VerifyOptions {
   uint64_t seed = 1;
   bool quick = false;               ///< fewer lengths, shorter ones
-  std::vector<std::string> targets; ///< variants to run; empty: all that this processor can run
+  std::vector<std::string> targets; ///< variants to run; empty: all that this processor can run (not for a runner)
   std::vector<std::string> kernels; ///< only these attends (`llama3_decode`); empty: all
   size_t mostFailures = 10;         ///< stop after so many
 };
@@ -39,15 +39,13 @@ struct VerifySummary {
   std::vector<std::string> failures;
 };
 
-/// Finds a descriptor by its name.
-using KernelLookup = std::function<llvm::Expected<const kv_kernel *>(llvm::StringRef)>;
-
-/// Whether `verify` runs this kernel under its name: an attend, which brings the other kernels of its cache along, or the append of a
-/// cache without attends.
+/// Whether `verify` runs this kernel under its name: an attend, which brings the other kernels of its cache along, or the append of
+/// a cache without attends.
 bool isVerified(const ModuleSpec &module, const KernelSpec &spec);
 
-/// Verifies every kernel of `module`; `level0` is the module it was read from. An error means that nothing could be verified.
-llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, const KernelLookup &lookup,
+/// Verifies every kernel of `module`, run by `execution`; `level0` is the module it was read from. An error means that nothing
+/// could be verified.
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, Execution &execution,
                                      const VerifyOptions &options);
 
 } // namespace kv

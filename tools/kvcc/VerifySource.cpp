@@ -2,6 +2,7 @@
 
 #include "kv/kv.h"
 #include "tools/kvcc/Loader.h"
+#include "tools/kvcc/RunnerExecution.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -19,15 +20,57 @@ std::vector<const Target *> runnableTargets() {
   return found;
 }
 
-bool checkRunnable(llvm::ArrayRef<const Target *> targets) {
+bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help) {
   const std::vector<const Target *> runnable = runnableTargets();
   for (const Target *target : targets)
     if (!llvm::is_contained(runnable, target)) {
       llvm::errs() << "kvcc: error: this machine does not run target `" << target->name() << "`\n  help: it runs "
                    << llvm::join(llvm::map_range(runnable, [](const Target *one) { return one->name(); }), ", ") << "\n";
+      if (!help.empty())
+        llvm::errs() << "  help: " << help << "\n";
       return false;
     }
   return true;
+}
+
+/// Says a mistake of the user on stderr.
+static void say(llvm::Error error) { llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n"; }
+
+std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::ArrayRef<const Target *> targets) {
+  for (const Target *target : targets)
+    if (llvm::Triple(target->triple).getArch() != llvm::Triple(targets[0]->triple).getArch()) {
+      llvm::errs() << "kvcc: error: targets `" << targets[0]->name() << "` and `" << target->name()
+                   << "` are of different architectures; a runner is for one\n";
+      return nullptr;
+    }
+  auto runner = RunnerBuild::create(options, targets[0]->triple);
+  if (runner)
+    return std::move(*runner);
+  say(runner.takeError());
+  return nullptr;
+}
+
+/// Starts a runner that holds the compiled kernels. Null after an error, which has been said on stderr.
+static std::unique_ptr<Execution> startRunner(RunnerBuild &runner, const Compiled &compiled, llvm::ArrayRef<const Target *> targets) {
+  std::vector<std::string> names;
+  for (const KernelSpec &kernel : compiled.module.kernels)
+    names.push_back(kernel.name);
+  auto command = runner.link(compiled.objects, names);
+  if (!command) {
+    say(command.takeError());
+    return nullptr;
+  }
+  auto execution = RunnerExecution::start(*command, runner.seconds());
+  if (!execution) {
+    say(execution.takeError());
+    return nullptr;
+  }
+  for (const Target *target : targets)
+    if (std::string refusal = (*execution)->refusal(target->name()); !refusal.empty()) {
+      llvm::errs() << "kvcc: error: the runner does not run target `" << target->name() << "`: " << refusal << "\n";
+      return nullptr;
+    }
+  return std::move(*execution);
 }
 
 static void setAccuracy(mlir::ModuleOp module, Accuracy accuracy) {
@@ -50,17 +93,28 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
     result.status = CompileStatus::internalError;
     result.error = llvm::toString(std::move(error));
   };
-  auto loader = Loader::load(compiled.objects);
-  if (!loader) {
-    fail(loader.takeError());
-    return result;
+  std::unique_ptr<Execution> execution;
+  std::optional<Loader> loader;
+  if (options.runner) {
+    execution = startRunner(*options.runner, compiled, options.targets);
+    if (!execution) {
+      result.status = CompileStatus::userError;
+      return result;
+    }
+  } else {
+    auto loaded = Loader::load(compiled.objects);
+    if (!loaded) {
+      fail(loaded.takeError());
+      return result;
+    }
+    loader.emplace(std::move(*loaded));
+    execution = std::make_unique<LocalExecution>([&](llvm::StringRef name) { return loader->kernel(name); });
   }
   VerifyOptions verifyOptions = options.verify;
   verifyOptions.targets.clear();
   for (const Target *target : options.targets)
     verifyOptions.targets.push_back(target->name());
-  auto lookup = [&](llvm::StringRef name) { return loader->kernel(name); };
-  auto summary = verify(source.module(), readModule(source.module()), lookup, verifyOptions);
+  auto summary = verify(source.module(), readModule(source.module()), *execution, verifyOptions);
   if (summary)
     result.summary = std::move(*summary);
   else

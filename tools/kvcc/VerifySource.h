@@ -1,8 +1,9 @@
-// From a read `.kv` file to verified kernels: compile for targets of this machine, load, verify.
+// From a read `.kv` file to verified kernels: compile, load into this process or into a runner, verify.
 #ifndef KV_TOOLS_KVCC_VERIFYSOURCE_H
 #define KV_TOOLS_KVCC_VERIFYSOURCE_H
 
 #include "compiler/driver/Driver.h"
+#include "tools/kvcc/RunnerBuild.h"
 #include "tools/kvcc/VerifyKernels.h"
 
 #include <optional>
@@ -10,15 +11,18 @@
 namespace kv {
 
 struct VerifySourceOptions {
-  std::vector<const Target *> targets;  ///< all must run on this machine
-  std::optional<Accuracy> accuracy;     ///< in place of every attend's own
-  VerifyOptions verify;                 ///< its targets are ignored: those above count
+  std::vector<const Target *> targets; ///< all must run on this machine, or by the runner
+  std::optional<Accuracy> accuracy;    ///< in place of every attend's own
+  RunnerBuild *runner = nullptr;       ///< runs the kernels; null: this process does
+  VerifyOptions verify;                ///< its targets are ignored: those above count
 };
 
 /// Targets that this machine runs, most capable first, `generic` last.
 std::vector<const Target *> runnableTargets();
-/// Says on stderr which target this machine does not run. True when it runs all.
-bool checkRunnable(llvm::ArrayRef<const Target *> targets);
+/// Says on stderr which target this machine does not run, and `help` if there is any. True when it runs all.
+bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help = "");
+/// A runner for targets of one architecture. Null after an error, which has been said on stderr.
+std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::ArrayRef<const Target *> targets);
 
 /// How it ended, and what was found when `status` is ok.
 struct VerifySourceResult {

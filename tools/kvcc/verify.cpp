@@ -1,4 +1,5 @@
-// kvcc verify: compiles for this machine and for generic, runs every kernel against the interpreter, and says how far apart they are.
+// kvcc verify: compiles for this machine and for generic, or for what --runner runs, runs every kernel against the interpreter, and says
+// how far apart they are.
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -17,6 +18,7 @@ struct VerifyArguments {
   std::vector<std::string> targets = {"native", "generic"};
   std::vector<std::string> kernels;
   std::string accuracy;
+  RunnerOptions runner;
   uint64_t seed = 1;
   bool allTargets = false;
   bool quick = false;
@@ -74,7 +76,8 @@ int runVerify(const VerifyArguments &arguments) {
     options.targets = runnableTargets();
   else if (!findTargets(arguments.targets, options.targets))
     return exitUserError;
-  if (!checkRunnable(options.targets))
+  const bool foreign = !arguments.runner.command.empty();
+  if (!foreign && !checkRunnable(options.targets, "`--runner CMD` has another program run the kernels, such as an emulator"))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
@@ -84,6 +87,10 @@ int runVerify(const VerifyArguments &arguments) {
   if (!checkKernelNames(arguments.kernels, kernels))
     return exitUserError;
 
+  std::unique_ptr<RunnerBuild> runner;
+  if (foreign && !(runner = makeRunner(arguments.runner, options.targets)))
+    return exitUserError;
+  options.runner = runner.get();
   VerifySourceResult result = verifySource(*source, options);
   if (!result.error.empty())
     return reportInternalError(result.error);
@@ -103,10 +110,20 @@ void addVerify(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
-  command->add_flag("--all-targets", arguments->allTargets, "every target that this machine runs");
+  CLI::Option *allTargets = command->add_flag("--all-targets", arguments->allTargets, "every target that this machine runs");
   command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
   command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")->check(CLI::IsMember({"exact", "high", "fast"}));
   command->add_option("--seed", arguments->seed, "of all inputs and batches")->capture_default_str();
+  CLI::Option *runner = command->add_option("--runner", arguments->runner.command,
+                                            "a command that runs programs of the targets' architecture, and through it the kernels: "
+                                            "'qemu-aarch64 -cpu max'");
+  runner->excludes(allTargets);
+  command->add_option("--runner-cc", arguments->runner.compiler, "the C compiler that links them; default: ARCH-linux-gnu-gcc")
+      ->needs(runner);
+  command->add_option("--runner-timeout", arguments->runner.seconds, "seconds that one step may take")
+      ->needs(runner)
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
   command->add_flag("--quick", arguments->quick, "fewer and shorter sequences");
   command->add_flag("--json", arguments->json, "print JSON");
   command->callback([arguments, &chosen] { chosen = [arguments] { return runVerify(*arguments); }; });

@@ -52,12 +52,12 @@ VerifySummary runVerify(const Spec &spec, Fault fault, int64_t splitTokens = 64,
   VerifyOptions options;
   options.quick = true;
   options.seed = seed;
-  auto lookup = [](llvm::StringRef name) -> llvm::Expected<const kv_kernel *> {
+  LocalExecution execution([](llvm::StringRef name) -> llvm::Expected<const kv_kernel *> {
     if (const kv_kernel *kernel = mockKernel(name))
       return kernel;
     return llvm::createStringError("no kernel " + name);
-  };
-  auto summary = verify(*module, read, lookup, options);
+  });
+  auto summary = verify(*module, read, execution, options);
   if (!summary) {
     ADD_FAILURE() << llvm::toString(summary.takeError());
     return {};
