@@ -106,7 +106,9 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"f32", 0>,   // f32 x f32 -> f32, depth 1
   I32EnumAttrCase<"u8s8", 1>,  // cache u8 x rows s8 -> i32, depth 4
   I32EnumAttrCase<"s8u8", 2>,  // cache s8 x rows u8 -> i32, depth 4
-  I32EnumAttrCase<"s16", 3>    // cache s16 x rows s16 -> i32, depth 2
+  I32EnumAttrCase<"s16", 3>,   // cache s16 x rows s16 -> i32, depth 2
+  I32EnumAttrCase<"s8s8", 4>,  // cache s8 x rows s8 -> i32, depth 4
+  I32EnumAttrCase<"u8u8", 5>   // cache u8 x rows u8 -> i32, depth 4
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
 

@@ -1,4 +1,4 @@
-// The static library.
+// The static libraries, one an architecture.
 #include "compiler/driver/Artifacts.h"
 
 #include "llvm/Object/Archive.h"
@@ -9,15 +9,29 @@ using namespace llvm;
 
 namespace kv {
 
-Expected<std::string> makeArchive(ArrayRef<ObjectFile> objects) {
+Expected<std::string> makeArchive(ArrayRef<ObjectFile> objects, StringRef architecture) {
   std::vector<NewArchiveMember> members;
   for (const ObjectFile &object : objects)
-    members.emplace_back(MemoryBufferRef(object.bytes, object.name));
+    if (object.architecture == architecture)
+      members.emplace_back(MemoryBufferRef(object.bytes, object.name));
   Expected<std::unique_ptr<MemoryBuffer>> archive = writeArchiveToBuffer(
       members, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
   if (!archive)
     return archive.takeError();
   return (*archive)->getBuffer().str();
+}
+
+std::vector<std::string> Compiled::architectures() const {
+  std::vector<std::string> found;
+  for (const ObjectFile &object : objects)
+    if (!is_contained(found, object.architecture))
+      found.push_back(object.architecture);
+  return found;
+}
+
+std::string libraryPath(const Compiled &compiled, StringRef name, StringRef architecture) {
+  std::string file = ("lib" + name + ".a").str();
+  return compiled.architectures().size() > 1 ? (architecture + "/" + file).str() : file;
 }
 
 } // namespace kv

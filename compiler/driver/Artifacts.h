@@ -13,8 +13,8 @@ struct OutputFile {
   std::string bytes;
 };
 
-/// An `ar` archive with a symbol table and without dates or owners: the same objects give the same bytes.
-llvm::Expected<std::string> makeArchive(llvm::ArrayRef<ObjectFile> objects);
+/// The objects of one architecture as an `ar` archive with a symbol table and without dates or owners: the same objects give the same bytes.
+llvm::Expected<std::string> makeArchive(llvm::ArrayRef<ObjectFile> objects, llvm::StringRef architecture);
 
 /// `#include "NAME.h"`: C99 and C++ declarations of the kernels, with their shapes, units, byte map and errors in comments.
 std::string makeHeader(const Compiled &compiled, llvm::StringRef name, llvm::StringRef source);
@@ -23,8 +23,8 @@ std::string makeHeader(const Compiled &compiled, llvm::StringRef name, llvm::Str
 std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::StringRef source,
                          llvm::ArrayRef<std::pair<std::string, int64_t>> params);
 
-/// A makefile rule `target: sources`.
-std::string makeDepfile(llvm::StringRef target, llvm::ArrayRef<std::string> sources);
+/// A makefile rule `targets: sources`.
+std::string makeDepfile(llvm::ArrayRef<std::string> targets, llvm::ArrayRef<std::string> sources);
 
 /// Writes every file under a temporary name beside its place, then renames all; creates folders. On an error nothing has changed.
 llvm::Error writeFiles(llvm::ArrayRef<OutputFile> files);

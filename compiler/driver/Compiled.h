@@ -9,7 +9,7 @@ namespace kv {
 /// One row of a kernel's table: a kernel on one target. Empty symbols are null pointers.
 struct Variant {
   size_t kernel = 0; ///< index into ModuleSpec::kernels
-  std::string target;
+  std::string target, architecture;
   uint64_t features = 0; ///< KV_FEATURE_*
   std::string append, attend, merge;
   int64_t splitTokens = 1;
@@ -21,13 +21,20 @@ struct Variant {
 struct ObjectFile {
   std::string name; ///< of the archive's member: "cache.x86-64-v4.o"
   std::string bytes;
+  std::string architecture = {}; ///< of the machine that links it
 };
 
 struct Compiled {
   ModuleSpec module;
   std::vector<Variant> variants;   ///< in order of preference, all kernels mixed
-  std::vector<ObjectFile> objects; ///< one a target, then the descriptor tables
+  std::vector<ObjectFile> objects; ///< one a target, then the descriptor tables, one an architecture
+
+  /// Architectures of the objects, each of which gets a library of its own; in order of preference.
+  std::vector<std::string> architectures() const;
 };
+
+/// Where the library of an architecture lies in the output folder: `libNAME.a`, or one folder down where there are several.
+std::string libraryPath(const Compiled &compiled, llvm::StringRef name, llvm::StringRef architecture);
 
 } // namespace kv
 

@@ -88,13 +88,13 @@ private:
 
 } // namespace
 
-Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> variants, StringRef tripleText) {
-  Triple triple(tripleText);
+Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> variants, const kv::Target &target) {
+  Triple triple(target.triple);
   std::string problem;
-  const Target *target = TargetRegistry::lookupTarget(triple, problem);
-  if (!target)
-    return createStringError("no code generator for `%s`: %s", tripleText.str().c_str(), problem.c_str());
-  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(triple, "", "", TargetOptions(), Reloc::PIC_));
+  const llvm::Target *backend = TargetRegistry::lookupTarget(triple, problem);
+  if (!backend)
+    return createStringError("no code generator for `%s`: %s", target.triple.c_str(), problem.c_str());
+  std::unique_ptr<TargetMachine> machine(backend->createTargetMachine(triple, "", "", TargetOptions(), Reloc::PIC_));
 
   LLVMContext context;
   Module module("descriptors", context);
@@ -106,7 +106,7 @@ Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> 
   for (auto [index, kernel] : enumerate(spec.kernels)) {
     SmallVector<Constant *> rows;
     for (const Variant &variant : variants)
-      if (variant.kernel == index)
+      if (variant.kernel == index && variant.architecture == target.architecture())
         rows.push_back(builder.row(variant));
     Constant *table = nullptr;
     if (!rows.empty()) {
@@ -120,7 +120,7 @@ Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> 
     const DataLayout &layout = module.getDataLayout();
     if (layout.getTypeAllocSize(value->getType()) != sizeof(kv_kernel) ||
         (!rows.empty() && layout.getTypeAllocSize(rows[0]->getType()) != sizeof(kv_variant)))
-      return createStringError("internal: descriptor tables do not match kv_abi.h on `%s`", tripleText.str().c_str());
+      return createStringError("internal: descriptor tables do not match kv_abi.h on `%s`", target.triple.c_str());
     auto *global = new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, kernel.name);
     global->setAlignment(Align(16));
   }
@@ -129,7 +129,7 @@ Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> 
   raw_svector_ostream stream(object);
   legacy::PassManager passes;
   if (machine->addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::ObjectFile))
-    return createStringError("no object emission for `%s`", tripleText.str().c_str());
+    return createStringError("no object emission for `%s`", target.triple.c_str());
   passes.run(module);
   return object.str().str();
 }

@@ -3,12 +3,13 @@
 #define KV_DRIVER_DESCRIPTORS_H
 
 #include "compiler/driver/Compiled.h"
+#include "compiler/targets/Target.h"
 #include "llvm/Support/Error.h"
 
 namespace kv {
 
-/// Emits the tables as a position-independent object for `triple` at its baseline CPU.
-llvm::Expected<std::string> emitDescriptors(const ModuleSpec &module, llvm::ArrayRef<Variant> variants, llvm::StringRef triple);
+/// Emits the tables of the variants of `target`'s architecture, as a position-independent object for its baseline CPU.
+llvm::Expected<std::string> emitDescriptors(const ModuleSpec &module, llvm::ArrayRef<Variant> variants, const Target &target);
 
 } // namespace kv
 

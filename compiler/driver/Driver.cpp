@@ -4,7 +4,6 @@
 #include "compiler/driver/LocatedErrors.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/TargetParser/Triple.h"
 
 #include <fmt/format.h>
 
@@ -40,13 +39,6 @@ bool findTargets(ArrayRef<std::string> names, std::vector<const Target *> &found
     if (!is_contained(found, target))
       found.push_back(target);
   }
-  // One archive is for one processor architecture.
-  for (const Target *target : found)
-    if (Triple(target->triple).getArch() != Triple(found[0]->triple).getArch()) {
-      errs() << "kvcc: error: targets `" << found[0]->name() << "` and `" << target->name()
-             << "` are of different architectures; a library is for one\n";
-      return false;
-    }
   // Rows of a kernel's table stand in order of preference, whatever the order on the command line.
   llvm::sort(found); // targets() is one array: the order of addresses is its order
   return true;
@@ -80,6 +72,7 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     Variant variant;
     variant.kernel = static_cast<size_t>(kernel - compiled.module.kernels.begin());
     variant.target = target.name();
+    variant.architecture = target.architecture();
     variant.features = target.featureMask;
     variant.append = functions.append;
     variant.attend = functions.attend;
@@ -90,7 +83,8 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     variant.scratchBytes = functions.scratchBytes;
     compiled.variants.push_back(std::move(variant));
   }
-  compiled.objects.push_back({source.stem() + "." + target.name() + (options.assembly ? ".s" : ".o"), std::move(object->bytes)});
+  compiled.objects.push_back({source.stem() + "." + target.name() + (options.assembly ? ".s" : ".o"), std::move(object->bytes),
+                              target.architecture()});
   return CompileStatus::ok;
 }
 
@@ -117,12 +111,17 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
     return CompileStatus::ok;
 
   Timing clock;
-  Expected<std::string> descriptors = emitDescriptors(compiled.module, compiled.variants, options.targets[0]->triple);
-  if (!descriptors) {
-    errs() << toString(descriptors.takeError()) << "\n";
-    return CompileStatus::internalError;
+  std::vector<std::string> architectures = compiled.architectures();
+  for (const std::string &architecture : architectures) {
+    auto target = find_if(options.targets, [&](const Target *one) { return one->architecture() == architecture; });
+    Expected<std::string> descriptors = emitDescriptors(compiled.module, compiled.variants, **target);
+    if (!descriptors) {
+      errs() << toString(descriptors.takeError()) << "\n";
+      return CompileStatus::internalError;
+    }
+    std::string infix = architectures.size() > 1 ? ".table." + architecture : "";
+    compiled.objects.push_back({source.stem() + infix + ".o", std::move(*descriptors), architecture});
   }
-  compiled.objects.push_back({source.stem() + ".o", std::move(*descriptors)});
   if (options.timing) {
     clock.mark("descriptors");
     options.timing->steps.push_back(clock.steps[0]);

@@ -65,7 +65,10 @@ private:
     std::string guard = "KV_GENERATED_" + macroName(name) + "_H";
     line("/* {}.h: kernels made by kvcc from {}. Generated: do not edit.", name.str(), source.str());
     line(" *");
-    line(" * Link with lib{}.a, and with kvrt (kv/kv.h) to run them:", name.str());
+    std::string libraries;
+    for (const std::string &architecture : compiled.architectures())
+      libraries += (libraries.empty() ? "" : " or ") + libraryPath(compiled, name, architecture);
+    line(" * Link with {}, and with kvrt (kv/kv.h) to run them:", libraries);
     line(" *");
     line(" *   kv_step step;");
     line(" *   kv_step_init(&step);                      // then the fields that kv/kv_abi.h describes");

@@ -64,7 +64,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
                    {"abi_version", KV_ABI_VERSION},
                    {"name", name.str()},
                    {"source", source.str()},
-                   {"library", "lib" + name.str() + ".a"},
+                   {"libraries", json::object()},
                    {"header", name.str() + ".h"}};
   manifest["params"] = json::object();
   for (const auto &[param, value] : params)
@@ -72,9 +72,11 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
   manifest["caches"] = json::array();
   for (const CacheSpec &cache : compiled.module.caches)
     manifest["caches"].push_back(cacheJson(cache));
+  for (const std::string &architecture : compiled.architectures())
+    manifest["libraries"][architecture] = libraryPath(compiled, name, architecture);
   manifest["objects"] = json::array();
   for (const ObjectFile &object : compiled.objects)
-    manifest["objects"].push_back({{"name", object.name}, {"bytes", object.bytes.size()}});
+    manifest["objects"].push_back({{"name", object.name}, {"architecture", object.architecture}, {"bytes", object.bytes.size()}});
 
   manifest["kernels"] = json::array();
   for (size_t index = 0; index < compiled.module.kernels.size(); ++index) {
@@ -99,6 +101,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
     for (const Variant &variant : compiled.variants)
       if (variant.kernel == index)
         entry["variants"].push_back({{"target", variant.target},
+                                     {"architecture", variant.architecture},
                                      {"features", variant.features},
                                      {"append", symbolJson(variant.append)},
                                      {"attend", symbolJson(variant.attend)},

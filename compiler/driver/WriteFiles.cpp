@@ -24,8 +24,11 @@ static std::string escapeForMake(StringRef path) {
   return text;
 }
 
-std::string makeDepfile(StringRef target, ArrayRef<std::string> sources) {
-  std::string text = escapeForMake(target) + ":";
+std::string makeDepfile(ArrayRef<std::string> targets, ArrayRef<std::string> sources) {
+  std::string text;
+  for (const std::string &target : targets)
+    text += (text.empty() ? "" : " ") + escapeForMake(target);
+  text += ":";
   for (const std::string &source : sources)
     text += " \\\n  " + escapeForMake(source);
   return text + "\n";

@@ -75,6 +75,8 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
     function.addFnAttr("target-features", target.cpuFeatures);
     function.addFnAttr("prefer-vector-width", "512");
     function.addFnAttr("no-builtins"); // loops must not become calls
+    if (unsigned granules = unsigned(target.vectorBits / 128))
+      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(context, granules, granules));
   }
   llvm::SmallString<0> buffer;
   llvm::raw_svector_ostream stream(buffer);

@@ -17,11 +17,14 @@ struct Target {
   std::string cpu;           ///< LLVM's name of the baseline
   std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
   uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
+  int64_t vectorBits = 0;    ///< of targets whose code fits one length of scalable vectors only; 0: none
   bool hasFma = false, hasHalf = false;
   /// Adds the patterns of the target's own instructions, tried before the fallbacks.
   void (*addInstructions)(mlir::RewritePatternSet &patterns, const Target &target) = nullptr;
 
   const std::string &name() const { return capabilities.name; }
+  /// What a library is for, as the triple spells it: "x86_64".
+  std::string architecture() const { return triple.substr(0, triple.find('-')); }
 };
 
 /// All targets, most capable first within a family; the last one is `generic`.

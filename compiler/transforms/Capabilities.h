@@ -11,7 +11,7 @@ struct Capabilities {
   std::string name;        ///< as the user writes it in `schedule NAME for TARGET` and in messages; never compared by a transform
   int64_t lanes = 4;       ///< f32 lanes of a team
   int64_t registers = 16;  ///< vector registers
-  /// Dot records with an instruction of their own, and that instruction's name as a schedule writes it.
+  /// Dot records with an instruction of their own, best first, and that instruction's name as a schedule writes it.
   llvm::SmallVector<std::pair<Dot, std::string>> dots = {{Dot::f32, "fma"}};
 
   bool has(Dot dot) const {
@@ -28,10 +28,16 @@ inline int64_t dotDepth(Dot dot) {
     return 2;
   case Dot::u8s8:
   case Dot::s8u8:
+  case Dot::s8s8:
+  case Dot::u8u8:
     return 4;
   }
   return 1;
 }
+
+/// Whether an integer record takes codes, and row operands, in two's complement.
+inline bool hasSignedCodes(Dot dot) { return dot != Dot::u8s8 && dot != Dot::u8u8; }
+inline bool hasSignedRows(Dot dot) { return dot != Dot::s8u8 && dot != Dot::u8u8; }
 
 /// f32 or i32.
 inline bool isIntegerDot(Dot dot) { return dot != Dot::f32; }

@@ -118,11 +118,12 @@ private:
     return choice;
   }
 
-  /// The integer record that an accuracy class allows for a stream: 8-bit row operands for `fast`, 16-bit ones for `high`.
-  static Dot integerDot(Stream stream, Accuracy accuracy) {
-    if (accuracy == Accuracy::high)
-      return Dot::s16;
-    return stream == Stream::key ? Dot::u8s8 : Dot::s8u8;
+  /// The integer records that an accuracy class allows for a stream: 8-bit row operands for `fast`, 16-bit ones for `high`. Queries
+  /// are signed, probabilities are not.
+  static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
+    if (!isIntegerDot(dot) || accuracy == Accuracy::exact)
+      return false;
+    return accuracy == Accuracy::high ? dot == Dot::s16 : dotDepth(dot) == 4 && hasSignedRows(dot) == (stream == Stream::key);
   }
 
   static bool fits(CacheType cache, Stream stream, Dot dot, int64_t lanes) {
@@ -131,8 +132,10 @@ private:
   }
 
   Dot fastestDot(CacheType cache, Stream stream, Accuracy accuracy, int64_t lanes) const {
-    Dot dot = integerDot(stream, accuracy);
-    return accuracy != Accuracy::exact && capabilities.has(dot) && fits(cache, stream, dot, lanes) ? dot : Dot::f32;
+    for (const auto &[dot, instruction] : capabilities.dots)
+      if (allows(accuracy, stream, dot) && fits(cache, stream, dot, lanes))
+        return dot;
+    return Dot::f32;
   }
 
   /// The records that an instruction named in a schedule stands for, or an error.
@@ -152,7 +155,7 @@ private:
                                << stringifyAccuracy(accuracy) << "` promises";
     auto choose = [&](Stream stream) {
       for (Dot dot : named)
-        if ((dot == Dot::s16 || dot == integerDot(stream, Accuracy::fast)) && fits(cache, stream, dot, choice.lanes))
+        if ((dot == Dot::s16 || allows(Accuracy::fast, stream, dot)) && fits(cache, stream, dot, choice.lanes))
           return dot;
       return Dot::f32;
     };

@@ -84,9 +84,11 @@ int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement(
 
 IntegerForm integerForm(CodecAttr codec, Dot dot) {
   int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);
-  if (dot == Dot::s8u8) // signed codes, 4-bit ones in the high half of their byte
+  if (dot == Dot::s8u8) // 4-bit codes in the high half of their byte
     return {0, codec.bits() == 4 ? 16 : 1, flip};
-  return {half, 1, flip ^ half}; // unsigned codes
+  if (dot == Dot::s8s8 && codec.bits() == 8)
+    return {0, 1, flip};
+  return {half, 1, flip ^ half}; // unsigned codes, which a wider signed operand holds too
 }
 
 bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
@@ -99,10 +101,8 @@ int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t ste
 }
 
 int64_t rowLevels(Dot dot, int64_t length) {
-  if (dot == Dot::s8u8)
-    return 255;
-  if (dot == Dot::u8s8)
-    return 127;
+  if (dotDepth(dot) == 4)
+    return hasSignedRows(dot) ? 127 : 255;
   return std::min<int64_t>(32767, INT32_MAX / (255 * length));
 }
 

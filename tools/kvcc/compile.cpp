@@ -56,12 +56,15 @@ llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &argume
   // The source's folder is left out of what is written, so that the same file gives the same bytes everywhere.
   std::string sourceName = llvm::sys::path::filename(source.options().file).str();
   std::vector<OutputFile> files;
-  std::string library = path("lib" + name + ".a");
-  if (arguments.emits("lib")) {
-    llvm::Expected<std::string> archive = makeArchive(compiled.objects);
+  std::vector<std::string> libraries;
+  for (const std::string &architecture : compiled.architectures()) {
+    libraries.push_back(path(libraryPath(compiled, name, architecture)));
+    if (!arguments.emits("lib"))
+      continue;
+    llvm::Expected<std::string> archive = makeArchive(compiled.objects, architecture);
     if (!archive)
       return archive.takeError();
-    files.push_back({library, std::move(*archive)});
+    files.push_back({libraries.back(), std::move(*archive)});
   }
   if (arguments.emits("obj") || arguments.emits("asm"))
     for (const ObjectFile &object : compiled.objects)
@@ -71,7 +74,7 @@ llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &argume
   if (arguments.emits("manifest"))
     files.push_back({path(name + ".json"), makeManifest(compiled, name, sourceName, source.options().params)});
   if (arguments.emits("depfile"))
-    files.push_back({path(name + ".d"), makeDepfile(library, source.files())});
+    files.push_back({path(name + ".d"), makeDepfile(libraries, source.files())});
   return files;
 }
 

@@ -68,7 +68,7 @@ struct ExpandDot : OpRewritePattern<DotOp> {
     };
     Value acc = op.getAcc();
     for (int64_t i = 0; i < depth; ++i) {
-      Value x = part(op.getCache(), i, op.getDot() != Dot::u8s8), y = part(op.getRow(), i, op.getDot() != Dot::s8u8);
+      Value x = part(op.getCache(), i, hasSignedCodes(op.getDot())), y = part(op.getRow(), i, hasSignedRows(op.getDot()));
       acc = b.add(acc, arith::MulIOp::create(rewriter, b.loc, x, y));
     }
     rewriter.replaceOp(op, acc);

@@ -36,23 +36,4 @@ std::vector<Target> x86Targets() {
   return {bf16, vnni, v4, v3};
 }
 
-bool runsOn(const Target &target, const llvm::StringMap<bool> &features) {
-  struct {
-    uint64_t bit;
-    std::vector<const char *> needs;
-  } table[] = {
-      {KV_FEATURE_X86_V3, {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"}},
-      {KV_FEATURE_X86_V4, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}},
-      {KV_FEATURE_X86_AVX512_VNNI, {"avx512vnni"}},
-      {KV_FEATURE_X86_AVX512_BF16, {"avx512bf16"}},
-      {KV_FEATURE_X86_AVX_VNNI, {"avxvnni"}},
-  };
-  for (const auto &row : table)
-    if (target.featureMask & row.bit)
-      for (const char *need : row.needs)
-        if (!features.lookup(need))
-          return false;
-  return true;
-}
-
 } // namespace kv

@@ -43,7 +43,7 @@ std::string message(llvm::Error error) { return llvm::toString(std::move(error))
 
 TEST(Archive, SameObjectsGiveTheSameBytes) {
   std::vector<ObjectFile> objects = {{"a.o", "one"}, {"b.o", "two"}};
-  auto first = makeArchive(objects), second = makeArchive(objects);
+  auto first = makeArchive(objects, ""), second = makeArchive(objects, "");
   ASSERT_TRUE(bool(first));
   ASSERT_TRUE(bool(second));
   EXPECT_EQ(*first, *second);
@@ -51,7 +51,7 @@ TEST(Archive, SameObjectsGiveTheSameBytes) {
 }
 
 TEST(Depfile, EscapesWhatMakeWouldRead) {
-  EXPECT_EQ(makeDepfile("out/lib x.a", {"a b.kv", "c$d#.kv"}), "out/lib\\ x.a: \\\n  a\\ b.kv \\\n  c$$d\\#.kv\n");
+  EXPECT_EQ(makeDepfile({"out/lib x.a"}, {"a b.kv", "c$d#.kv"}), "out/lib\\ x.a: \\\n  a\\ b.kv \\\n  c$$d\\#.kv\n");
 }
 
 TEST(WriteFiles, WritesAllAndMakesFolders) {
