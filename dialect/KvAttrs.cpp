@@ -262,13 +262,15 @@ LogicalResult TileAttr::verify(function_ref<InFlightDiagnostic()> emitError, int
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t block, int64_t split,
                                    int64_t queryBlock, int64_t heads, int64_t lanes, int64_t keySlice, int64_t valueSlice,
-                                   int64_t unroll, int64_t prefetch, Dot, Dot) {
+                                   int64_t unroll, int64_t prefetch, Dot, Dot, int64_t threads) {
   int64_t least = std::min({rows, block, split, queryBlock, heads, lanes, keySlice, valueSlice, unroll + 1, prefetch + 1});
   if (least < 1) // C1
     return emitError() << "expected positive numbers, unroll and prefetch from 0";
   if (block % keySlice || keySlice % lanes || valueSlice % lanes) // C2
     return emitError() << "expected a block of whole key slices and slices of whole teams of " << lanes << ", got a block of "
                        << block << " and slices of " << keySlice << " and " << valueSlice;
+  if (threads < 0 || threads % lanes) // C3
+    return emitError() << "expected lanes that divide a team of " << threads << " threads, got " << lanes;
   return success();
 }
 

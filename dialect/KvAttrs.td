@@ -133,15 +133,18 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
     queryBlock: queries of an item. heads: kv heads of an item of one query; each block of tokens is worked on for all of them before
     the next, so that pages are read whole. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one
     accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration. prefetch: how many blocks ahead, in the
-    order of work, 0 for none. keyDot, valueDot: dot records.
+    order of work, 0 for none. keyDot, valueDot: dot records. threads: of a team whose lanes are threads, which have registers of their
+    own, exchange values by an instruction and see what others have stored only after a barrier; 0: lanes are those of a vector.
 
     Rules:
     - C1: every number is positive, save unroll (0: as the loads suit) and prefetch, which are not negative.
     - C2: a block is whole key slices, and slices are whole teams.
+    - C3: lanes divide the threads of a team that has any.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$heads,
                         "int64_t":$lanes, "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
-                        "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot);
+                        "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot,
+                        DefaultValuedParameter<"int64_t", "0">:$threads);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -195,14 +195,27 @@ LogicalResult ProductOp::verify() {
 }
 
 LogicalResult DotOp::verify() {
-  auto acc = cast<VectorType>(getAcc().getType()), cache = cast<VectorType>(getCache().getType());
+  Type acc = getAcc().getType(), cache = getCache().getType();
   bool integer = getDot() != Dot::f32;
-  auto agrees = [&](VectorType type) { return integer ? type.getElementType().isInteger(32) : type.getElementType().isF32(); };
+  auto agrees = [&](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    return integer ? element.isInteger(32) : element.isF32();
+  };
   if (!agrees(acc) || !agrees(cache)) // C1
     return emitOpError() << "expected an accumulator and operands of " << (integer ? "i32" : "f32") << " for the record "
                          << stringifyDot(getDot()) << ", got " << acc << " and " << cache;
-  if (acc.getShape() != cache.getShape()) // C2
+  auto lanesOf = [](Type type) {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? vector.getNumElements() : 1;
+  };
+  if (lanesOf(acc) != lanesOf(cache)) // C2
     return emitOpError() << "expected an accumulator with the lanes of its operands, got " << acc << " and " << cache;
+  return success();
+}
+
+LogicalResult ExchangeOp::verify() {
+  if (getDistance() < 1 || !llvm::isPowerOf2_64(uint64_t(getDistance()))) // C1
+    return emitOpError() << "expected a distance that is a power of two, got " << getDistance();
   return success();
 }
 

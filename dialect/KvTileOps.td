@@ -265,6 +265,9 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
   let hasVerifier = 1;
 }
 
+// What a team holds: a vector, or in a team of threads a scalar of each.
+def Kv_Lanes : AnyTypeOf<[F32, I32, VectorOfAnyRankOf<[F32, I32]>]>;
+
 def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's type", "result", "acc", "$_self">,
                              TypesMatchWith<"both operands have one type", "cache", "row", "$_self">]> {
   let summary = "one step of a dot record on a team: acc[lane] += sum over depth of cache[lane] * row[lane]";
@@ -273,10 +276,32 @@ def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's 
     - C1: accumulator and operands are of f32 for the record f32, else of i32.
     - C2: accumulator and operands have the same lanes.
   }];
-  let arguments = (ins VectorOfAnyRankOf<[F32, I32]>:$acc, VectorOfAnyRankOf<[F32, I32]>:$cache,
-                       VectorOfAnyRankOf<[F32, I32]>:$row, Kv_DotAttr:$dot);
-  let results = (outs VectorOfAnyRankOf<[F32, I32]>:$result);
+  let arguments = (ins Kv_Lanes:$acc, Kv_Lanes:$cache, Kv_Lanes:$row, Kv_DotAttr:$dot);
+  let results = (outs Kv_Lanes:$result);
   let assemblyFormat = "$dot $acc `,` $cache `,` $row attr-dict `:` type($cache) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kv_LaneOp : Kv_Op<"lane", [Pure]> {
+  let summary = "number of this thread in its team, from 0";
+  let results = (outs I64:$lane);
+  let assemblyFormat = "attr-dict";
+}
+
+def Kv_BarrierOp : Kv_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "every thread of the team waits for the others and sees what they have stored";
+  let assemblyFormat = "attr-dict";
+}
+
+def Kv_ExchangeOp : Kv_Op<"exchange", [Pure, SameOperandsAndResultType]> {
+  let summary = "the value that the thread whose number differs by `distance` in one bit has here; every thread of the team takes part";
+  let description = [{
+    Rules:
+    - C1: `distance` is a power of two.
+  }];
+  let arguments = (ins AnyTypeOf<[F32, I32]>:$source, I64Attr:$distance);
+  let results = (outs AnyTypeOf<[F32, I32]>:$result);
+  let assemblyFormat = "$source `with` $distance attr-dict `:` type($source)";
   let hasVerifier = 1;
 }
 

@@ -9,7 +9,8 @@ namespace kv {
 /// A team of SIMD lanes and the dot records it runs as instructions.
 struct Capabilities {
   std::string name;        ///< as the user writes it in `schedule NAME for TARGET` and in messages; never compared by a transform
-  int64_t lanes = 4;       ///< f32 lanes of a team
+  int64_t lanes = 4;       ///< of a team, 32 bits each
+  bool threads = false;    ///< lanes are threads of their own
   int64_t registers = 16;  ///< vector registers
   /// Dot records with an instruction of their own, best first, and that instruction's name as a schedule writes it.
   llvm::SmallVector<std::pair<Dot, std::string>> dots = {{Dot::f32, "fma"}};

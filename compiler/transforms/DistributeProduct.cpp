@@ -36,7 +36,7 @@ public:
 private:
   Distributor &d;
   ProductOp op;
-  VectorBuilder &b;
+  TeamBuilder &b;
   const BlockPages &block;
   bool isKey;
   CacheType cache;
@@ -55,7 +55,13 @@ private:
   bool startsLine(int64_t k, int64_t u) const;
   Value address(const Lanes &at, int64_t lane, Value z);
   Value zOffset(Value z);
+  Lanes placeOwn(Value page, Value x);
   Value laneX(const Lanes &at, int64_t lane);
+  Value loadNibble(const Lanes &at, Value x, Value z);
+  Value loadElement(const Lanes &at, int64_t lane, Value z);
+  Value loadLanes(const Lanes &at, Value z);
+  /// 4-bit elements that are loaded by themselves.
+  bool isNibble() const { return region.bits < 8 && (load.kind == LoadRecord::halves || load.kind == LoadRecord::single); }
   Value loadRaw(const Lanes &at, Value z);
   Value decode(Value raw, int64_t element);
   Value integerOperand(Value raw, int64_t step);
@@ -71,6 +77,8 @@ private:
 };
 
 Value Product::laneX(const Lanes &at, int64_t lane) {
+  if (b.threads)
+    return at.x;
   Value x = b.add(at.x, lane);
   // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
   return isKey && block.ragged ? b.min(x, b.i64(block.map.slots - 1)) : x;
@@ -101,6 +109,17 @@ Product::Lanes Product::place(const TokenPages &where, Value page, Value x) {
   return at;
 }
 
+/// What a thread reads: its own lane alone, in whichever way the lanes lie together.
+Product::Lanes Product::placeOwn(Value page, Value x) {
+  Lanes at{block.head, page, x, {}};
+  if (stride == 0 || isNibble() || (region.bits < 8 && stride % 2))
+    return at;
+  Value zero = b.i64(0);
+  Value index = isKey ? b.element(region, at.head, x, zero) : b.element(region, at.head, zero, x);
+  at.addresses.push_back(b.elementAddress(region, page, index));
+  return at;
+}
+
 Value Product::address(const Lanes &at, int64_t lane, Value z) {
   if (!at.addresses.empty())
     return b.at(at.addresses[lane], zOffset(z));
@@ -109,44 +128,48 @@ Value Product::address(const Lanes &at, int64_t lane, Value z) {
   return b.elementAddress(region, at.page, index);
 }
 
+/// A 4-bit element by itself, in the low half of an i8.
+Value Product::loadNibble(const Lanes &at, Value x, Value z) {
+  Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
+  Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
+  Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
+  return b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15);
+}
+
 /// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as load.elementBits says, stored bias removed.
 Value Product::loadRaw(const Lanes &at, Value z) {
-  Value raw;
+  Value raw = b.threads ? loadElement(at, 0, z) : loadLanes(at, z);
+  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : centeringFlip(codec), flip = 0;
+  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
+    flip |= each << bit;
+  return flip ? b.xorBits(raw, flip) : raw;
+}
+
+/// What one lane reads by itself.
+Value Product::loadElement(const Lanes &at, int64_t lane, Value z) {
+  return isNibble() ? loadNibble(at, laneX(at, lane), z) : b.loadVector(b.getIntegerType(load.laneBits), address(at, lane, z));
+}
+
+Value Product::loadLanes(const Lanes &at, Value z) {
   switch (load.kind) {
   case LoadRecord::vector:
-    raw = b.loadVector(b.vec(lanes, b.getIntegerType(load.laneBits)), address(at, 0, z));
-    break;
+    return b.loadVector(b.vec(lanes, b.getIntegerType(load.laneBits)), address(at, 0, z));
   case LoadRecord::halves: {
     Value bytes = b.loadVector(b.vec(lanes / 2, b.getI8Type()), address(at, 0, z));
     SmallVector<int64_t> interleave;
     for (int64_t lane = 0; lane < lanes; ++lane)
       interleave.push_back(lane / 2 + lane % 2 * (lanes / 2));
-    raw = vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
-    break;
+    return vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
   }
   case LoadRecord::rows:
   case LoadRecord::single: {
     SmallVector<Value> elements;
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      if (region.bits >= 8 || load.kind == LoadRecord::rows) {
-        elements.push_back(b.loadVector(b.getIntegerType(load.laneBits), address(at, lane, z)));
-        continue;
-      }
-      Value x = laneX(at, lane);
-      Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
-      Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
-      Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
-      elements.push_back(b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15));
-    }
-    Type element = elements[0].getType();
-    raw = vector::FromElementsOp::create(b, b.loc, b.vec(lanes, element), elements);
-    break;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      elements.push_back(loadElement(at, lane, z));
+    return vector::FromElementsOp::create(b, b.loc, VectorType::get({lanes}, elements[0].getType()), elements);
   }
   }
-  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : centeringFlip(codec), flip = 0;
-  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
-    flip |= each << bit;
-  return flip ? b.xorBits(raw, flip) : raw;
+  llvm_unreachable("all loads are handled");
 }
 
 /// Lanes of the record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of its
@@ -165,7 +188,7 @@ Value Product::integerOperand(Value raw, int64_t step) {
 
 /// Element `element` of every lane as f32: a value, or a code as a number.
 Value Product::decode(Value raw, int64_t element) {
-  VectorType f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
+  Type f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
   int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element],
           bits = region.bits;
   auto widen = [&](bool isSigned) -> Value {
@@ -302,7 +325,8 @@ SmallVector<Value> Product::run() {
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
   // One lane of a scattered load stands for the others: they lie in lines of their own.
-  bool prefetches = block.ahead && load.kind <= LoadRecord::halves;
+  d.fences.beforeRead();
+  bool prefetches = block.ahead && !b.threads && load.kind <= LoadRecord::halves;
   if (isKey) {
     APInt first;
     bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
@@ -312,6 +336,11 @@ SmallVector<Value> Product::run() {
       SmallVector<Lanes> placed;
       for (int64_t u = 0; u < vectors; ++u) {
         int64_t token = first.getSExtValue() + u * lanes;
+        if (b.threads) {
+          Distributor::OwnToken own = d.ownToken(block, token, lanes);
+          placed.push_back(placeOwn(own.page, own.slot));
+          continue;
+        }
         placed.push_back(
             place(where, where.pages[token / block.tokensPerPage()], b.add(where.firstSlot, token % block.tokensPerPage())));
       }
@@ -322,8 +351,10 @@ SmallVector<Value> Product::run() {
   }
   auto columns = [&](const TokenPages &where, Value page) {
     SmallVector<Lanes> placed;
-    for (int64_t u = 0; u < vectors; ++u)
-      placed.push_back(place(where, page, b.add(d.scalar(op.getX()), u * lanes)));
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value x = b.add(d.scalar(op.getX()), u * lanes);
+      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, b.ownLane(lanes))) : place(where, page, x));
+    }
     return placed;
   };
   if (!block.list) {

@@ -1,6 +1,6 @@
 // Tiles -> vectors and scalars: the only 1:N conversion. A tile of R rows and X elements over teams of L lanes becomes R * X / L
-// vectors; a tile that every lane holds becomes scalars. Homes become addresses in the item's scratch, blocks become page
-// addresses.
+// vectors, or in a team of threads so many scalars of each thread; a tile that every lane holds becomes scalars. Homes become
+// addresses in the item's scratch, blocks become page addresses.
 //
 //   %s = arith.mulf %a, %b : tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
 //   ->  four arith.mulf : vector<16xf32>
@@ -14,7 +14,7 @@ using namespace mlir;
 
 namespace kv {
 
-Distributor::Distributor(func::FuncOp func) : b(func), func(func) {}
+Distributor::Distributor(func::FuncOp func) : b(func), fences(b), func(func) {}
 
 void Distributor::run() {
   mlir::Region body;
@@ -27,18 +27,23 @@ void Distributor::run() {
   b.item = entry->getArgument(1);
   scratch = b.itemPtr(offsetof(kv_item, scratch));
   distribute(body.front());
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(entry->getTerminator());
+    fences.finish();
+  }
   func->setAttr("kv.scratch_bytes", b.getI64IntegerAttr(scratchBytes));
   body.dropAllReferences();
 }
 
 Type Distributor::partType(RankedTensorType type) {
   TileAttr tile = encoding(type);
-  return tile.getDim() < 0 ? type.getElementType() : VectorType::get({tile.getLanes()}, type.getElementType());
+  return tile.getDim() < 0 ? type.getElementType() : b.vec(tile.getLanes(), type.getElementType());
 }
 
 Value Distributor::homeAddress(Value home, Value row, Value column) {
   auto type = cast<MemRefType>(home.getType());
-  int64_t bytes = VectorBuilder::elementBytes(type.getElementType());
+  int64_t bytes = TeamBuilder::elementBytes(type.getElementType());
   Value offset = b.mul(b.add(b.mul(row, type.getDimSize(1)), column), bytes);
   return b.at(scalar(home), offset);
 }
@@ -67,6 +72,23 @@ void Distributor::distribute(Operation &op) {
         if (auto vector = dyn_cast<VectorType>(partType(cast<RankedTensorType>(rows.getTile().getType()))))
           values = {vector::FromElementsOp::create(b, b.loc, vector, values)};
         tiles[rows.getTile()] = values;
+      })
+      .Case([&](LLVM::StoreOp
+                    store) { // what level 1 computes is shared by all lanes; only a thread's own variables are not memory of all
+        Value address = store.getAddr();
+        while (auto offset = address.getDefiningOp<LLVM::GEPOp>())
+          address = offset.getBase();
+        if (address.getDefiningOp<LLVM::AllocaOp>()) {
+          b.clone(op, scalars);
+          return;
+        }
+        fences.beforeWrite();
+        b.onLanesBelow(1, [&] { b.clone(op, scalars); });
+      })
+      .Case([&](func::CallOp call) {
+        fences.beforeRead();
+        b.clone(op, scalars);
+        fences.forget();
       })
       .Case([&](RowOp row) { scalars.map(row.getValue(), tile(row.getSource())[0]); })
       .Default([&](Operation *other) {
@@ -118,6 +140,7 @@ void Distributor::convert(scf::ForOp op) {
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
+    fences.forget();
     bind(op.getRegionIterArgs(), loop.getRegionIterArgs());
     for (Operation &inner : op.getBody()->without_terminator())
       distribute(inner);
@@ -131,6 +154,7 @@ void Distributor::convert(scf::ForOp op) {
       scf::YieldOp::create(b, b.loc, yielded);
     }
   }
+  fences.forget();
   bind(op.getResults(), loop.getResults());
 }
 
@@ -142,6 +166,7 @@ void Distributor::convert(scf::IfOp op) {
       continue;
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&to.front());
+    fences.forget();
     for (Operation &inner : from.front().without_terminator())
       distribute(inner);
     if (op.getNumResults()) {
@@ -151,6 +176,7 @@ void Distributor::convert(scf::IfOp op) {
       scf::YieldOp::create(b, b.loc, yielded);
     }
   }
+  fences.forget();
   for (auto [from, to] : llvm::zip(op.getResults(), copy.getResults()))
     scalars.map(from, to);
 }
@@ -159,30 +185,25 @@ void Distributor::convert(scf::IfOp op) {
 
 void Distributor::convert(ScratchOp op) {
   auto type = cast<MemRefType>(op.getHome().getType());
-  scalars.map(op.getHome(), allocate(type.getNumElements() * VectorBuilder::elementBytes(type.getElementType())));
-}
-
-/// Rows lie apart in a home of several columns; a tile of rows takes one of each.
-static bool isStrided(RankedTensorType tile, Value home) {
-  return tile.getRank() == 1 && tile.getDimSize(0) > 1 && cast<MemRefType>(home.getType()).getDimSize(1) > 1;
+  scalars.map(op.getHome(), allocate(type.getNumElements() * TeamBuilder::elementBytes(type.getElementType())));
 }
 
 void Distributor::convert(FetchOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  Type part = partType(type);
+  TileAttr placed = encoding(type);
+  int64_t lanes = placed.getLanes();
   Value row = scalar(op.getRow()), column = scalar(op.getColumn());
+  fences.beforeRead();
   SmallVector<Value> parts;
-  if (isStrided(type, op.getHome())) {
+  if (placed.getDim() < 0) // numbers of rows, one under another
+    for (int64_t r = 0; r < type.getNumElements(); ++r)
+      parts.push_back(b.loadVector(type.getElementType(), homeAddress(op.getHome(), b.add(row, r), column)));
+  else if (type.getRank() == 1)
+    parts.push_back(b.loadLanes(lanes, type.getElementType(), homeAddress(op.getHome(), row, column)));
+  else
     for (int64_t r = 0; r < type.getDimSize(0); ++r)
-      parts.push_back(b.load(type.getElementType(), homeAddress(op.getHome(), b.add(row, r), column)));
-    parts = {vector::FromElementsOp::create(b, b.loc, cast<VectorType>(part), parts)};
-  } else if (type.getRank() == 1) {
-    parts.push_back(b.loadVector(part, homeAddress(op.getHome(), row, column)));
-  } else {
-    for (int64_t r = 0; r < type.getDimSize(0); ++r)
-      for (int64_t c = 0; c < type.getDimSize(1); c += encoding(type).getLanes())
-        parts.push_back(b.loadVector(part, homeAddress(op.getHome(), b.add(row, r), b.add(column, c))));
-  }
+      for (int64_t c = 0; c < type.getDimSize(1); c += lanes)
+        parts.push_back(b.loadLanes(lanes, type.getElementType(), homeAddress(op.getHome(), b.add(row, r), b.add(column, c))));
   tiles[op.getTile()] = parts;
 }
 
@@ -190,16 +211,20 @@ void Distributor::convert(StoreOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   Value row = scalar(op.getRow()), column = scalar(op.getColumn());
   ArrayRef<Value> parts = tile(op.getTile());
-  if (isStrided(type, op.getHome())) {
-    for (int64_t r = 0; r < type.getDimSize(0); ++r)
-      b.store(vector::ExtractOp::create(b, b.loc, parts[0], r), homeAddress(op.getHome(), b.add(row, r), column));
+  TileAttr placed = encoding(type);
+  int64_t lanes = placed.getLanes(), columns = type.getShape().back();
+  fences.beforeWrite();
+  if (placed.getDim() < 0) {
+    b.onLanesBelow(1, [&] {
+      for (auto [r, part] : llvm::enumerate(parts))
+        b.storeVector(part, homeAddress(op.getHome(), b.add(row, r), column));
+    });
   } else if (type.getRank() == 1) {
-    b.storeVector(parts[0], homeAddress(op.getHome(), row, column));
+    b.storeLanes(parts[0], lanes, homeAddress(op.getHome(), row, column));
   } else {
-    int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1);
     for (int64_t r = 0; r < type.getDimSize(0); ++r)
       for (int64_t c = 0; c < columns; c += lanes)
-        b.storeVector(parts[(r * columns + c) / lanes], homeAddress(op.getHome(), b.add(row, r), b.add(column, c)));
+        b.storeLanes(parts[(r * columns + c) / lanes], lanes, homeAddress(op.getHome(), b.add(row, r), b.add(column, c)));
   }
 }
 
@@ -217,7 +242,8 @@ void Distributor::convert(PackOp op) {
     for (int64_t step = 0; step < load.pack / depth; ++step)
       for (int64_t sub = 0; sub < depth; ++sub)
         order.push_back(first + elementOfLane(load, bits, op.getDot(), step, sub));
-  VectorType integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
+  assert(!b.threads && "rows of integers are packed along a vector");
+  Type integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
   ArrayRef<Value> parts = tile(op.getTile());
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < columns; c += lanes) {
@@ -233,15 +259,15 @@ void Distributor::convert(PackOp op) {
 void Distributor::convert(LoadOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
-  VectorType f32 = b.vec(lanes, b.getF32Type());
+  Type f32 = b.vec(lanes, b.getF32Type());
   SmallVector<Value> parts;
   for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
     Value address = b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes));
     if (op.getStored().isF32()) {
-      parts.push_back(b.loadVector(f32, address));
+      parts.push_back(b.loadLanes(lanes, b.getF32Type(), address));
       continue;
     }
-    Value bits = b.loadVector(b.vec(lanes, b.getI16Type()), address);
+    Value bits = b.loadLanes(lanes, b.getI16Type(), address);
     if (op.getStored().isF16()) {
       parts.push_back(FromHalfOp::create(b, b.loc, f32, bits));
       continue;
@@ -256,21 +282,21 @@ void Distributor::convert(SaveOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
   ArrayRef<Value> parts = tile(op.getTile());
-  VectorType bits = b.vec(lanes, b.getI16Type());
+  Type bits = b.vec(lanes, b.getI16Type());
   for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
     Value value = parts[c / lanes];
     if (op.getStored().isF16())
       value = ToHalfOp::create(b, b.loc, bits, value);
     else if (op.getStored().isBF16())
       value = arith::TruncIOp::create(b, b.loc, bits, b.bfloatBits(value));
-    b.storeVector(value, b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes)));
+    b.storeLanes(value, lanes, b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes)));
   }
 }
 
 void Distributor::convert(EncodeOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   int64_t lanes = encoding(type).getLanes();
-  VectorType integers = b.vec(lanes, b.getI32Type());
+  Type integers = b.vec(lanes, b.getI32Type());
   SmallVector<Value> parts;
   for (Value part : tile(op.getSource())) {
     if (op.getElement() == Element::f32)
@@ -288,15 +314,9 @@ void Distributor::convert(EncodeOp op) {
 void Distributor::convert(IndexOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   int64_t lanes = encoding(type).getLanes();
-  Value start = b.broadcast(scalar(op.getStart()), lanes);
   SmallVector<Value> parts;
-  for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
-    SmallVector<int32_t> numbers;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      numbers.push_back(int32_t(c + lane));
-    Value steps = arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(b.vec(lanes, b.getI32Type()), ArrayRef(numbers)));
-    parts.push_back(b.KernelBuilder::add(start, steps));
-  }
+  for (int64_t c = 0; c < type.getDimSize(0); c += lanes)
+    parts.push_back(b.countLanes(scalar(op.getStart()), c, lanes));
   tiles[op.getTile()] = parts;
 }
 
@@ -312,7 +332,10 @@ void Distributor::convert(SpreadOp op) {
   } else {
     int64_t columns = type.getDimSize(1) / lanes;
     for (int64_t r = 0; r < type.getDimSize(0); ++r) {
-      Value row = op.getDim() == 0 ? b.laneEverywhere(tile(op.getSource())[0], r, lanes) : Value();
+      Value row;
+      if (op.getDim() == 0)
+        row = encoding(source).getDim() < 0 ? b.broadcast(tile(op.getSource())[r], lanes)
+                                            : b.laneEverywhere(tile(op.getSource())[0], r, lanes);
       for (int64_t c = 0; c < columns; ++c)
         parts.push_back(row ? row : tile(op.getSource())[c]);
     }
@@ -345,6 +368,13 @@ void Distributor::convert(ReduceOp op) {
     totals.push_back(tile(op.getSource())[r * columns]);
     for (int64_t c = 1; c < columns; ++c)
       totals.back() = combine(totals.back(), tile(op.getSource())[r * columns + c]);
+  }
+  if (b.threads) {
+    for (Value &total : totals)
+      for (int64_t distance = lanes / 2; distance >= 1; distance /= 2)
+        total = combine(total, ExchangeOp::create(b, b.loc, total, distance));
+    tiles[op.getTile()] = totals;
+    return;
   }
   // Every vector holds several rows, `width` lanes of each.
   int64_t width = lanes;
@@ -414,10 +444,26 @@ TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value c
   }
   if (several) {
     found.list = allocate(found.pages.size() * 8);
-    for (auto [i, page] : llvm::enumerate(found.pages))
-      b.store(page, b.at(found.list, i * 8));
+    fences.beforeWrite();
+    b.onLanesBelow(1, [&] {
+      for (auto [i, page] : llvm::enumerate(found.pages))
+        b.store(page, b.at(found.list, i * 8));
+    });
   }
   return found;
+}
+
+/// The page and slot of a thread's own token: `first`, of the block, and its lane on.
+Distributor::OwnToken Distributor::ownToken(const BlockPages &block, int64_t first, int64_t lanes) {
+  Value token = b.add(b.ownLane(lanes), first);
+  if (!block.list) {
+    Value slot = b.KernelBuilder::add(block.firstSlot, token);
+    // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
+    return {block.pages[0], block.ragged ? b.min(slot, b.i64(block.map.slots - 1)) : slot};
+  }
+  fences.beforeRead();
+  Value page = b.load(b.ptr(), b.at(block.list, b.mul(b.div(token, block.tokensPerPage()), 8)));
+  return {page, b.rem(token, block.tokensPerPage())};
 }
 
 static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {
@@ -438,6 +484,13 @@ void Distributor::convert(ReadOp op) {
   SmallVector<Value> parts;
   for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
     int64_t token = firstToken.getSExtValue() + c, page = token / block.tokensPerPage();
+    if (b.threads) {
+      OwnToken own = ownToken(block, token, lanes);
+      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, scalar(op.getGroup())));
+      Value bits = b.loadVector(region.bits == 32 ? Type(b.getF32Type()) : b.getI16Type(), address);
+      parts.push_back(region.bits == 32 ? bits : FromHalfOp::create(b, b.loc, b.getF32Type(), bits).getResult());
+      continue;
+    }
     auto locate = [&](const TokenPages &where) {
       Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
       if (block.ragged) // stay inside the region: what lies past the end is masked
@@ -474,37 +527,48 @@ void Distributor::convert(ScatterOp op) {
   if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)
     while (run < 16 && fastest.extent % (run * 2) == 0 && dim % (run * 2) == 0)
       run *= 2;
-  Value home = scalar(op.getBits()), page = scalar(op.getPage());
-  b.loop(b.i64(0), b.i64(dim), run, [&](Value channel) {
-    Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), channel);
-    Value address = b.elementAddress(region, page, index);
-    Value source = b.at(home, b.mul(channel, 4));
-    if (region.bits >= 8) {
-      Type stored = b.getIntegerType(region.bits);
-      Value bits = b.loadVector(run > 1 ? Type(b.vec(run, b.getI32Type())) : Type(b.getI32Type()), source);
-      if (region.bits < 32)
-        bits = arith::TruncIOp::create(b, b.loc, run > 1 ? Type(b.vec(run, stored)) : stored, bits);
-      b.storeVector(bits, address);
-      return;
-    }
-    Value low = b.andBits(b.load(b.getI32Type(), source), 15);
-    if (run > 1) { // two channels share a byte
-      for (int64_t i = 0; i < run; i += 2) {
-        Value first = i ? b.andBits(b.load(b.getI32Type(), b.at(source, i * 4)), 15) : low;
-        Value second = b.shl(b.andBits(b.load(b.getI32Type(), b.at(source, i * 4 + 4)), 15), 4);
-        Value byte = arith::TruncIOp::create(b, b.loc, b.getI8Type(), arith::OrIOp::create(b, b.loc, first, second));
-        b.storeVector(byte, b.at(address, i / 2));
-      }
-      return;
-    }
-    // The other half of the byte belongs to another token or channel.
-    Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
-    Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
-    Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
-    Value byte =
-        arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
-    b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
+  // Channels that share a byte are one thread's.
+  int64_t own = region.bits < 8 && fastest.digit.coordinate == 'd' ? std::max(run, 2 * fastest.digit.divisor) : run;
+  auto storeRun = [&](Value channel) { scatterRun(op, region, run, channel); };
+  if (!b.threads)
+    return b.loop(b.i64(0), b.i64(dim), run, storeRun);
+  fences.beforeRead();
+  b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
+    Value begin = b.KernelBuilder::add(first, b.mul(b.ownLane(b.threads), own));
+    b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
   });
+}
+
+/// Stores `run` channels from `channel` on, which lie together.
+void Distributor::scatterRun(ScatterOp op, const Region &region, int64_t run, Value channel) {
+  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), channel);
+  Value address = b.elementAddress(region, scalar(op.getPage()), index);
+  Value source = b.at(scalar(op.getBits()), b.mul(channel, 4));
+  if (region.bits >= 8) {
+    auto several = [&](Type element) { return run > 1 ? Type(VectorType::get({run}, element)) : element; };
+    Value bits = b.loadVector(several(b.getI32Type()), source);
+    if (region.bits < 32)
+      bits = arith::TruncIOp::create(b, b.loc, several(b.getIntegerType(region.bits)), bits);
+    b.storeVector(bits, address);
+    return;
+  }
+  Value low = b.andBits(b.load(b.getI32Type(), source), 15);
+  if (run > 1) { // two channels share a byte
+    for (int64_t i = 0; i < run; i += 2) {
+      Value first = i ? b.andBits(b.load(b.getI32Type(), b.at(source, i * 4)), 15) : low;
+      Value second = b.shl(b.andBits(b.load(b.getI32Type(), b.at(source, i * 4 + 4)), 15), 4);
+      Value byte = arith::TruncIOp::create(b, b.loc, b.getI8Type(), arith::OrIOp::create(b, b.loc, first, second));
+      b.storeVector(byte, b.at(address, i / 2));
+    }
+    return;
+  }
+  // The other half of the byte belongs to another token or channel.
+  Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
+  Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
+  Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
+  Value byte =
+      arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
+  b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
 }
 
 //===- pass ------------------------------------------------------------------------------------------------------------------===//

@@ -31,19 +31,34 @@ struct BlockPages : TokenPages {
 /// Where a prefetch puts a line.
 enum class CacheLevel { first, second };
 
-/// Builds vectors. Everything is i64, vector<lanes x T> or scalar.
-class VectorBuilder : public KernelBuilder {
+/// Builds what a team works on: everything is an i64, a scalar that all lanes share, or `lanes` elements, one a lane. Those are a
+/// vector<lanes x T> in a team that is a vector, a T in each thread of a team of threads; there `lanes` divides the team, and
+/// threads whose numbers are equal modulo `lanes` hold the same.
+class TeamBuilder : public KernelBuilder {
 public:
-  using KernelBuilder::KernelBuilder;
-  explicit VectorBuilder(mlir::func::FuncOp func) : KernelBuilder(func) {}
+  explicit TeamBuilder(mlir::func::FuncOp func);
+  /// Of a team of threads; 0: lanes are those of a vector.
+  int64_t threads = 0;
 
-  mlir::VectorType vec(int64_t lanes, mlir::Type element) { return mlir::VectorType::get({lanes}, element); }
-  Value broadcast(Value scalar, int64_t lanes) {
-    return mlir::vector::BroadcastOp::create(*this, loc, vec(lanes, scalar.getType()), scalar);
+  mlir::Type vec(int64_t lanes, mlir::Type element) {
+    return threads ? element : mlir::Type(mlir::VectorType::get({lanes}, element));
   }
-  /// Lane `lane` of a vector, or a scalar, in `lanes` lanes.
+  Value broadcast(Value scalar, int64_t lanes) {
+    return threads ? scalar : mlir::vector::BroadcastOp::create(*this, loc, vec(lanes, scalar.getType()), scalar).getResult();
+  }
+  /// Of a team of threads: this thread's lane, of `lanes`.
+  Value ownLane(int64_t lanes);
+  /// One element a lane, each made from its lane: an i64 constant for each of a vector, or what is known of the thread.
+  Value eachLane(int64_t lanes, llvm::function_ref<Value(Value lane)> make);
+  /// `lanes` consecutive elements at an address of any alignment.
+  Value loadLanes(int64_t lanes, mlir::Type element, Value address);
+  void storeLanes(Value value, int64_t lanes, Value address);
+  /// Runs `body` for lanes below `count` of a team of threads; a vector's lanes are all at work.
+  void onLanesBelow(int64_t count, llvm::function_ref<void()> body);
+  /// start + first, start + first + 1, ... along lanes, i32.
+  Value countLanes(Value start, int64_t first, int64_t lanes);
+  /// Lane `lane` of a vector in `lanes` lanes.
   Value laneEverywhere(Value source, int64_t lane, int64_t lanes);
-  Value splat(int64_t value, mlir::VectorType type);
   /// Unaligned load and store.
   Value loadVector(mlir::Type type, Value address) {
     return mlir::LLVM::LoadOp::create(*this, loc, type, address, elementBytes(type));
@@ -72,12 +87,36 @@ public:
   Value elementAddress(const Region &region, Value page, Value index);
 };
 
+/// Where barriers stand in a team of threads: between a store and a later read of memory that the team shares, and the other way.
+class Fences {
+public:
+  explicit Fences(TeamBuilder &b) : b(b) {}
+  void beforeRead() {
+    stand(written);
+    read = true;
+  }
+  void beforeWrite() {
+    stand(read);
+    written = true;
+  }
+  /// Where control flow joins: anything may have been before.
+  void forget() { read = written = true; }
+  /// At the end of a kernel, for whoever comes after.
+  void finish() { stand(written); }
+
+private:
+  TeamBuilder &b;
+  bool read = true, written = true;
+  void stand(bool needed);
+};
+
 class Distributor {
 public:
   Distributor(mlir::func::FuncOp func);
   void run();
 
-  VectorBuilder b;
+  TeamBuilder b;
+  Fences fences;
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> tiles; ///< row by row, then along lanes
   llvm::DenseMap<mlir::Value, BlockPages> blocks;
@@ -87,6 +126,11 @@ public:
   /// What one part of a tile of this type is: a vector of its lanes, or a scalar.
   mlir::Type partType(mlir::RankedTensorType type);
   static TileAttr encoding(mlir::Type type) { return mlir::cast<TileAttr>(mlir::cast<mlir::RankedTensorType>(type).getEncoding()); }
+  /// In a team of threads: where one token of a block, the thread's own, is.
+  struct OwnToken {
+    mlir::Value page, slot;
+  };
+  OwnToken ownToken(const BlockPages &block, int64_t first, int64_t lanes);
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
@@ -116,6 +160,7 @@ private:
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);
+  void scatterRun(ScatterOp op, const Region &region, int64_t run, mlir::Value channel);
   TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several);
 };
 

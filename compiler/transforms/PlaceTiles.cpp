@@ -1,6 +1,6 @@
 // Gives every tile of level 1 its encoding #kv.tile: the last dimension of a rank-2 tile lies along lanes; so do the tokens of a
 // rank-1 tile that counts tokens (kv.read, kv.index and what is computed from them). A tile that counts rows is one vector of them
-// all.
+// all; in a team of threads each thread holds it whole.
 //
 //   tensor<4x64xf32>  ->  tensor<4x64xf32, #kv.tile<lanes = 16, dim = 1>>
 //   tensor<4xf32>     ->  tensor<4xf32, #kv.tile<lanes = 4, dim = 0>>
@@ -32,19 +32,19 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
       for (Region &region : op->getRegions())
         for (Block &block : region)
           for (BlockArgument argument : block.getArguments())
-            place(argument, /*tokens=*/false, schedule.getLanes());
+            place(argument, /*tokens=*/false, schedule);
       bool tokens = isa<ReadOp, IndexOp>(op) ||
                     (!isa<SpreadOp, ReduceOp, RowsOp, FetchOp>(op) &&
                      llvm::any_of(op->getOperands(), [&](Value operand) { return countsTokens.contains(operand); }));
       for (Value result : op->getResults())
-        place(result, tokens, schedule.getLanes());
+        place(result, tokens, schedule);
     });
   }
 
 private:
   DenseSet<Value> countsTokens;
 
-  void place(Value value, bool tokens, int64_t lanes) {
+  void place(Value value, bool tokens, ScheduleAttr schedule) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type)
       return;
@@ -52,9 +52,11 @@ private:
     bool rows = dim == 0 && !tokens;
     if (dim == 0 && tokens)
       countsTokens.insert(value);
-    int64_t own = rows ? extent : std::gcd(lanes, extent);
-    if (rows && extent == 1) // a row alone is a scalar
+    int64_t own = rows ? extent : std::gcd(schedule.getLanes(), extent);
+    if (rows && (extent == 1 || schedule.getThreads())) { // a row alone is a scalar; threads hold all rows
       dim = -1;
+      own = 1;
+    }
     value.setType(type.cloneWithEncoding(TileAttr::get(type.getContext(), own, dim)));
   }
 };

@@ -29,6 +29,7 @@ int64_t vectorsPerSlice(int64_t limit, int64_t lanes, int64_t extent) {
 struct Choice {
   int64_t rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 4, unroll = 0, prefetch = 1;
   Dot keyDot = Dot::f32, valueDot = Dot::f32;
+  int64_t threads = 0;
 };
 
 struct SelectSchedule : PassWrapper<SelectSchedule, OperationPass<ModuleOp>> {
@@ -88,7 +89,7 @@ private:
     int64_t valueVectors = vectorsPerSlice(vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
     op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
                                               choice.heads, choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes,
-                                              choice.unroll, choice.prefetch, choice.keyDot, choice.valueDot));
+                                              choice.unroll, choice.prefetch, choice.keyDot, choice.valueDot, choice.threads));
     return WalkResult::advance();
   }
 
@@ -112,7 +113,15 @@ private:
     int64_t page = cache.getLayout().getSlots();
     if (page < choice.block && fitBlocks(cache, choice.block) != BlockFit::whole)
       choice.block = roundUp(page, 16);
+    choice.lanes = std::gcd(choice.lanes, choice.block);
     choice.split = roundUp(2048, splitUnit(cache, choice.block));
+    if (capabilities.threads) { // threads by the thousand: short splits, one head each; latency is hidden by other teams
+      choice.threads = capabilities.lanes;
+      choice.heads = 1;
+      choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 16 / group));
+      choice.split = roundUp(256, splitUnit(cache, choice.block));
+      choice.prefetch = 0;
+    }
     choice.keyDot = fastestDot(cache, Stream::key, accuracy, choice.lanes);
     choice.valueDot = fastestDot(cache, Stream::value, accuracy, choice.lanes);
     return choice;

@@ -21,7 +21,9 @@ struct SelectIntegerDot : OpRewritePattern<DotOp> {
     Dot dot = op.getDot();
     if (dotDepth(dot) != 4 || !target.capabilities.has(dot))
       return rewriter.notifyMatchFailure(op, "no instruction for this record");
-    auto type = cast<VectorType>(op.getResult().getType());
+    auto type = dyn_cast<VectorType>(op.getResult().getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "not a register of the family");
     int64_t lanes = type.getNumElements();
     bool scalable = lanes * 32 == target.vectorBits;
     if (lanes != 4 && !scalable)

@@ -17,7 +17,9 @@ struct SelectIntegerDot : OpRewritePattern<DotOp> {
   SelectIntegerDot(MLIRContext *context, const Target &target) : OpRewritePattern(context, /*benefit=*/2), target(target) {}
 
   LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
-    auto type = cast<VectorType>(op.getResult().getType());
+    auto type = dyn_cast<VectorType>(op.getResult().getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "not a register of the family");
     if (op.getDot() == Dot::f32 || !target.capabilities.has(op.getDot()))
       return rewriter.notifyMatchFailure(op, "no instruction for this record");
     int64_t lanes = type.getNumElements();
