@@ -5,10 +5,10 @@
 
 namespace kv::ptx {
 
-void finishCopies(Warp &warp, unsigned lane, uint32_t groups) {
+void finishFirst(Warp &warp, unsigned lane, uint64_t count, Epoch epoch) {
   auto &copies = warp.copies[lane];
   size_t done = 0;
-  for (; done < copies.size() && copies[done].group < groups; ++done) {
+  for (; done < copies.size() && warp.finished[lane] < count; ++done, ++warp.finished[lane]) {
     const AsyncCopy &copy = copies[done];
     uint8_t *data = copy.to.block->data() + copy.to.offset, *marks = copy.to.block->marks() + copy.to.offset;
     std::memset(data, 0, size_t(copy.bytes));
@@ -19,12 +19,21 @@ void finishCopies(Warp &warp, unsigned lane, uint32_t groups) {
     }
     if (!warp.grid.races)
       continue;
-    const Accessor by = warp.accessor(lane);
+    const Accessor by{epoch, warp.clocks[lane].known.get()};
     copy.to.block->shadow.endWrite(copy.to.offset, copy.bytes, by, warp.grid.launch);
     if (copy.read)
       copy.from.block->shadow.endRead(copy.from.offset, copy.read, by, warp.grid.launch);
   }
   copies.erase(copies.begin(), copies.begin() + std::ptrdiff_t(done));
+}
+
+void finishCopies(Warp &warp, unsigned lane, uint32_t groups) {
+  const auto &copies = warp.copies[lane];
+  size_t covered = 0;
+  while (covered < copies.size() && copies[covered].group < groups)
+    ++covered;
+  if (covered)
+    finishFirst(warp, lane, warp.finished[lane] + covered, warp.accessor(lane).epoch);
 }
 
 void contribute(std::shared_ptr<Clock> &clock, Warp &warp, uint32_t mask) {

@@ -9,6 +9,9 @@ namespace kv::ptx {
 /// Makes the copies of the lane that `groups` commits cover: group < groups. They are as if the lane had just written.
 void finishCopies(Warp &warp, unsigned lane, uint32_t groups);
 
+/// Makes the lane's copies up to the one of that number, all of them counted since the start; as if written at `epoch`.
+void finishFirst(Warp &warp, unsigned lane, uint64_t count, Epoch epoch);
+
 /// Releases those who wait if enough threads have arrived.
 void completeBarrier(Cta &cta, Barrier &barrier);
 

@@ -1,6 +1,7 @@
 // FloatFormats.cpp: see FloatFormats.h.
 #include "FloatFormats.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -17,19 +18,37 @@ double toOdd(double rounded, double lost) {
   return std::nextafter(rounded, lost > 0 ? up : -up);
 }
 
-bool roundsUp(uint64_t kept, double rest, bool negative, Rounding rounding) {
+/// Whether `rest` of `whole` units (whole: 1 << 63, half of it: a tie) beside an odd or even number rounds away from zero.
+bool roundsUp(bool odd, uint64_t rest, bool negative, Rounding rounding) {
+  constexpr uint64_t half = uint64_t(1) << 62;
   switch (rounding) {
   case Rounding::nearest:
-    return rest > 0.5 || (rest == 0.5 && (kept & 1));
+    return rest > half || (rest == half && odd);
   case Rounding::nearestAway:
-    return rest >= 0.5;
+    return rest >= half;
   case Rounding::up:
-    return rest > 0 && !negative;
+    return rest && !negative;
   case Rounding::down:
-    return rest > 0 && negative;
+    return rest && negative;
   default:
     return false;
   }
+}
+
+/// Shifts right; what falls out, in units of 1 / 2^63 of the last bit that stays, the last of them sticky.
+uint64_t shiftOut(uint64_t &value, int by) {
+  if (by <= 0) {
+    value <<= -by;
+    return 0;
+  }
+  if (by > 63) {
+    const bool any = value != 0;
+    value = 0;
+    return any;
+  }
+  const uint64_t lost = lowBits(value, unsigned(by));
+  value >>= by;
+  return lost << (63 - by);
 }
 
 } // namespace
@@ -51,11 +70,12 @@ uint32_t encode(const Format &format, double value, Rounding rounding, bool fini
   if (std::isinf(value))
     return sign | (finite ? format.largest() : infinity);
   const int smallest = 1 - format.bias(); // exponent of the smallest normal number
-  const int exponent = std::max(std::ilogb(magnitude), smallest);
-  const double scaled = std::ldexp(magnitude, format.fractionBits - exponent);
-  const double whole = std::floor(scaled);
-  uint64_t kept = uint64_t(whole);
-  kept += roundsUp(kept, scaled - whole, negative, rounding);
+  const uint64_t pattern = std::bit_cast<uint64_t>(magnitude);
+  const int given = int(pattern >> 52) ? int(pattern >> 52) - 1023 : -1022;
+  uint64_t kept = lowBits(pattern, 52) | (pattern >> 52 ? uint64_t(1) << 52 : 0);
+  const int exponent = std::max(given, smallest);
+  const uint64_t rest = shiftOut(kept, 52 - format.fractionBits + (exponent - given));
+  kept += roundsUp(kept & 1, rest, negative, rounding);
   // The hidden bit of a normal number adds one to the exponent, and so does a carry.
   const uint64_t bits = (uint64_t(exponent - smallest) << format.fractionBits) + kept;
   if (bits <= format.largest())
@@ -104,7 +124,12 @@ const Format &halfFormat(Type type) { return type == Type::bf16 || type == Type:
 double halfToDouble(Type type, uint64_t bits) {
   if (type == Type::bf16 || type == Type::bf16x2)
     return std::bit_cast<float>(uint32_t(bits) << 16);
-  return decode(formatF16, uint16_t(bits));
+  // Normal and subnormal numbers alike: moved into float32's place, then scaled by the difference of the biases.
+  const uint32_t sign = uint32_t(bits & 0x8000) << 16;
+  const float magnitude = std::bit_cast<float>(uint32_t(bits & 0x7fff) << 13) * 0x1p112f;
+  if ((bits & 0x7c00) == 0x7c00)
+    return decode(formatF16, uint16_t(bits));
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
 }
 
 uint16_t halfFromDouble(Type type, double value, Rounding rounding) { return uint16_t(encode(halfFormat(type), value, rounding)); }

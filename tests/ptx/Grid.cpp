@@ -19,6 +19,14 @@ void failStuck(const Cta &cta, const char *why) {
       warp->fail(FaultKind::deadlock, why, unsigned(__builtin_ctz(warp->active())));
 }
 
+/// A CTA that has ended must not leave bulk copies that still write its shared memory.
+void checkEnd(const Cta &cta) {
+  for (const AsyncEvent &event : cta.events)
+    if (event.kind == AsyncEvent::bulk)
+      event.warp->failAt(FaultKind::asyncHazard, "a bulk copy that nobody waited for before the CTA ended", event.lane,
+                         event.barrier);
+}
+
 } // namespace
 
 Cta::Cta(Grid &grid, uint32_t index)
@@ -70,6 +78,9 @@ void Grid::run() {
     while (next < order.size() && resident.size() < most)
       resident.push_back(std::make_unique<Cta>(*this, order[next++]));
     runSome(resident);
+    for (const auto &cta : resident)
+      if (!cta->live)
+        checkEnd(*cta);
     std::erase_if(resident, [](const auto &cta) { return !cta->live; });
     if (stats.instructions > machine.options.instructionLimit && !resident.empty()) {
       const Warp &warp = *resident.front()->warps.front();

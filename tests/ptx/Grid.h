@@ -43,8 +43,9 @@ struct AsyncEvent {
   uint64_t barrier = 0;
   Warp *warp = nullptr;
   unsigned lane = 0;
-  uint32_t copies = 0; // arrival: how many of the lane's commits it waits for
-  unsigned line = 0;
+  uint64_t copies = 0; // arrival: how many of the lane's copies it follows
+  Epoch epoch = 0;     // of the lane when it started this
+  ClockRef clock;      // what the lane had done then
 };
 
 class Cta {
@@ -88,6 +89,7 @@ struct Grid {
   std::mt19937_64 random;
   std::unordered_map<uint64_t, SyncVariable> syncVariables; // by address; shared memory's keyed with the CTA
   bool races;
+  uint64_t idlePolls = 0; // of mbarriers, since something last happened to one
 
   /// Every CTA to its end, in a seeded order.
   void run();

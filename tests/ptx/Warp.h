@@ -119,6 +119,7 @@ public:
   uint32_t existing = 0, exited = 0;
   std::array<ThreadClock, warpSize> clocks;
   std::array<std::vector<AsyncCopy>, warpSize> copies; // oldest first
+  std::array<uint64_t, warpSize> finished = {};        // how many copies are no longer in `copies`
   std::array<uint32_t, warpSize> commits = {};
   std::vector<Frame> frames;
   const Instruction *current = nullptr;
