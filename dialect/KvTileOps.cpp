@@ -157,9 +157,9 @@ LogicalResult SpreadOp::verify() {
   if (source.getDimSize(0) != tile.getDimSize(dim)) // C3
     return emitOpError() << "expected a source of " << tile.getDimSize(dim) << " elements, got " << source;
   auto from = dyn_cast_or_null<TileAttr>(source.getEncoding()), to = dyn_cast_or_null<TileAttr>(tile.getEncoding());
-  auto oneVector = [&] { return source.getDimSize(0) == 1 || (from.getDim() == 0 && from.getLanes() == source.getDimSize(0)); };
+  auto oneVector = [&] { return from.getDim() < 0 || (from.getDim() == 0 && from.getLanes() == source.getDimSize(0)); };
   if (from && to && (dim == 0 ? !oneVector() : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
-    return emitOpError() << "expected a source " << (dim == 0 ? "of rows in one vector" : "along the lanes of the result")
+    return emitOpError() << "expected a source " << (dim == 0 ? "of rows in one vector or in every lane" : "along the lanes of the result")
                          << ", got " << source << " and " << tile;
   return success();
 }

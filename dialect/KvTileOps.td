@@ -215,7 +215,8 @@ def Kv_SpreadOp : Kv_Op<"spread", [Pure]> {
     - C1: the result has the source's element type.
     - C2: a tile is of rank 1 and the result of rank 2, and `dim` is 0 or 1.
     - C3: the source is as long as the result's dimension `dim`.
-    - C4: where tiles have encodings, rows of the source are one vector, its columns lie along the lanes of the result.
+    - C4: where tiles have encodings, rows of the source are one vector or in every lane, its columns lie along the lanes of the
+      result.
   }];
   let arguments = (ins AnyTypeOf<[Kv_Tile, F32, I32, I1]>:$source, I64Attr:$dim);
   let results = (outs Kv_Tile:$tile);

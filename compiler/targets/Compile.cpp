@@ -77,21 +77,25 @@ std::string mangle(StringRef kernel, const Target &target, StringRef kind) {
 struct Entry {
   std::string name, cache;
   bool append, attend;
+  CacheType type;
+  int64_t headsQ = 0;
 };
 
 std::vector<Entry> readEntries(ModuleOp module) {
   std::vector<Entry> entries;
   for (func::FuncOp func : module.getOps<func::FuncOp>()) {
-    Entry entry{func.getName().str(), "", false, false};
+    Entry entry{func.getName().str(), "", false, false, {}};
     for (Operation &op : func.getBody().front()) {
       if (auto append = dyn_cast<AppendOp>(op)) {
         entry.append = true;
-        entry.cache = append.getCache().getType().getName().str();
+        entry.type = append.getCache().getType();
       } else if (auto attend = dyn_cast<AttendOp>(op)) {
         entry.attend = true;
-        entry.cache = attend.getCache().getType().getName().str();
+        entry.type = attend.getCache().getType();
+        entry.headsQ = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(1);
       }
     }
+    entry.cache = entry.type.getName().getValue().str();
     entries.push_back(entry);
   }
   return entries;
@@ -114,6 +118,8 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
   for (const Entry &entry : entries) {
     KernelFunctions kernel;
     kernel.name = entry.name;
+    kernel.cache = entry.type;
+    kernel.headsQ = entry.headsQ;
     // A fused kernel appends as its cache does and attends and merges as the plain attend does.
     std::string append = entry.cache + "_append";
     std::string plain = entry.append ? plainAttend(entry.name, entry.cache) : entry.name;
@@ -122,10 +128,12 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
     };
     if (entry.append) {
       kernel.append = rename(append, "append");
+      kernel.own = rename(append, "own");
       needScratch(functions.lookup(kernelSymbol(append, "append")));
     }
     if (entry.attend) {
       kernel.attend = rename(entry.name, "attend");
+      kernel.plainAttend = mangle(plain, target, "attend");
       kernel.merge = rename(plain, "merge");
       func::FuncOp attend = functions.lookup(kernelSymbol(plain, "attend"));
       needScratch(attend);
@@ -171,8 +179,11 @@ FailureOr<TargetObject> compileForTarget(ModuleOp module, const Target &target, 
     return object;
   std::vector<Entry> entries = readEntries(module);
   for (const Phase &phase : makePhases(target)) {
-    if (phase.name == "llvm")
+    if (phase.name == "llvm") {
       object.kernels = nameKernels(module, entries, target);
+      if (target.addEntries)
+        target.addEntries(module, object.kernels);
+    }
     PassManager passes(module.getContext());
     passes.enableVerifier(true);
     phase.add(passes);

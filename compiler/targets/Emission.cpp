@@ -48,6 +48,24 @@ static void initializeLLVM() {
   });
 }
 
+/// Attributes of functions that go into a library.
+static void finishLibrary(llvm::Module &code, const Target &target) {
+  code.setPICLevel(llvm::PICLevel::BigPIC);
+  for (llvm::Function &function : code) {
+    if (function.isDeclaration())
+      continue;
+    // Kernels are reached through descriptors, which stand in the same library: nothing outside may name them or come between them.
+    function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.cpuFeatures);
+    function.addFnAttr("prefer-vector-width", "512");
+    function.addFnAttr("no-builtins"); // loops must not become calls
+    if (unsigned granules = unsigned(target.vectorBits / 128))
+      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(code.getContext(), granules, granules));
+  }
+}
+
 llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bool assembly) {
   initializeLLVM();
   auto fail = [](const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); };
@@ -64,24 +82,14 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
       triple, target.cpu, target.cpuFeatures, llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
   code->setTargetTriple(triple);
   code->setDataLayout(machine->createDataLayout());
-  code->setPICLevel(llvm::PICLevel::BigPIC);
-  for (llvm::Function &function : *code) {
-    if (function.isDeclaration())
-      continue;
-    // Kernels are reached through descriptors, which stand in the same library: nothing outside may name them or come between them.
-    function.setVisibility(llvm::GlobalValue::HiddenVisibility);
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-    function.addFnAttr("target-cpu", target.cpu);
-    function.addFnAttr("target-features", target.cpuFeatures);
-    function.addFnAttr("prefer-vector-width", "512");
-    function.addFnAttr("no-builtins"); // loops must not become calls
-    if (unsigned granules = unsigned(target.vectorBits / 128))
-      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(context, granules, granules));
-  }
+  if (target.finish)
+    target.finish(*code, target, *machine);
+  else
+    finishLibrary(*code, target);
   llvm::SmallString<0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
-  auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  auto kind = assembly || target.isLaunched() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
   if (machine->addPassesToEmitFile(passes, stream, nullptr, kind))
     return fail("this LLVM cannot emit a file for `" + target.triple + "`");
   passes.run(*code);

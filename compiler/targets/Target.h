@@ -3,13 +3,21 @@
 #define KV_TARGETS_TARGET_H
 
 #include "compiler/transforms/Capabilities.h"
+#include "dialect/KvTypes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <functional>
 
+namespace llvm {
+class Module;
+class TargetMachine;
+} // namespace llvm
+
 namespace kv {
+
+struct KernelFunctions;
 
 struct Target {
   Capabilities capabilities; ///< holds the name: "x86-64-v4+vnni"
@@ -18,11 +26,17 @@ struct Target {
   std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
   uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
   int64_t vectorBits = 0;    ///< of targets whose code fits one length of scalable vectors only; 0: none
+  int64_t computeCapability = 0; ///< of targets that run on a GPU: 90; their object is text, which a driver compiles
   bool hasFma = false, hasHalf = false;
   /// Adds the patterns of the target's own instructions, tried before the fallbacks.
   void (*addInstructions)(mlir::RewritePatternSet &patterns, const Target &target) = nullptr;
+  /// Targets that are launched: adds what is, one function a kernel, and notes its name.
+  void (*addEntries)(mlir::ModuleOp module, llvm::MutableArrayRef<KernelFunctions> kernels) = nullptr;
+  /// Last changes of the LLVM module, in place of those that a library of functions needs.
+  void (*finish)(llvm::Module &module, const Target &target, llvm::TargetMachine &machine) = nullptr;
 
   const std::string &name() const { return capabilities.name; }
+  bool isLaunched() const { return computeCapability != 0; }
   /// What a library is for, as the triple spells it: "x86_64".
   std::string architecture() const { return triple.substr(0, triple.find('-')); }
 };
@@ -38,6 +52,11 @@ std::string targetNames();
 struct KernelFunctions {
   std::string name; ///< of the level-0 function: "llama3_decode"
   std::string append, attend, merge;
+  std::string own;         ///< appends what of an item is new in the step
+  std::string plainAttend; ///< attends without appending
+  std::string entry;       ///< of targets that are launched: what is launched
+  CacheType cache;
+  int64_t headsQ = 0; ///< 0 where nothing is attended
   int64_t splitTokens = 1, queryBlock = 1, itemHeads = 1, scratchBytes = 0;
 };
 

@@ -2,6 +2,7 @@
 #include "compiler/targets/Target.h"
 
 #include "compiler/targets/arm/Arm.h"
+#include "compiler/targets/cuda/Cuda.h"
 #include "compiler/targets/x86/X86.h"
 #include "kv/kv_abi.h"
 #include "llvm/ADT/StringExtras.h"
@@ -13,6 +14,7 @@ namespace kv {
 static std::vector<Target> makeTargets() {
   std::vector<Target> all = x86Targets();
   llvm::append_range(all, armTargets());
+  llvm::append_range(all, cudaTargets());
   Target generic;
   generic.capabilities.name = "generic";
   generic.triple = llvm::sys::getDefaultTargetTriple();

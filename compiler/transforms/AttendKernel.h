@@ -41,6 +41,9 @@ template <typename OpType> AttendSpec describe(OpType op) {
 /// `NAME.attend` of a kv.attend.
 void buildAttendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
 
+/// `CACHE_append.own` of a kv.append (FusedKernel.cpp).
+void buildOwnAppendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, mlir::Attribute schedule);
+
 /// `NAME.attend` of a kv.append_attend: the append and the attend kernel of its cache, called in turn.
 void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, ScheduleAttr schedule, CacheType cache);
 

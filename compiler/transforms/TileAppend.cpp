@@ -7,7 +7,7 @@
 //       scatter the codes to their places in the page
 //
 // The arithmetic is the codec's definition (compiler/frontend/language.md): f32, each operation rounded, never contracted.
-#include "compiler/transforms/KernelBuilder.h"
+#include "compiler/transforms/AttendKernel.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -206,6 +206,7 @@ struct TileAppend : PassWrapper<TileAppend, OperationPass<ModuleOp>> {
         return signalPassFailure();
       }
       Append(module, func, op).build();
+      buildOwnAppendKernel(module, func, op->getAttr("schedule"));
       func.erase();
     }
   }

@@ -91,7 +91,7 @@ func.func @f(%t: tensor<2xf32>) {
 // -----
 // spread C4
 func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 1, dim = -1>>) {
-  // expected-error @+1 {{expected a source of rows in one vector}}
+  // expected-error @+1 {{expected a source of rows in one vector or in every lane}}
   %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 1, dim = -1>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
   return
 }

@@ -1,0 +1,68 @@
+// The records of the CUDA family. A team is a warp; code for one compute capability runs on every later one.
+#include "compiler/targets/cuda/Cuda.h"
+
+#include "kv/kv_abi.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace kv {
+
+std::vector<Target> cudaTargets() {
+  std::vector<Target> targets;
+  for (auto [capability, ptx] : {std::pair(100, 86), {90, 80}, {80, 80}}) {
+    Target target;
+    target.capabilities.name = "sm_" + std::to_string(capability);
+    target.capabilities.lanes = 32;
+    target.capabilities.registers = 72; // of a thread's 255, what the sums of a product may take
+    target.capabilities.threads = true;
+    target.triple = "nvptx64-nvidia-cuda";
+    target.cpu = target.capabilities.name;
+    target.cpuFeatures = "+ptx" + std::to_string(ptx);
+    target.computeCapability = capability;
+    target.hasFma = target.hasHalf = true;
+    target.addInstructions = addCudaInstructions;
+    target.addEntries = addGrids;
+    target.finish = finishEntries;
+    targets.push_back(target);
+  }
+  return targets;
+}
+
+void finishEntries(llvm::Module &code, const Target &target, llvm::TargetMachine &machine) {
+  for (llvm::Function &function : code) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.cpuFeatures);
+    function.addFnAttr("no-builtins");
+    if (!function.getName().ends_with(gridSuffix)) {
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+      function.addFnAttr(llvm::Attribute::AlwaysInline);
+      continue;
+    }
+    function.setCallingConv(llvm::CallingConv::PTX_Kernel);
+    function.addFnAttr("nvvm.reqntid", std::to_string(target.capabilities.lanes));
+    // The step is a parameter by value, read where it is.
+    auto *step = llvm::ArrayType::get(llvm::Type::getInt64Ty(code.getContext()), sizeof(kv_step) / 8);
+    function.addParamAttr(0, llvm::Attribute::getWithByValType(code.getContext(), step));
+    function.addParamAttr(0, llvm::Attribute::getWithAlignment(code.getContext(), llvm::Align(8)));
+    function.addParamAttr(0, llvm::Attribute::get(code.getContext(), "nvvm.grid_constant"));
+  }
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = tuning.LoopVectorization = tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
+}
+
+} // namespace kv

@@ -1,0 +1,179 @@
+// What is launched: a grid of warps, each of which finds its item from its place in the grid and the lengths in device memory, so that
+// one grid serves any lengths and a graph can capture it.
+//
+//   append: x = sequence * kv heads + head;                          y = its share of the sequence's new tokens
+//   attend: x = (query block * sequences + sequence) * kv heads + head;  y = split
+//
+// The workspace of an attend holds a counter for each x, 0 between launches, then room for the partial results of every split. The
+// last warp of an x to finish joins them, in their order, whoever is last.
+#include "compiler/targets/cuda/Cuda.h"
+#include "compiler/transforms/KernelBuilder.h"
+#include "dialect/Storage.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+/// Appends of one warp start and end at multiples of so many tokens: 4-bit codes of two tokens may share a byte.
+constexpr int64_t appendUnit = storedRun;
+
+class GridBuilder : public KernelBuilder {
+public:
+  GridBuilder(ModuleOp module, func::FuncOp grid) : KernelBuilder(grid) {
+    Block *body = grid.addEntryBlock();
+    step = body->getArgument(0);
+    flag = body->getArgument(1);
+    setInsertionPointToEnd(body);
+    setInsertionPoint(func::ReturnOp::create(*this, loc));
+    x = place("ctaid.x");
+    y = place("ctaid.y");
+    width = place("nctaid.x");
+    height = place("nctaid.y");
+    item = LLVM::AllocaOp::create(*this, loc, ptr(), getI64Type(), i64(sizeof(kv_item) / 8), 8);
+    Value shared = LLVM::AddressOfOp::create(*this, loc, sharedMemory(module));
+    set(offsetof(kv_item, scratch), LLVM::AddrSpaceCastOp::create(*this, loc, ptr(), shared));
+  }
+
+  Value flag, x, y, width, height;
+
+  Value place(StringRef which) {
+    Value number = intrinsic(getI32Type(), ("llvm.nvvm.read.ptx.sreg." + which).str(), {});
+    return arith::ExtUIOp::create(*this, loc, getI64Type(), number);
+  }
+  Value intrinsic(Type type, const std::string &name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(*this, loc, type, getStringAttr(name), operands).getResult(0);
+  }
+  void set(size_t field, Value value) { store(value, at(item, field)); }
+  void call(StringRef function) { func::CallOp::create(*this, loc, function, TypeRange{}, ValueRange{step, item}); }
+  Value divide(Value a, Value by) { return arith::DivUIOp::create(*this, loc, a, by); }
+  Value roundUp(Value a, int64_t unit) { return mul(div(add(a, unit - 1), unit), unit); }
+  Value less(Value a, Value b) { return arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, a, b); }
+  Value both(Value a, Value b) { return arith::AndIOp::create(*this, loc, a, b); }
+  void fence() { LLVM::FenceOp::create(*this, loc, LLVM::AtomicOrdering::acq_rel, "device"); }
+  void waitForWarp() {
+    LLVM::CallIntrinsicOp::create(*this, loc, getStringAttr("llvm.nvvm.bar.warp.sync"), ValueRange{i32(-1)});
+  }
+  /// The new tokens of sequence `seq` and its length.
+  std::pair<Value, Value> tokensOf(Value seq) {
+    Value starts = stepPtr(offsetof(kv_step, query_start_loc));
+    return {sub(entry(starts, add(seq, 1)), entry(starts, seq)), entry(stepPtr(offsetof(kv_step, seq_lens)), seq)};
+  }
+
+private:
+  /// Shared memory whose size the launch says.
+  LLVM::GlobalOp sharedMemory(ModuleOp module) {
+    if (auto global = module.lookupSymbol<LLVM::GlobalOp>("kv_shared"))
+      return global;
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(module.getBody());
+    return LLVM::GlobalOp::create(*this, loc, LLVM::LLVMArrayType::get(getI8Type(), 0), /*isConstant=*/false,
+                                  LLVM::Linkage::External, "kv_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
+  }
+};
+
+func::FuncOp addFunction(ModuleOp module, StringRef name) {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  auto type = b.getFunctionType({LLVM::LLVMPointerType::get(b.getContext()), b.getI64Type()}, {});
+  return func::FuncOp::create(b, module.getLoc(), name, type);
+}
+
+/// Sequences with at most `flag` new tokens are left to the attend that appends them.
+void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
+  GridBuilder b(module, addFunction(module, kernel.entry));
+  int64_t heads = kernel.cache.getHeads();
+  Value seq = b.div(b.x, heads);
+  auto [queries, length] = b.tokensOf(seq);
+  Value firstNew = b.sub(length, queries), start = b.mul(b.div(firstNew, appendUnit), appendUnit);
+  Value each = b.roundUp(b.divide(b.sub(b.add(b.sub(length, start), b.height), b.i64(1)), b.height), appendUnit);
+  Value mine = b.add(start, b.mul(b.y, each));
+  Value begin = b.max(firstNew, mine), end = b.min(length, b.add(mine, each));
+  b.ifThen(b.both(b.less(b.flag, queries), b.less(begin, end)), [&] {
+    b.set(offsetof(kv_item, seq), seq);
+    b.set(offsetof(kv_item, head), b.rem(b.x, heads));
+    b.set(offsetof(kv_item, num_heads), b.i64(1));
+    b.set(offsetof(kv_item, query_begin), b.sub(begin, firstNew));
+    b.set(offsetof(kv_item, query_end), b.sub(end, firstNew));
+    b.call(kernel.append);
+  });
+}
+
+/// Appends the item's own new tokens first where `flag` is not 0.
+void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) {
+  GridBuilder b(module, addFunction(module, kernel.entry));
+  int64_t heads = kernel.cache.getHeads(), group = kernel.headsQ / heads, rowFloats = kernel.cache.getValueDim() + 2;
+  Value rest = b.div(b.x, heads), seqs = b.stepI64(offsetof(kv_step, num_seqs));
+  Value queryBlock = b.divide(rest, seqs), seq = b.sub(rest, b.mul(queryBlock, seqs));
+  auto [queries, length] = b.tokensOf(seq);
+  Value queryBegin = b.mul(queryBlock, kernel.queryBlock);
+  Value splits = b.max(b.i64(1), b.div(b.add(length, kernel.splitTokens - 1), kernel.splitTokens));
+  b.ifThen(b.both(b.less(queryBegin, queries), b.less(b.y, splits)), [&, queries = queries, length = length] {
+    Value queryEnd = b.min(b.add(queryBegin, kernel.queryBlock), queries);
+    Value tokenBegin = b.mul(b.y, kernel.splitTokens);
+    b.set(offsetof(kv_item, seq), seq);
+    b.set(offsetof(kv_item, head), b.rem(b.x, heads));
+    b.set(offsetof(kv_item, num_heads), b.i64(1));
+    b.set(offsetof(kv_item, query_begin), queryBegin);
+    b.set(offsetof(kv_item, query_end), queryEnd);
+    b.set(offsetof(kv_item, token_begin), tokenBegin);
+    b.set(offsetof(kv_item, token_end), b.min(b.add(tokenBegin, kernel.splitTokens), length));
+    b.set(offsetof(kv_item, num_partials), splits);
+    Value workspace = b.stepPtr(offsetof(kv_step, workspace));
+    Value most = b.i64(kernel.queryBlock * group * rowFloats * 4); // bytes of a partial
+    Value partials = b.at(workspace, b.add(b.roundUp(b.mul(b.width, 4), 64), b.mul(b.mul(b.x, b.height), most)));
+    Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * rowFloats * 4);
+    Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+    b.set(offsetof(kv_item, partial), LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
+    b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] { b.call(own); });
+    b.call(kernel.plainAttend);
+    b.ifThen(several, [&] {
+      // What every thread has stored is seen by whoever sees the count.
+      b.fence();
+      b.waitForWarp();
+      Value counter = b.at(workspace, b.mul(b.x, 4)), lane = b.intrinsic(b.getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {});
+      Value first = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, lane, b.i32(0));
+      auto count = scf::IfOp::create(b, b.loc, TypeRange{b.getI32Type()}, first, /*withElseRegion=*/true);
+      {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(count.thenBlock());
+        Value before = LLVM::AtomicRMWOp::create(b, b.loc, LLVM::AtomicBinOp::add, counter, b.i32(1),
+                                                 LLVM::AtomicOrdering::monotonic, "device");
+        scf::YieldOp::create(b, b.loc, before);
+        b.setInsertionPointToStart(count.elseBlock());
+        scf::YieldOp::create(b, b.loc, b.i32(0));
+      }
+      Value before = b.intrinsic(b.getI32Type(), "llvm.nvvm.shfl.sync.idx.i32",
+                                 {b.i32(-1), count.getResult(0), b.i32(0), b.i32(31)});
+      Value last = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.toI64(before), b.sub(splits, b.i64(1)));
+      b.ifThen(last, [&] {
+        b.fence();
+        b.ifThen(first, [&] { b.store(b.i32(0), counter); });
+        b.set(offsetof(kv_item, partial), partials);
+        b.call(kernel.merge);
+      });
+    });
+  });
+}
+
+} // namespace
+
+void addGrids(ModuleOp module, MutableArrayRef<KernelFunctions> kernels) {
+  llvm::StringMap<std::string> owns; // of each cache
+  for (const KernelFunctions &kernel : kernels)
+    if (!kernel.own.empty())
+      owns[kernel.cache.getName().getValue()] = kernel.own;
+  for (KernelFunctions &kernel : kernels) {
+    bool attends = kernel.headsQ != 0;
+    StringRef function = attends ? kernel.plainAttend : kernel.append;
+    StringRef base = function.substr(0, function.rfind("__"));
+    kernel.entry = (base + "__" + (attends ? "attend" : "append") + gridSuffix).str();
+    if (module.lookupSymbol(kernel.entry)) // a fused kernel is its plain one with another flag
+      continue;
+    if (attends)
+      buildAttend(module, kernel, owns[kernel.cache.getName().getValue()]);
+    else
+      buildAppend(module, kernel);
+  }
+}
+
+} // namespace kv

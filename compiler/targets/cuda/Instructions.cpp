@@ -1,0 +1,79 @@
+// Neutral instructions that a warp has one of its own for.
+//
+//   kv.lane       %laneid
+//   kv.exchange   shfl.sync.bfly
+//   kv.barrier    bar.warp.sync
+//   kv.exp2       ex2.approx.ftz, whose results below 2^-126 are 0
+#include "compiler/targets/cuda/Cuda.h"
+#include "dialect/KvOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+/// Every thread of the warp.
+constexpr int32_t wholeWarp = -1;
+
+template <typename OpType> struct Select : OpRewritePattern<OpType> {
+  explicit Select(MLIRContext *context) : OpRewritePattern<OpType>(context, /*benefit=*/2) {}
+
+  static Value call(PatternRewriter &rewriter, Location loc, Type type, StringRef name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(rewriter, loc, type, rewriter.getStringAttr(name), operands).getResult(0);
+  }
+  static Value i32(PatternRewriter &rewriter, Location loc, int32_t value) {
+    return arith::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(value));
+  }
+};
+
+struct SelectLane : Select<LaneOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(LaneOp op, PatternRewriter &rewriter) const override {
+    Value lane = call(rewriter, op.getLoc(), rewriter.getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {});
+    rewriter.replaceOpWithNewOp<arith::ExtUIOp>(op, rewriter.getI64Type(), lane);
+    return success();
+  }
+};
+
+struct SelectExchange : Select<ExchangeOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(ExchangeOp op, PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type type = op.getSource().getType();
+    std::string name = std::string("llvm.nvvm.shfl.sync.bfly.") + (type.isF32() ? "f32" : "i32");
+    rewriter.replaceOp(op, call(rewriter, loc, type, name,
+                                {i32(rewriter, loc, wholeWarp), op.getSource(), i32(rewriter, loc, int32_t(op.getDistance())),
+                                 i32(rewriter, loc, 31)}));
+    return success();
+  }
+};
+
+struct SelectBarrier : Select<BarrierOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(BarrierOp op, PatternRewriter &rewriter) const override {
+    LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), rewriter.getStringAttr("llvm.nvvm.bar.warp.sync"),
+                                  ValueRange{i32(rewriter, op.getLoc(), wholeWarp)});
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct SelectExp2 : Select<Exp2Op> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(Exp2Op op, PatternRewriter &rewriter) const override {
+    if (!op.getX().getType().isF32())
+      return rewriter.notifyMatchFailure(op, "not a scalar");
+    rewriter.replaceOp(op, call(rewriter, op.getLoc(), op.getX().getType(), "llvm.nvvm.ex2.approx.ftz.f32", {op.getX()}));
+    return success();
+  }
+};
+
+} // namespace
+
+void addCudaInstructions(RewritePatternSet &patterns, const Target &) {
+  patterns.add<SelectLane, SelectExchange, SelectBarrier, SelectExp2>(patterns.getContext());
+}
+
+} // namespace kv
