@@ -83,7 +83,9 @@ Accessor Warp::accessor(unsigned lane) const {
 }
 
 void Warp::raise(const Conflict &conflict, const Place &place, unsigned lane, const char *access) {
-  const std::string earlier = fmt::format("cta {} thread {}", ctaOf(conflict.earlier), threadOf(conflict.earlier));
+  const uint32_t thread = threadOf(conflict.earlier);
+  const std::string earlier = thread < cta.threads ? fmt::format("cta {} thread {}", ctaOf(conflict.earlier), thread)
+                                                   : fmt::format("an asynchronous copy of cta {}", ctaOf(conflict.earlier));
   const uint64_t address = addressOf(place);
   switch (conflict.kind) {
   case Conflict::none:

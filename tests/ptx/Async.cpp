@@ -5,7 +5,7 @@
 
 namespace kv::ptx {
 
-void finishFirst(Warp &warp, unsigned lane, uint64_t count, Epoch epoch) {
+void finishFirst(Warp &warp, unsigned lane, uint64_t count, const Accessor &by) {
   auto &copies = warp.copies[lane];
   size_t done = 0;
   for (; done < copies.size() && warp.finished[lane] < count; ++done, ++warp.finished[lane]) {
@@ -19,10 +19,9 @@ void finishFirst(Warp &warp, unsigned lane, uint64_t count, Epoch epoch) {
     }
     if (!warp.grid.races)
       continue;
-    const Accessor by{epoch, warp.clocks[lane].known.get()};
     copy.to.block->shadow.endWrite(copy.to.offset, copy.bytes, by, warp.grid.launch);
     if (copy.read)
-      copy.from.block->shadow.endRead(copy.from.offset, copy.read, by, warp.grid.launch);
+      copy.from.block->shadow.endRead(copy.from.offset, copy.read, warp.accessor(lane).epoch, by, warp.grid.launch);
   }
   copies.erase(copies.begin(), copies.begin() + std::ptrdiff_t(done));
 }
@@ -33,7 +32,7 @@ void finishCopies(Warp &warp, unsigned lane, uint32_t groups) {
   while (covered < copies.size() && copies[covered].group < groups)
     ++covered;
   if (covered)
-    finishFirst(warp, lane, warp.finished[lane] + covered, warp.accessor(lane).epoch);
+    finishFirst(warp, lane, warp.finished[lane] + covered, warp.accessor(lane));
 }
 
 void contribute(std::shared_ptr<Clock> &clock, Warp &warp, uint32_t mask) {

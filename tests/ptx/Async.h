@@ -9,8 +9,8 @@ namespace kv::ptx {
 /// Makes the copies of the lane that `groups` commits cover: group < groups. They are as if the lane had just written.
 void finishCopies(Warp &warp, unsigned lane, uint32_t groups);
 
-/// Makes the lane's copies up to the one of that number, all of them counted since the start; as if written at `epoch`.
-void finishFirst(Warp &warp, unsigned lane, uint64_t count, Epoch epoch);
+/// Makes the lane's copies up to the one of that number, all of them counted since the start; as if written by `by`.
+void finishFirst(Warp &warp, unsigned lane, uint64_t count, const Accessor &by);
 
 /// Releases those who wait if enough threads have arrived.
 void completeBarrier(Cta &cta, Barrier &barrier);

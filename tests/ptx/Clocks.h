@@ -9,17 +9,21 @@
 
 namespace kv::ptx {
 
-/// Accesses up to the clock of this thread. Fits a cell of a Shadow: 24 bits of CTA, 10 of thread, 26 of clock.
+/// Accesses up to the clock of this thread. Fits a cell of a Shadow: 23 bits of CTA, 11 of thread, 26 of clock.
 using Epoch = uint64_t;
 constexpr uint32_t pendingClock = (1u << 26) - 1; // of an asynchronous copy that is still under way: nobody knows it
 constexpr Epoch epochMask = (Epoch(1) << 60) - 1;
 
-inline Epoch makeEpoch(uint32_t cta, uint32_t thread, uint32_t clock) { return Epoch(cta) << 36 | Epoch(thread) << 26 | clock; }
-inline uint32_t ctaOf(Epoch epoch) { return uint32_t(epoch >> 36) & 0xffffff; }
-inline uint32_t threadOf(Epoch epoch) { return uint32_t(epoch >> 26) & 0x3ff; }
+inline Epoch makeEpoch(uint32_t cta, uint32_t thread, uint32_t clock) { return Epoch(cta) << 37 | Epoch(thread) << 26 | clock; }
+inline uint32_t ctaOf(Epoch epoch) { return uint32_t(epoch >> 37) & 0x7fffff; }
+inline uint32_t threadOf(Epoch epoch) { return uint32_t(epoch >> 26) & 0x7ff; }
 inline uint32_t clockOf(Epoch epoch) { return uint32_t(epoch) & pendingClock; }
 
-/// The clocks of the threads of one CTA.
+/// What completes on a CTA's mbarriers is done by agents, which count as threads after the last one: the thread that started a copy
+/// does not pass it on by what it does next.
+constexpr uint32_t agents = 16;
+
+/// The clocks of the threads of one CTA, then of its agents.
 using Counts = std::vector<uint32_t>;
 
 /// Shared between threads and not changed once it is.

@@ -31,8 +31,10 @@ struct MBarrier {
   uint32_t expected = 0, pending = 0;
   int64_t transactions = 0;
   uint32_t phase = 0;
-  ClockRef arriving;  // of the current phase
-  ClockRef completed; // of all phases before
+  uint32_t agent = 0;     // of the CTA's
+  uint32_t idlePolls = 0; // since something last happened to it
+  ClockRef arriving;      // of the current phase
+  ClockRef completed;     // of all phases before
 };
 
 /// A bulk copy, or the arrival that follows a thread's cp.async copies.
@@ -44,14 +46,17 @@ struct AsyncEvent {
   Warp *warp = nullptr;
   unsigned lane = 0;
   uint64_t copies = 0; // arrival: how many of the lane's copies it follows
-  Epoch epoch = 0;     // of the lane when it started this
-  ClockRef clock;      // what the lane had done then
+  bool passedOver = false;
+  Epoch issuer = 0; // of the lane when it started this
+  ClockRef clock;   // what the lane had done then
 };
 
 class Cta {
 public:
   Cta(Grid &grid, uint32_t index);
 
+  /// Marks the mbarrier's events as passed over by a poll; whether one was so before. The first poll finds nothing complete.
+  bool passedOver(uint64_t barrier);
   /// Completes one asynchronous event of the mbarrier, a seeded choice; false where there is none.
   bool completeOne(uint64_t barrier);
   MBarrier *findMBarrier(uint64_t address) {
@@ -72,6 +77,7 @@ public:
   std::array<Barrier, 16> barriers;
   std::map<uint64_t, MBarrier> mbarriers;
   std::vector<AsyncEvent> events;
+  std::array<uint32_t, agents> agentCounts = {};
   unsigned live; // warps not done
 };
 
@@ -89,7 +95,6 @@ struct Grid {
   std::mt19937_64 random;
   std::unordered_map<uint64_t, SyncVariable> syncVariables; // by address; shared memory's keyed with the CTA
   bool races;
-  uint64_t idlePolls = 0; // of mbarriers, since something last happened to one
 
   /// Every CTA to its end, in a seeded order.
   void run();

@@ -10,7 +10,8 @@ namespace kv::ptx {
 namespace {
 
 constexpr unsigned objectBytes = 8;
-constexpr uint64_t idlePollLimit = 1'000'000;
+/// Polls of an mbarrier to which nothing happens, by each warp of the CTA, that a launch survives.
+constexpr uint32_t idlePollLimit = 2000;
 
 /// The bytes of an mbarrier, ordered after its initialisation.
 MBarrier &find(Warp &warp, uint64_t address, Space space, unsigned lane) {
@@ -43,7 +44,9 @@ void init(Warp &warp, const Instruction &in, uint32_t mask) {
     const uint32_t count = uint32_t(counts[lane]);
     if (!count || count >= 1u << 20)
       warp.fail(FaultKind::barrier, fmt::format("an mbarrier for {} arrivals", count), lane);
+    const uint32_t agent = uint32_t(warp.cta.mbarriers.size()) % agents;
     MBarrier &barrier = warp.cta.mbarriers[warp.addressOf(place)];
+    barrier.agent = agent;
     barrier.expected = barrier.pending = count;
   });
 }
@@ -98,7 +101,7 @@ void poll(Warp &warp, const Instruction &in, uint32_t mask) {
     const uint64_t key = keyOf(warp, addresses[lane], in.space, lane);
     auto complete = [&](const MBarrier &barrier) { return in.code ? (barrier.phase & 1) != wanted : barrier.phase != wanted; };
     MBarrier &barrier = find(warp, addresses[lane], in.space, lane);
-    if (!complete(barrier) && (!warp.grid.seed || warp.grid.choose(3) == 0))
+    if (!complete(barrier) && lane == first && warp.cta.passedOver(key) && (!warp.grid.seed || warp.grid.choose(3) == 0))
       warp.cta.completeOne(key);
     if (!complete(barrier))
       return;
@@ -108,8 +111,9 @@ void poll(Warp &warp, const Instruction &in, uint32_t mask) {
   });
   warp.writePredicate(in.operands[0], mask, done);
   warp.yielded |= done != mask;
-  warp.grid.idlePolls = done ? 0 : warp.grid.idlePolls + 1;
-  if (warp.grid.idlePolls > idlePollLimit)
+  uint32_t &idle = find(warp, addresses[first], in.space, first).idlePolls;
+  idle = done ? 0 : idle + 1;
+  if (idle > idlePollLimit * warp.cta.warps.size())
     warp.failAt(FaultKind::deadlock, "every thread that could arrive at the mbarrier waits or has ended", first, addresses[first]);
 }
 
@@ -133,7 +137,7 @@ void arriveAfterCopies(Warp &warp, const Instruction &in, uint32_t mask) {
     event.warp = &warp;
     event.lane = lane;
     event.copies = warp.finished[lane] + warp.copies[lane].size();
-    event.epoch = warp.accessor(lane).epoch;
+    event.issuer = warp.accessor(lane).epoch;
     event.clock = release(warp, lane);
     warp.cta.events.push_back(event);
   });
@@ -144,7 +148,7 @@ bool fenced(Warp &warp, unsigned lane, Epoch write) {
   const auto knows = [&](const ClockRef &proxy) { return proxy && proxy->knows(ctaOf(write), threadOf(write), clockOf(write)); };
   if (knows(warp.clocks[lane].proxy))
     return true;
-  if (ctaOf(write) != warp.cta.index)
+  if (ctaOf(write) != warp.cta.index || threadOf(write) >= warp.cta.threads)
     return false;
   return knows(warp.cta.warps[threadOf(write) / warpSize]->clocks[threadOf(write) % warpSize].proxy);
 }
@@ -166,7 +170,7 @@ void bulk(Warp &warp, const Instruction &in, uint32_t mask) {
     event.lane = lane;
     warp.cta.checkNotMBarrier(event.to, unsigned(event.bytes), lane, warp);
     const Accessor by = warp.accessor(lane);
-    event.epoch = by.epoch;
+    event.issuer = by.epoch;
     if (warp.grid.races && event.bytes) {
       const Epoch stale = event.from.block->shadow.writeNotIn(event.from.offset, event.bytes, warp.grid.launch,
                                                               [&](Epoch write) { return fenced(warp, lane, write); });
@@ -287,10 +291,20 @@ void Cta::arrive(MBarrier &barrier, uint32_t count, const ClockRef &clock, const
   if (count > barrier.pending)
     warp.fail(FaultKind::barrier,
               fmt::format("{} arrivals at an mbarrier that expects {} more in this phase", count, barrier.pending), lane);
-  grid.idlePolls = 0;
+  barrier.idlePolls = 0;
   barrier.pending -= count;
   barrier.arriving = join(barrier.arriving, clock);
   finishPhase(barrier);
+}
+
+bool Cta::passedOver(uint64_t at) {
+  bool before = false;
+  for (AsyncEvent &event : events)
+    if (event.barrier == at) {
+      before |= event.passedOver;
+      event.passedOver = true;
+    }
+  return before;
 }
 
 bool Cta::completeOne(uint64_t at) {
@@ -301,24 +315,31 @@ bool Cta::completeOne(uint64_t at) {
   if (found.empty())
     return false;
   const size_t chosen = found[grid.seed ? grid.choose(unsigned(found.size())) : 0];
-  grid.idlePolls = 0;
   const AsyncEvent event = events[chosen];
   events.erase(events.begin() + std::ptrdiff_t(chosen));
   MBarrier &barrier = mbarriers.at(at);
+  Accessor by{0, nullptr};
+  ClockRef clock;
+  if (grid.races) {
+    const uint32_t agent = threads + barrier.agent, count = ++agentCounts[barrier.agent];
+    auto known = std::make_shared<Clock>(*event.clock);
+    known->own[agent] = count;
+    clock = known;
+    by = {makeEpoch(index, agent, count), clock.get()};
+  }
   if (event.kind == AsyncEvent::arrival) {
-    finishFirst(*event.warp, event.lane, event.copies, event.epoch);
-    arrive(barrier, 1, event.clock, *event.warp, event.lane);
+    finishFirst(*event.warp, event.lane, event.copies, by);
+    arrive(barrier, 1, clock, *event.warp, event.lane);
     return true;
   }
   std::memcpy(event.to.block->data() + event.to.offset, event.from.block->data() + event.from.offset, size_t(event.bytes));
   std::memcpy(event.to.block->marks() + event.to.offset, event.from.block->marks() + event.from.offset, size_t(event.bytes));
   if (grid.races) {
-    const Accessor by{event.epoch, event.clock.get()};
     event.to.block->shadow.endWrite(event.to.offset, event.bytes, by, grid.launch);
-    event.from.block->shadow.endRead(event.from.offset, event.bytes, by, grid.launch);
+    event.from.block->shadow.endRead(event.from.offset, event.bytes, event.issuer, by, grid.launch);
   }
   barrier.transactions -= event.bytes;
-  barrier.arriving = join(barrier.arriving, event.clock);
+  barrier.arriving = join(barrier.arriving, clock);
   finishPhase(barrier);
   return true;
 }

@@ -230,8 +230,8 @@ void Shadow::endWrite(int64_t offset, int64_t bytes, const Accessor &by, uint32_
   });
 }
 
-void Shadow::endRead(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch) {
-  const uint32_t cta = ctaOf(by.epoch), thread = threadOf(by.epoch), bit = 1u << (thread & 31);
+void Shadow::endRead(int64_t offset, int64_t bytes, Epoch issuer, const Accessor &by, uint32_t launch) {
+  const uint32_t cta = ctaOf(issuer), thread = threadOf(issuer), bit = 1u << (thread & 31);
   each(offset, bytes, launch, [&](Cell &cell) {
     if (cell.read && !(cell.read & listFlag)) {
       if (ctaOf(cell.read) == cta && threadOf(cell.read) == thread)

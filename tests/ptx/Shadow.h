@@ -36,9 +36,9 @@ public:
   /// An asynchronous copy starts to write or to read: any access to what it writes, and any write to what it reads, conflicts.
   Conflict beginWrite(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch);
   Conflict beginRead(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch);
-  /// It ends: as if the thread of `by` had just made the access.
+  /// It ends: as if `by` had just made the access. `issuer`: an epoch of the thread that started it.
   void endWrite(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch);
-  void endRead(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch);
+  void endRead(int64_t offset, int64_t bytes, Epoch issuer, const Accessor &by, uint32_t launch);
 
   /// A write of this launch to any of the bytes that `accepted` refuses; 0 where there is none.
   Epoch writeNotIn(int64_t offset, int64_t bytes, uint32_t launch, const std::function<bool(Epoch)> &accepted);
