@@ -94,8 +94,9 @@ struct Kernel {
 };
 
 struct Module {
-  unsigned version = 0; // 78 for 7.8
-  unsigned target = 0;  // 90 for sm_90 and sm_90a
+  unsigned version = 0;  // 78 for 7.8
+  unsigned target = 0;   // 90 for sm_90 and sm_90a
+  bool specific = false; // sm_90a: for no other device
   std::vector<std::unique_ptr<Variable>> variables;
   std::map<std::string, std::unique_ptr<Kernel>, std::less<>> kernels;
   const void *owner = nullptr; // the Machine that it is loaded in

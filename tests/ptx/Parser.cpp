@@ -50,6 +50,7 @@ private:
       if (name.substr(0, 3) != "sm_")
         continue; // texmode and debug
       module->target = 0;
+      module->specific = name.back() == 'a';
       for (const char c : name.substr(3))
         if (c >= '0' && c <= '9')
           module->target = module->target * 10 + unsigned(c - '0');
