@@ -21,6 +21,10 @@ Expected<std::string> makeArchive(ArrayRef<ObjectFile> objects, StringRef archit
   return (*archive)->getBuffer().str();
 }
 
+const DeviceCode &Compiled::device(StringRef target) const {
+  return *find_if(devices, [&](const DeviceCode &code) { return code.target == target; });
+}
+
 std::vector<std::string> Compiled::architectures() const {
   std::vector<std::string> found;
   for (const ObjectFile &object : objects)

@@ -24,11 +24,29 @@ struct ObjectFile {
   std::string architecture = {}; ///< of the machine that links it
 };
 
+/// A kernel on a target that is launched.
+struct DeviceVariant {
+  size_t kernel = 0;
+  std::string target, entry, appendEntry;
+  int64_t threads = 1, sharedBytes = 0, splitTokens = 1, queryBlock = 1, partialBytes = 0;
+};
+
+/// What a driver compiles: goes into every library as text.
+struct DeviceCode {
+  std::string name; ///< of a file: "cache.sm_90.ptx"
+  std::string target;
+  int64_t capability = 0;
+  std::string text;
+};
+
 struct Compiled {
   ModuleSpec module;
+  std::vector<DeviceVariant> deviceVariants; ///< in order of preference, all kernels mixed
+  std::vector<DeviceCode> devices;
   std::vector<Variant> variants;   ///< in order of preference, all kernels mixed
   std::vector<ObjectFile> objects; ///< one a target, then the descriptor tables, one an architecture
 
+  const DeviceCode &device(llvm::StringRef target) const;
   /// Architectures of the objects, each of which gets a library of its own; in order of preference.
   std::vector<std::string> architectures() const;
 };

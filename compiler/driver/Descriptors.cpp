@@ -54,7 +54,24 @@ public:
                                     i64(variant.queryBlock), i64(variant.itemHeads), i64(variant.scratchBytes)});
   }
 
-  Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, int64_t rows, Constant *table) {
+  Constant *row(const DeviceVariant &variant, const DeviceCode &code) {
+    return ConstantStruct::getAnon({string(variant.target), string(code.text), string(variant.entry),
+                                    variant.appendEntry.empty() ? pointer(nullptr) : string(variant.appendEntry),
+                                    i64(code.capability), i64(variant.threads), i64(variant.sharedBytes), i64(variant.splitTokens),
+                                    i64(variant.queryBlock), i64(variant.partialBytes)});
+  }
+
+  /// Rows as an array of their own, or null.
+  Constant *table(ArrayRef<Constant *> rows, const Twine &name) {
+    if (rows.empty())
+      return pointer(nullptr);
+    Constant *array = ConstantArray::get(ArrayType::get(rows[0]->getType(), rows.size()), rows);
+    auto *global = new GlobalVariable(module, array->getType(), true, GlobalValue::PrivateLinkage, array, name);
+    global->setAlignment(Align(16));
+    return global;
+  }
+
+  Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, ArrayRef<Constant *> rows, ArrayRef<Constant *> deviceRows) {
     bool attends = spec.kind != KV_OP_APPEND;
     return ConstantStruct::getAnon({i32(sizeof(kv_kernel)),
                                     i32(KV_ABI_VERSION),
@@ -76,8 +93,10 @@ public:
                                     i32(cache.type.getLayout().getKind() == LayoutKind::dense),
                                     i32(attends && spec.causal),
                                     i32(static_cast<int64_t>(spec.params.size())),
-                                    i32(rows),
-                                    table});
+                                    i32(static_cast<int64_t>(rows.size())),
+                                    table(rows, spec.name + ".variants"),
+                                    i64(static_cast<int64_t>(deviceRows.size())),
+                                    table(deviceRows, spec.name + ".devices")});
   }
 
 private:
@@ -88,7 +107,8 @@ private:
 
 } // namespace
 
-Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> variants, const kv::Target &target) {
+Expected<std::string> emitDescriptors(const Compiled &compiled, const kv::Target &target) {
+  const ModuleSpec &spec = compiled.module;
   Triple triple(target.triple);
   std::string problem;
   const llvm::Target *backend = TargetRegistry::lookupTarget(triple, problem);
@@ -104,22 +124,18 @@ Expected<std::string> emitDescriptors(const ModuleSpec &spec, ArrayRef<Variant> 
 
   TableBuilder builder(module);
   for (auto [index, kernel] : enumerate(spec.kernels)) {
-    SmallVector<Constant *> rows;
-    for (const Variant &variant : variants)
+    SmallVector<Constant *> rows, deviceRows;
+    for (const DeviceVariant &variant : compiled.deviceVariants)
+      if (variant.kernel == index)
+        deviceRows.push_back(builder.row(variant, compiled.device(variant.target)));
+    for (const Variant &variant : compiled.variants)
       if (variant.kernel == index && variant.architecture == target.architecture())
         rows.push_back(builder.row(variant));
-    Constant *table = nullptr;
-    if (!rows.empty()) {
-      Constant *array = ConstantArray::get(ArrayType::get(rows[0]->getType(), rows.size()), rows);
-      auto *global =
-          new GlobalVariable(module, array->getType(), true, GlobalValue::PrivateLinkage, array, kernel.name + ".variants");
-      global->setAlignment(Align(16));
-      table = global;
-    }
-    Constant *value = builder.kernel(spec.caches[kernel.cache], kernel, static_cast<int64_t>(rows.size()), builder.pointer(table));
+    Constant *value = builder.kernel(spec.caches[kernel.cache], kernel, rows, deviceRows);
     const DataLayout &layout = module.getDataLayout();
     if (layout.getTypeAllocSize(value->getType()) != sizeof(kv_kernel) ||
-        (!rows.empty() && layout.getTypeAllocSize(rows[0]->getType()) != sizeof(kv_variant)))
+        (!rows.empty() && layout.getTypeAllocSize(rows[0]->getType()) != sizeof(kv_variant)) ||
+        (!deviceRows.empty() && layout.getTypeAllocSize(deviceRows[0]->getType()) != sizeof(kv_gpu_variant)))
       return createStringError("internal: descriptor tables do not match kv_abi.h on `%s`", target.triple.c_str());
     auto *global = new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, kernel.name);
     global->setAlignment(Align(16));

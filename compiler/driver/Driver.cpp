@@ -69,8 +69,25 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     auto kernel = find_if(compiled.module.kernels, [&](const KernelSpec &spec) { return spec.name == functions.name; });
     if (kernel == compiled.module.kernels.end())
       continue;
+    size_t index = static_cast<size_t>(kernel - compiled.module.kernels.begin());
+    if (target.isLaunched()) {
+      DeviceVariant variant;
+      variant.kernel = index;
+      variant.target = target.name();
+      variant.entry = functions.entry;
+      variant.appendEntry = functions.appendEntry;
+      variant.threads = target.capabilities.lanes;
+      variant.sharedBytes = functions.scratchBytes;
+      variant.splitTokens = functions.splitTokens;
+      variant.queryBlock = functions.queryBlock;
+      if (functions.headsQ)
+        variant.partialBytes =
+            functions.queryBlock * (functions.headsQ / functions.cache.getHeads()) * (functions.cache.getValueDim() + 2) * 4;
+      compiled.deviceVariants.push_back(std::move(variant));
+      continue;
+    }
     Variant variant;
-    variant.kernel = static_cast<size_t>(kernel - compiled.module.kernels.begin());
+    variant.kernel = index;
     variant.target = target.name();
     variant.architecture = target.architecture();
     variant.features = target.featureMask;
@@ -82,6 +99,11 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     variant.itemHeads = functions.itemHeads;
     variant.scratchBytes = functions.scratchBytes;
     compiled.variants.push_back(std::move(variant));
+  }
+  if (target.isLaunched()) {
+    compiled.devices.push_back(
+        {source.stem() + "." + target.name() + ".ptx", target.name(), target.computeCapability, std::move(object->bytes)});
+    return CompileStatus::ok;
   }
   compiled.objects.push_back({source.stem() + "." + target.name() + (options.assembly ? ".s" : ".o"), std::move(object->bytes),
                               target.architecture()});
@@ -111,16 +133,22 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
     return CompileStatus::ok;
 
   Timing clock;
-  std::vector<std::string> architectures = compiled.architectures();
-  for (const std::string &architecture : architectures) {
-    auto target = find_if(options.targets, [&](const Target *one) { return one->architecture() == architecture; });
-    Expected<std::string> descriptors = emitDescriptors(compiled.module, compiled.variants, **target);
+  // The machine whose program launches; for one that has kernels of its own too, or else for this one.
+  std::vector<const Target *> hosts;
+  for (const Target *target : options.targets)
+    if (!target->isLaunched() &&
+        none_of(hosts, [&](const Target *host) { return host->architecture() == target->architecture(); }))
+      hosts.push_back(target);
+  if (hosts.empty())
+    hosts.push_back(findTarget("generic"));
+  for (const Target *host : hosts) {
+    Expected<std::string> descriptors = emitDescriptors(compiled, *host);
     if (!descriptors) {
       errs() << toString(descriptors.takeError()) << "\n";
       return CompileStatus::internalError;
     }
-    std::string infix = architectures.size() > 1 ? ".table." + architecture : "";
-    compiled.objects.push_back({source.stem() + infix + ".o", std::move(*descriptors), architecture});
+    std::string infix = hosts.size() > 1 ? ".table." + host->architecture() : "";
+    compiled.objects.push_back({source.stem() + infix + ".o", std::move(*descriptors), host->architecture()});
   }
   if (options.timing) {
     clock.mark("descriptors");

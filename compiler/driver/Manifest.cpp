@@ -110,6 +110,18 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
                                      {"query_block", variant.queryBlock},
                                      {"item_heads", variant.itemHeads},
                                      {"scratch_bytes", variant.scratchBytes}});
+    entry["devices"] = json::array();
+    for (const DeviceVariant &variant : compiled.deviceVariants)
+      if (variant.kernel == index)
+        entry["devices"].push_back({{"target", variant.target},
+                                    {"capability", compiled.device(variant.target).capability},
+                                    {"entry", variant.entry},
+                                    {"append_entry", symbolJson(variant.appendEntry)},
+                                    {"threads", variant.threads},
+                                    {"shared_bytes", variant.sharedBytes},
+                                    {"split_tokens", variant.splitTokens},
+                                    {"query_block", variant.queryBlock},
+                                    {"partial_bytes", variant.partialBytes}});
     manifest["kernels"].push_back(entry);
   }
   return manifest.dump(2) + "\n";

@@ -64,7 +64,7 @@ static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, 
   };
   int64_t lanes = schedule.getLanes();
   for (Stream stream : {Stream::key, Stream::value}) {
-    if (!gathers(cache, stream, lanes))
+    if (schedule.getThreads() || !gathers(cache, stream, lanes)) // threads read each for itself
       continue;
     const char *name = stream == Stream::key ? "keys" : "values";
     CodecAttr codec = stream == Stream::key ? cache.getKey() : cache.getValue();

@@ -55,6 +55,7 @@ struct KernelFunctions {
   std::string own;         ///< appends what of an item is new in the step
   std::string plainAttend; ///< attends without appending
   std::string entry;       ///< of targets that are launched: what is launched
+  std::string appendEntry; ///< of a fused kernel: the cache's append
   CacheType cache;
   int64_t headsQ = 0; ///< 0 where nothing is attended
   int64_t splitTokens = 1, queryBlock = 1, itemHeads = 1, scratchBytes = 0;

@@ -67,6 +67,9 @@ llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &argume
     files.push_back({libraries.back(), std::move(*archive)});
   }
   if (arguments.emits("obj") || arguments.emits("asm"))
+    for (const DeviceCode &code : compiled.devices)
+      files.push_back({path(code.name), code.text});
+  if (arguments.emits("obj") || arguments.emits("asm"))
     for (const ObjectFile &object : compiled.objects)
       files.push_back({path(object.name), object.bytes});
   if (arguments.emits("header"))

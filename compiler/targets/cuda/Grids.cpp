@@ -164,9 +164,9 @@ void addGrids(ModuleOp module, MutableArrayRef<KernelFunctions> kernels) {
       owns[kernel.cache.getName().getValue()] = kernel.own;
   for (KernelFunctions &kernel : kernels) {
     bool attends = kernel.headsQ != 0;
-    StringRef function = attends ? kernel.plainAttend : kernel.append;
-    StringRef base = function.substr(0, function.rfind("__"));
-    kernel.entry = (base + "__" + (attends ? "attend" : "append") + gridSuffix).str();
+    kernel.entry = (attends ? kernel.plainAttend : kernel.append) + gridSuffix.str();
+    if (attends && !kernel.append.empty())
+      kernel.appendEntry = kernel.append + gridSuffix.str();
     if (module.lookupSymbol(kernel.entry)) // a fused kernel is its plain one with another flag
       continue;
     if (attends)

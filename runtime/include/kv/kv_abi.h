@@ -133,6 +133,29 @@ typedef struct kv_variant {
   int64_t scratch_bytes;
 } kv_variant;
 
+/* One kernel compiled for GPUs: PTX, which the driver compiles for the device at hand. Entries take (kv_step step, int64_t flag), the
+ * step by value with every pointer one of the device, and run in teams of `threads` threads, one a block:
+ *
+ *   append: grid x = num_seqs * heads_kv, y >= 1, among which the new tokens of a sequence are shared out; sequences with at most
+ *           `flag` new tokens are skipped.
+ *   attend: grid x = query blocks * num_seqs * heads_kv, y = splits, both at least what any sequence needs; with flag 1 the new
+ *           tokens of sequences with one query block are appended first. The workspace holds a 32-bit counter for each x, which is 0
+ *           before and after, then at the next multiple of 64 partial_bytes for each x and y.
+ *
+ * Lengths and tables are read on the device, so a launch may be captured in a graph and run again after they have changed. */
+typedef struct kv_gpu_variant {
+  const char *target;       /* "sm_90" */
+  const char *ptx;          /* text, ends in 0 */
+  const char *entry;        /* the append's for KV_OP_APPEND, else the attend's */
+  const char *append_entry; /* KV_OP_APPEND_ATTEND: launched first where a sequence may have several query blocks, flag query_block */
+  int64_t capability;       /* least compute capability: 10 * major + minor */
+  int64_t threads;
+  int64_t shared_bytes; /* dynamic shared memory of a block */
+  int64_t split_tokens; /* tokens of a split; >= 1 */
+  int64_t query_block;  /* queries of a query block; >= 1 */
+  int64_t partial_bytes;
+} kv_gpu_variant;
+
 /* A kernel: what it expects, and its variants in order of preference. The last row needs no feature of its machine's baseline. */
 typedef struct kv_kernel {
   uint32_t struct_size;
@@ -157,6 +180,8 @@ typedef struct kv_kernel {
   int32_t num_params;
   int32_t num_variants;
   const kv_variant *variants;
+  int64_t num_gpu_variants;
+  const kv_gpu_variant *gpu_variants; /* most capable first */
 } kv_kernel;
 
 #ifdef __cplusplus
