@@ -25,6 +25,7 @@ std::string RunnerExecution::launch() {
   words.push_back(std::to_string(arena->file()));
   words.push_back(fmt::format("{:x}", reinterpret_cast<uintptr_t>(arena->base())));
   words.push_back(std::to_string(arena->bytes()));
+  mailbox().layout = KV_MAILBOX_LAYOUT;
   std::string problem = process.start(words);
   if (problem.empty())
     problem = process.wait();

@@ -2,6 +2,7 @@
 #include "kv/kv.h"
 #include "tools/kvcc/RunnerBuild.h"
 #include "tools/kvcc/RunnerExecution.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -152,6 +153,21 @@ TEST_F(Runner, IsLostAfterAHang) {
   auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(run('h'), "the runner gave no answer before");
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(500));
+}
+
+TEST_F(Runner, RefusesAMailboxOfOtherSources) {
+  auto arena = SharedArena::create(KV_MAILBOX_BYTES, KV_MAILBOX_BYTES);
+  ASSERT_TRUE(bool(arena)) << message(arena.takeError());
+  std::vector<std::string> words = command;
+  words.push_back(std::to_string((*arena)->file()));
+  words.push_back(llvm::utohexstr(reinterpret_cast<uintptr_t>((*arena)->base())));
+  words.push_back(std::to_string((*arena)->bytes()));
+  auto *mailbox = reinterpret_cast<kv_mailbox *>((*arena)->base());
+  RunnerProcess process(60);
+  mailbox->layout = KV_MAILBOX_LAYOUT + 8;
+  EXPECT_EQ(process.start(words) + process.wait(), "the runner ended with exit code 5");
+  mailbox->layout = KV_MAILBOX_LAYOUT;
+  EXPECT_EQ(process.start(words) + process.wait(), "");
 }
 
 TEST_F(Runner, SeesMemoryThatWasAddedLater) {

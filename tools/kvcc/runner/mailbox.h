@@ -23,6 +23,7 @@ typedef enum kv_request {
 
 typedef struct kv_mailbox {
   /* kvcc writes. */
+  uint64_t layout;      /* KV_MAILBOX_LAYOUT, before the runner starts: both sides must be of the same sources */
   uint64_t arena_bytes; /* of the file now: it grows, and the runner maps what is new */
   int32_t request;      /* kv_request */
   int32_t kernel;       /* index into `kernels` */
@@ -38,6 +39,8 @@ typedef struct kv_mailbox {
   char text[1024];          /* kv_last_error() when status is not KV_OK */
   const kv_kernel *kernels; /* copies, of all but the code, in what is left of KV_MAILBOX_BYTES */
 } kv_mailbox;
+
+#define KV_MAILBOX_LAYOUT ((uint64_t)sizeof(kv_mailbox) << 32 | (uint64_t)sizeof(kv_kernel) << 16 | (uint64_t)sizeof(kv_variant))
 
 /* The kernels that are linked into the runner: kvcc writes their definition when it links. */
 extern const kv_kernel *const kv_runner_kernels[];

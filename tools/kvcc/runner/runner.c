@@ -111,6 +111,10 @@ int main(int argc, char **argv) {
   if (!mapUpTo(strtoull(argv[3], NULL, 10)))
     return 3;
   kv_mailbox *mailbox = (kv_mailbox *)(void *)arena;
+  if (mailbox->layout != KV_MAILBOX_LAYOUT) {
+    fprintf(stderr, "runner: the sources it was compiled from are not those of this kvcc\n");
+    return 5;
+  }
   copyDescriptors(mailbox);
   if (!answer())
     return 4;

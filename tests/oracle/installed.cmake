@@ -1,0 +1,23 @@
+# Installs the build BUILD into the prefix WORK: the kvcc there builds its runner from the installed sources, never from the checkout.
+file(REMOVE_RECURSE ${WORK})
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  set(code "${code}" PARENT_SCOPE)
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK})
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "${output}")
+endif()
+set(verify ${WORK}/bin/kvcc verify ${FILE} --target generic --quick --runner env --runner-cc)
+run(${verify} "${C_COMPILER}")
+if(NOT code EQUAL 0 OR NOT output MATCHES "verified [1-9]")
+  message(FATAL_ERROR "the installed kvcc verifies nothing:\n${output}")
+endif()
+# A mistake shows which file is compiled.
+run(${verify} "${C_COMPILER} -DKV_ABI_H")
+string(FIND "${output}" "cannot compile `${WORK}/share/kvcc/" at)
+if(code EQUAL 0 OR at EQUAL -1)
+  message(FATAL_ERROR "the installed kvcc does not compile the installed sources:\n${output}")
+endif()
