@@ -39,11 +39,17 @@ kv_status kvrt_check_kernel(const kv_kernel *kernel) {
                      (long long)kernel->max_queries);
   if (kernel->num_params < 0 || kernel->num_params > KV_MAX_PARAMS)
     return kvrt_fail(KV_ERROR_KERNEL, "%s: num_params is %d; at most %d", name, kernel->num_params, KV_MAX_PARAMS);
-  if (kernel->num_variants < 1 || !kernel->variants)
+  const int64_t mostRows = 4096;
+  if (kernel->num_variants < 0 || kernel->num_gpu_variants < 0 || kernel->num_gpu_variants > mostRows ||
+      kernel->num_variants + kernel->num_gpu_variants == 0 || (kernel->num_variants && !kernel->variants) ||
+      (kernel->num_gpu_variants && !kernel->gpu_variants))
     return kvrt_fail(KV_ERROR_KERNEL, "%s: no variants", name);
   for (int32_t i = 0; i < kernel->num_variants; ++i)
     if (!kernel->variants[i].target)
       return kvrt_fail(KV_ERROR_KERNEL, "%s: variant %d has no target", name, i);
+  for (int64_t i = 0; i < kernel->num_gpu_variants; ++i)
+    if (!kernel->gpu_variants[i].target)
+      return kvrt_fail(KV_ERROR_KERNEL, "%s: GPU variant %lld has no target", name, (long long)i);
   return KV_OK;
 }
 
@@ -75,7 +81,7 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
   return KV_OK;
 }
 
-static kv_status checkHeader(const kv_step *step) {
+kv_status kvrt_check_header(const kv_step *step) {
   if (!step)
     return kvrt_fail(KV_ERROR_NULL, "step is null");
   if (step->abi_version != KV_ABI_VERSION)
@@ -88,7 +94,7 @@ static kv_status checkHeader(const kv_step *step) {
   return KV_OK;
 }
 
-static kv_status checkPages(const kv_kernel *kernel, const kv_step *step) {
+kv_status kvrt_check_pages(const kv_kernel *kernel, const kv_step *step) {
   if (step->num_pages < 0)
     return kvrt_fail(KV_ERROR_NUM_PAGES, "num_pages is %lld; expected at least 0", (long long)step->num_pages);
   if (step->page_stride % 64)
@@ -139,7 +145,7 @@ static kv_status checkTensor(const char *name, const void *data, int64_t tokenSt
 
 static int64_t bytesOf(int32_t type) { return type == KV_TYPE_F32 ? 4 : 2; }
 
-static kv_status checkTensors(const kv_kernel *kernel, const kv_step *step, int64_t tokens) {
+kv_status kvrt_check_tensors(const kv_kernel *kernel, const kv_step *step, int64_t tokens) {
   const int64_t bytes = bytesOf(kernel->q_type);
   kv_status status = KV_OK;
   if (appends(kernel)) {
@@ -170,9 +176,7 @@ static kv_status checkTensors(const kv_kernel *kernel, const kv_step *step, int6
   return KV_OK;
 }
 
-static kv_status checkWorkspace(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t threads) {
-  const int64_t partials = attends(kernel) ? kvrt_plan_phase(kernel, variant, step, KV_PHASE_MERGE).partial_floats : 0;
-  const int64_t bytes = kvrt_scratch_offset(partials) + kvrt_scratch_stride(variant) * threads;
+kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threads) {
   if (bytes == 0)
     return KV_OK;
   if (!step->workspace)
@@ -180,7 +184,8 @@ static kv_status checkWorkspace(const kv_kernel *kernel, const kv_variant *varia
   if (!aligned(step->workspace, 64))
     return kvrt_fail(KV_ERROR_WORKSPACE, "workspace is %p; expected a multiple of 64", step->workspace);
   if (step->workspace_bytes < bytes)
-    return kvrt_fail(KV_ERROR_WORKSPACE, "workspace_bytes is %lld; expected at least %lld for %d threads",
+    return kvrt_fail(KV_ERROR_WORKSPACE, threads ? "workspace_bytes is %lld; expected at least %lld for %d threads"
+                                                 : "workspace_bytes is %lld; expected at least %lld",
                      (long long)step->workspace_bytes, (long long)bytes, threads);
   return KV_OK;
 }
@@ -190,7 +195,7 @@ kv_status kv_check(const kv_kernel *kernel, const kv_variant *variant, const kv_
   if (status == KV_OK)
     status = kvrt_check_variant(kernel, variant);
   if (status == KV_OK)
-    status = checkHeader(step);
+    status = kvrt_check_header(step);
   if (status != KV_OK)
     return status;
   if (threads < 1 || threads > KV_MAX_THREADS)
@@ -201,12 +206,13 @@ kv_status kv_check(const kv_kernel *kernel, const kv_variant *variant, const kv_
   const int64_t tokens = step->num_seqs ? step->query_start_loc[step->num_seqs] : 0;
   if (tokens == 0) /* nothing to read or write: the rest may be null */
     return KV_OK;
-  status = checkPages(kernel, step);
+  status = kvrt_check_pages(kernel, step);
   if (status == KV_OK)
     status = kvrt_check_tables(kernel, step);
   if (status == KV_OK)
-    status = checkTensors(kernel, step, tokens);
-  if (status == KV_OK)
-    status = checkWorkspace(kernel, variant, step, threads);
-  return status;
+    status = kvrt_check_tensors(kernel, step, tokens);
+  if (status != KV_OK)
+    return status;
+  const int64_t partials = attends(kernel) ? kvrt_plan_phase(kernel, variant, step, KV_PHASE_MERGE).partial_floats : 0;
+  return kvrt_check_workspace(step, kvrt_scratch_offset(partials) + kvrt_scratch_stride(variant) * threads, threads);
 }

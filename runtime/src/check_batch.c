@@ -3,11 +3,10 @@
 
 static int aligned(const void *pointer, uintptr_t bytes) { return (uintptr_t)pointer % bytes == 0; }
 
-kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
-  const int64_t seqs = step->num_seqs;
-  if (seqs < 0 || seqs > INT32_MAX)
-    return kvrt_fail(KV_ERROR_NUM_SEQS, "num_seqs is %lld; expected 0 .. 2^31 - 1", (long long)seqs);
-  if (seqs == 0)
+kv_status kvrt_check_lengths(const kv_step *step) {
+  if (step->num_seqs < 0 || step->num_seqs > INT32_MAX)
+    return kvrt_fail(KV_ERROR_NUM_SEQS, "num_seqs is %lld; expected 0 .. 2^31 - 1", (long long)step->num_seqs);
+  if (step->num_seqs == 0)
     return KV_OK;
   const int32_t *starts = step->query_start_loc, *lengths = step->seq_lens;
   if (!starts)
@@ -18,6 +17,15 @@ kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
     return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens is null");
   if (!aligned(lengths, 4))
     return kvrt_fail(KV_ERROR_ALIGNMENT, "seq_lens is %p; expected a multiple of 4", (const void *)lengths);
+  return KV_OK;
+}
+
+kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
+  const kv_status status = kvrt_check_lengths(step);
+  if (status != KV_OK || step->num_seqs == 0)
+    return status;
+  const int64_t seqs = step->num_seqs;
+  const int32_t *starts = step->query_start_loc, *lengths = step->seq_lens;
   if (starts[0] != 0)
     return kvrt_fail(KV_ERROR_QUERY_START_LOC, "query_start_loc[0] is %d; expected 0", starts[0]);
   const int64_t lowest = kernel->op == KV_OP_APPEND ? 0 : kernel->min_queries;
@@ -95,28 +103,39 @@ static kv_status checkSlots(const kv_kernel *kernel, const kv_step *step) {
   return KV_OK;
 }
 
-kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step) {
-  const int mapped = step->slot_mapping && kernel->op != KV_OP_ATTEND;
-  const int tableUsed = !(mapped && kernel->op == KV_OP_APPEND);
-  if (mapped && !aligned(step->slot_mapping, 8))
+/* Whether a step reads slot_mapping, and whether it reads block_table. */
+static int slotsUsed(const kv_kernel *kernel, const kv_step *step) { return step->slot_mapping && kernel->op != KV_OP_ATTEND; }
+static int tableUsed(const kv_kernel *kernel, const kv_step *step) {
+  return !(slotsUsed(kernel, step) && kernel->op == KV_OP_APPEND);
+}
+
+kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step) {
+  if (slotsUsed(kernel, step) && !aligned(step->slot_mapping, 8))
     return kvrt_fail(KV_ERROR_ALIGNMENT, "slot_mapping is %p; expected a multiple of 8", (const void *)step->slot_mapping);
-  if (tableUsed && !step->block_table) {
-    if (!kernel->dense)
-      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table is null; %s is paged", kernel->name);
-    if (step->num_seqs > step->num_pages)
-      return kvrt_fail(KV_ERROR_NUM_PAGES, "num_pages is %lld; without block_table, expected one for each of %lld sequences",
-                       (long long)step->num_pages, (long long)step->num_seqs);
-  } else if (tableUsed) {
+  if (!tableUsed(kernel, step))
+    return KV_OK;
+  if (step->block_table) {
     if (!aligned(step->block_table, 4))
       return kvrt_fail(KV_ERROR_ALIGNMENT, "block_table is %p; expected a multiple of 4", (const void *)step->block_table);
-    kv_status status = checkWidth(kernel, step);
+    return KV_OK;
+  }
+  if (!kernel->dense)
+    return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table is null; %s is paged", kernel->name);
+  if (step->num_seqs > step->num_pages)
+    return kvrt_fail(KV_ERROR_NUM_PAGES, "num_pages is %lld; without block_table, expected one for each of %lld sequences",
+                     (long long)step->num_pages, (long long)step->num_seqs);
+  return KV_OK;
+}
+
+kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step) {
+  kv_status status = kvrt_check_table_fields(kernel, step);
+  if (status == KV_OK && tableUsed(kernel, step) && step->block_table) {
+    status = checkWidth(kernel, step);
     for (int64_t b = 0; b < step->num_seqs && status == KV_OK; ++b) {
       const int64_t queries = (int64_t)step->query_start_loc[b + 1] - step->query_start_loc[b];
       if (queries != 0)
         status = checkRow(kernel, step, b, kernel->op == KV_OP_APPEND ? step->seq_lens[b] - queries : 0);
     }
-    if (status != KV_OK)
-      return status;
   }
-  return mapped ? checkSlots(kernel, step) : KV_OK;
+  return status == KV_OK && slotsUsed(kernel, step) ? checkSlots(kernel, step) : status;
 }

@@ -14,9 +14,14 @@ static void readEnvironment(void) {
   snprintf(targetOfEnvironment, sizeof targetOfEnvironment, "%s", value ? value : "");
 }
 
+const char *kvrt_target_of_environment(void) {
+  pthread_once(&environmentOnce, readEnvironment);
+  return targetOfEnvironment;
+}
+
 static void listTargets(const kv_kernel *kernel, char *text, size_t size) {
   size_t used = 0;
-  text[0] = 0;
+  snprintf(text, size, "%s", kernel->num_variants ? "" : "none for processors");
   for (int32_t i = 0; i < kernel->num_variants; ++i) {
     const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", kernel->variants[i].target);
     if (wrote < 0 || (size_t)wrote >= size - used)
@@ -68,6 +73,5 @@ const kv_variant *kv_select_target(const kv_kernel *kernel, const char *target, 
 }
 
 const kv_variant *kv_select(const kv_kernel *kernel, kv_status *status) {
-  pthread_once(&environmentOnce, readEnvironment);
-  return kv_select_target(kernel, targetOfEnvironment, status);
+  return kv_select_target(kernel, kvrt_target_of_environment(), status);
 }

@@ -25,11 +25,22 @@ void kvrt_feature_names(uint64_t features, char *text, size_t size);
 
 /* dispatch.c: kv_select with everything explicit. */
 const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint64_t features, kv_status *status);
+/* dispatch.c: the value of KV_TARGET, "" without. */
+const char *kvrt_target_of_environment(void);
 
 /* check.c */
 kv_status kvrt_check_kernel(const kv_kernel *kernel);
 kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant);
+/* check.c: the fields of a step, with no look at what they point to. `tokens`: new ones of the step. */
+kv_status kvrt_check_header(const kv_step *step);
+kv_status kvrt_check_pages(const kv_kernel *kernel, const kv_step *step);
+kv_status kvrt_check_tensors(const kv_kernel *kernel, const kv_step *step, int64_t tokens);
+kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threads); /* threads 0: no matter of threads */
 
+/* check_batch.c: the fields of the batch, with no look at what they point to: num_seqs, query_start_loc and seq_lens; block_table and
+ * slot_mapping. */
+kv_status kvrt_check_lengths(const kv_step *step);
+kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step);
 /* check_batch.c: num_seqs, query_start_loc, seq_lens, and the kernel's limits on queries. */
 kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step);
 /* check_batch.c: block_table and slot_mapping, for a batch that passed. */

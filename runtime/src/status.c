@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local char lastError[512];
+/* Long enough for what a GPU's compiler has to say. */
+static _Thread_local char lastError[2048];
 
 const char *kv_status_text(kv_status status) {
   switch (status) {
@@ -78,6 +79,16 @@ const char *kv_status_text(kv_status status) {
     return "out of memory";
   case KV_ERROR_SYSTEM:
     return "system error";
+  case KV_ERROR_NO_GPU:
+    return "no GPU";
+  case KV_ERROR_GPU_CONTEXT:
+    return "no CUDA context is current";
+  case KV_ERROR_GPU:
+    return "GPU driver error";
+  case KV_ERROR_GPU_COMPILE:
+    return "the GPU driver cannot compile the kernel";
+  case KV_ERROR_GPU_LIMIT:
+    return "more than the GPU has";
   case KV_NUM_STATUS:
     break;
   }

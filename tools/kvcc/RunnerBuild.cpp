@@ -39,12 +39,12 @@ static llvm::Expected<std::string> findSources() {
   return llvm::createStringError("the runner's sources are missing: `%s/tools/kvcc/runner` is not there", installed.c_str());
 }
 
-/// The C sources of a folder, sorted.
+/// The C sources of a folder, sorted. Those for GPUs are left out: the runner is static, and cannot open a driver.
 static llvm::Expected<std::vector<std::string>> cSources(const std::string &folder) {
   std::vector<std::string> found;
   std::error_code error;
   for (llvm::sys::fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    if (llvm::sys::path::extension(entry->path()) == ".c")
+    if (llvm::sys::path::extension(entry->path()) == ".c" && !llvm::sys::path::filename(entry->path()).starts_with("gpu"))
       found.push_back(entry->path());
   if (error || found.empty())
     return llvm::createStringError("the runner's sources are missing: no C file in `%s`", folder.c_str());

@@ -68,13 +68,18 @@ typedef enum kv_status {
   KV_ERROR_THREADS = 26,         /* a number of threads or parts outside 1 .. KV_MAX_THREADS */
   KV_ERROR_PART = 27,            /* a part outside 0 .. parts - 1 */
   KV_ERROR_PHASE = 28,           /* a phase outside 0 .. KV_NUM_PHASES - 1 */
-  KV_ERROR_BOUNDS = 29,          /* kv_bounds: negative, or contradicts itself */
+  KV_ERROR_BOUNDS = 29,          /* kv_bounds or kv_gpu_launch: negative, or contradicts itself */
   KV_ERROR_SIZE = 30,            /* page pool: a size or count out of range */
   KV_ERROR_OUT_OF_PAGES = 31,    /* page pool: fewer pages are free than asked for */
   KV_ERROR_PAGE_STATE = 32,      /* page pool: freed twice, or never allocated */
   KV_ERROR_MEMORY = 33,          /* the system has no memory */
   KV_ERROR_SYSTEM = 34,          /* the system refused (threads) */
-  KV_NUM_STATUS = 35
+  KV_ERROR_NO_GPU = 35,          /* no CUDA driver, or it finds no device */
+  KV_ERROR_GPU_CONTEXT = 36,     /* no CUDA context is current on the thread */
+  KV_ERROR_GPU = 37,             /* the CUDA driver refused; the sentence quotes it */
+  KV_ERROR_GPU_COMPILE = 38,     /* the CUDA driver cannot compile the kernel for the device */
+  KV_ERROR_GPU_LIMIT = 39,       /* a step needs a larger grid, or more shared memory, than the device has */
+  KV_NUM_STATUS = 40
 } kv_status;
 
 /* A few words for a status; never null. */

@@ -1,5 +1,5 @@
 // AbiTest.cpp: the public headers as C++, the sizes that compiled code relies on, and the texts of statuses.
-#include "kv/kv.h"
+#include "kv/kv_gpu.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,8 @@ static_assert(std::is_standard_layout_v<kv_step> && std::is_trivially_copyable_v
 static_assert(std::is_standard_layout_v<kv_kernel> && std::is_trivially_copyable_v<kv_kernel>);
 static_assert(sizeof(kv_item) == 80 && sizeof(kv_variant) == 72);
 static_assert(offsetof(kv_step, reserved) + sizeof(kv_step::reserved) == sizeof(kv_step), "no padding at the end");
-static_assert(offsetof(kv_kernel, variants) + sizeof(void *) == sizeof(kv_kernel), "no padding at the end");
+static_assert(offsetof(kv_kernel, gpu_variants) + sizeof(void *) == sizeof(kv_kernel), "no padding at the end");
+static_assert(std::is_standard_layout_v<kv_gpu_launch> && sizeof(kv_gpu_variant) == 80 && sizeof(kv_gpu_launch) == 40);
 static_assert(sizeof(kv_executor) == 24 && sizeof(kv_bounds) == 32);
 
 TEST(Abi, StepInitSetsTheVersionFieldsOnly) {

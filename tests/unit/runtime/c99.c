@@ -1,8 +1,10 @@
-/* c99.c: both public headers as strict C99, the ABI's sizes and offsets as constants, and selection under KV_TARGET.
+/* c99.c: the public headers as strict C99, the ABI's sizes and offsets as constants, and selection under KV_TARGET.
  * Prints the target selected for the fake kernel, or the error; ctest runs it with several values of KV_TARGET. */
 #include "kv/kv_abi.h"
 
 #include "kv/kv.h"
+
+#include "kv/kv_gpu.h"
 
 #include "fake.h"
 
@@ -65,7 +67,7 @@ OFFSET(kv_variant, query_block, 48);
 OFFSET(kv_variant, item_heads, 56);
 OFFSET(kv_variant, scratch_bytes, 64);
 
-CHECK(kernel_size, sizeof(kv_kernel) == 136);
+CHECK(kernel_size, sizeof(kv_kernel) == 152);
 OFFSET(kv_kernel, struct_size, 0);
 OFFSET(kv_kernel, abi_version, 4);
 OFFSET(kv_kernel, name, 8);
@@ -88,6 +90,27 @@ OFFSET(kv_kernel, causal, 116);
 OFFSET(kv_kernel, num_params, 120);
 OFFSET(kv_kernel, num_variants, 124);
 OFFSET(kv_kernel, variants, 128);
+OFFSET(kv_kernel, num_gpu_variants, 136);
+OFFSET(kv_kernel, gpu_variants, 144);
+
+CHECK(gpu_variant_size, sizeof(kv_gpu_variant) == 80);
+OFFSET(kv_gpu_variant, target, 0);
+OFFSET(kv_gpu_variant, ptx, 8);
+OFFSET(kv_gpu_variant, entry, 16);
+OFFSET(kv_gpu_variant, append_entry, 24);
+OFFSET(kv_gpu_variant, capability, 32);
+OFFSET(kv_gpu_variant, threads, 40);
+OFFSET(kv_gpu_variant, shared_bytes, 48);
+OFFSET(kv_gpu_variant, split_tokens, 56);
+OFFSET(kv_gpu_variant, query_block, 64);
+OFFSET(kv_gpu_variant, partial_bytes, 72);
+
+CHECK(launch_size, sizeof(kv_gpu_launch) == 40);
+OFFSET(kv_gpu_launch, flags, 4);
+OFFSET(kv_gpu_launch, stream, 8);
+OFFSET(kv_gpu_launch, max_queries, 16);
+OFFSET(kv_gpu_launch, max_tokens, 24);
+OFFSET(kv_gpu_launch, variant, 32);
 
 int main(void) {
   kv_status status;

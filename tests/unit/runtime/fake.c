@@ -202,7 +202,9 @@ const kv_variant fakeVariants[3][2] = {VARIANTS(fakeAppend, NULL, NULL), VARIANT
    1,                                                                                                                              \
    0,                                                                                                                              \
    2,                                                                                                                              \
-   fakeVariants[op]}
+   fakeVariants[op],                                                                                                               \
+   0,                                                                                                                              \
+   NULL}
 const kv_kernel fakeKernels[3] = {KERNEL("fake_append", KV_OP_APPEND, 0, 0, 0),
                                   KERNEL("fake_decode", KV_OP_ATTEND, FAKE_HEADS_Q, 1, FAKE_MAX_QUERIES),
                                   KERNEL("fake_append_decode", KV_OP_APPEND_ATTEND, FAKE_HEADS_Q, 1, FAKE_MAX_QUERIES)};
