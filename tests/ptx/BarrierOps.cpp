@@ -8,6 +8,8 @@
 namespace kv::ptx {
 namespace {
 
+void reduce(Warp &warp, const Instruction &in, uint32_t mask);
+
 uint64_t uniform(Warp &warp, const Operand &operand, uint32_t mask) {
   const Lanes &row = warp.read(operand, mask);
   const unsigned first = unsigned(__builtin_ctz(mask));
@@ -32,7 +34,8 @@ Barrier &arrive(Warp &warp, const Instruction &in, uint32_t mask) {
     warp.fail(FaultKind::barrier,
               fmt::format("barrier {} for {} threads, others arrived at it for {}", id, threads, barrier.expected), first);
   for (const Warp *other : barrier.waiting)
-    if (other->current->execute != in.execute || other->current->code != in.code)
+    if ((other->current->execute == reduce || in.execute == reduce) &&
+        (other->current->execute != in.execute || other->current->code != in.code))
       warp.fail(FaultKind::barrier, "different reductions at one barrier", first);
   barrier.expected = unsigned(threads);
   barrier.arrived += threads ? warpSize : unsigned(__builtin_popcount(mask));

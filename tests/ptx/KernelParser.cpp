@@ -34,12 +34,8 @@ public:
     end.text = "(end of the kernel)";
     end.line = lexer.line;
     end.execute = findRow("ret")->build(decoder);
-    for (const auto &[instruction, label, line] : jumps) {
-      const auto found = labels.find(label);
-      if (found == labels.end())
-        throw TextError(line, fmt::format("no label `{}`", label));
-      kernel.code[instruction].target = found->second;
-    }
+    for (const auto &[instruction, label, line, scope] : jumps)
+      kernel.code[instruction].target = findLabel(label, scope, line);
     placeDynamicShared();
     findReconvergence(kernel);
   }
@@ -117,8 +113,21 @@ private:
       }
   }
 
+  // A label is known in the braces it stands in and those inside them: inline assembly repeats its labels.
+  int32_t findLabel(const std::string &label, size_t scope, unsigned line) const {
+    for (;; scope = outerScopes[scope]) {
+      if (const auto found = labels.find({scope, label}); found != labels.end())
+        return found->second;
+      if (scope == 0)
+        throw TextError(line, fmt::format("no label `{}`", label));
+    }
+  }
+
   void block() {
     scopes.registers.emplace_back();
+    const size_t outer = currentScope;
+    currentScope = outerScopes.size();
+    outerScopes.push_back(outer);
     while (!lexer.accept("}")) {
       if (lexer.kind == Token::end)
         lexer.fail("a kernel without end");
@@ -128,7 +137,7 @@ private:
         declaration();
       } else if (lexer.kind == Token::word && isLabel(lexer)) {
         const std::string label(lexer.spelling);
-        if (!labels.emplace(label, int32_t(kernel.code.size())).second)
+        if (!labels.emplace(std::pair(currentScope, label), int32_t(kernel.code.size())).second)
           lexer.fail(fmt::format("label `{}` twice", label));
         lexer.advance();
         lexer.expect(":");
@@ -137,6 +146,7 @@ private:
       }
     }
     scopes.registers.pop_back();
+    currentScope = outer;
   }
 
   void declaration() {
@@ -219,7 +229,7 @@ private:
     if (!in.execute)
       decoder.fail("types that do not go together");
     if (in.flow == Instruction::jump)
-      jumps.push_back({kernel.code.size() - 1, std::string(decoder.label(0)), in.line});
+      jumps.push_back({kernel.code.size() - 1, std::string(decoder.label(0)), in.line, currentScope});
   }
 
   int64_t offset() {
@@ -282,13 +292,16 @@ private:
     size_t instruction;
     std::string label;
     unsigned line;
+    size_t scope;
   };
 
   Lexer &lexer;
   Module &module;
   Kernel &kernel;
   Scopes scopes;
-  std::map<std::string, int32_t, std::less<>> labels;
+  std::map<std::pair<size_t, std::string>, int32_t> labels; // by scope
+  std::vector<size_t> outerScopes;                          // by scope; the body's is its own
+  size_t currentScope = 0;
   std::vector<Jump> jumps;
 };
 

@@ -155,13 +155,15 @@ Handler buildPolicy(Decoder &decoder) {
 
 constexpr Row rows[] = {
     {"ld{.weak|}{.global|.shared|.shared::cta|.local|.const|.param|}" LOADED, buildLoad},
-    {"ld.{volatile|relaxed.<scope>}{.global|.shared|.shared::cta|.local|}" LOADED, buildLoad},
+    {"ld.volatile{.global|.shared|.shared::cta|.local|}" LOADED, buildLoad},
+    {"ld.relaxed.<scope>{.global|.shared|.shared::cta|.local|}" LOADED, buildLoad},
     {"ld.acquire.<scope>{.global|.shared|.shared::cta|}<evict><hint><prefetch>{.v2|.v4|}.<mem>", buildLoad},
     {"ld.global{.ca|.cg|.cs|}.nc<evict><hint><prefetch>{.v2|.v4|}.<mem>", buildLoad},
     {"ld.global{.nc|}<evict><hint><prefetch>.{v8.b32|v8.f32|v4.b64|v4.u64|v4.f64}", buildLoad},
     {"ldu{.global|}{.v2|.v4|}.<mem>", buildLoad},
     {"st{.weak|}{.global|.shared|.shared::cta|.local|}" STORED, buildStore},
-    {"st.{volatile|relaxed.<scope>}{.global|.shared|.shared::cta|.local|}" STORED, buildStore},
+    {"st.volatile{.global|.shared|.shared::cta|.local|}" STORED, buildStore},
+    {"st.relaxed.<scope>{.global|.shared|.shared::cta|.local|}" STORED, buildStore},
     {"st.release.<scope>{.global|.shared|.shared::cta|}<evict><hint>{.v2|.v4|}.<mem>", buildStore},
     {"prefetch{.global|}.{L1|L2}", buildPrefetch},
     {"prefetch.global.L2::{evict_last|evict_normal}", buildPrefetch},

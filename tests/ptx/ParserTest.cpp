@@ -55,6 +55,8 @@ TEST(Parser, ScopesAndDirectives) {
   EXPECT_EQ(module->target, 80u);
   const Kernel &kernel = *module->find("f");
   EXPECT_EQ(kernel.maxThreads[0], 128u);
+  EXPECT_TRUE(parsed(body("{\nbra L;\nL:\n}\n{\nbra L;\nL:\nbra M;\n}\nM:\nret;"))->find("f"));
+  EXPECT_NE(parseError(body("{\nL:\n}\nbra L;")).find("no label `L`"), std::string::npos);
   EXPECT_EQ(kernel.code.size(), 5u); // and the ret of its end
   EXPECT_EQ(kernel.code[2].operands[1].index, kernel.code[0].operands[0].index);
   EXPECT_NE(kernel.code[1].operands[0].index, kernel.code[0].operands[0].index);
