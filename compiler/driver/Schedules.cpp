@@ -29,6 +29,8 @@ static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr 
   std::vector<std::pair<std::string, std::string>> fields;
   for (StringRef field : split(list, ", ")) {
     auto [name, value] = field.split(" = ");
+    if (name == "threads") // as many as lanes, or none: a fact of the target
+      continue;
     std::string words;
     for (char c : name)
       words += isUpper(c) ? std::string(" ") + toLower(c) : std::string(1, c);

@@ -93,6 +93,9 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
   if (machine->addPassesToEmitFile(passes, stream, nullptr, kind))
     return fail("this LLVM cannot emit a file for `" + target.triple + "`");
   passes.run(*code);
+  if (target.isLaunched() && buffer.str().contains(".extern .func"))
+    return fail("the code calls a function that a device does not have: " +
+                buffer.str().substr(buffer.str().find(".extern .func")).take_until([](char c) { return c == ';'; }));
   return buffer.str().str();
 }
 

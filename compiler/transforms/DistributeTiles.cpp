@@ -236,20 +236,25 @@ void Distributor::convert(PackOp op) {
   LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
   int64_t bits = (op.getStream() == Stream::key ? cache.getKey() : cache.getValue()).bits();
   int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
-  assert(lanes % load.pack == 0 && "a vector holds whole loads of row operands");
+  int64_t width = std::max(lanes, load.pack); // of whole loads: one vector or two
+  assert(!b.threads && width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");
   SmallVector<int64_t> order;
-  for (int64_t first = 0; first < lanes; first += load.pack)
+  for (int64_t first = 0; first < width; first += load.pack)
     for (int64_t step = 0; step < load.pack / depth; ++step)
       for (int64_t sub = 0; sub < depth; ++sub)
         order.push_back(first + elementOfLane(load, bits, op.getDot(), step, sub));
-  assert(!b.threads && "rows of integers are packed along a vector");
   Type integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
   ArrayRef<Value> parts = tile(op.getTile());
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
-    for (int64_t c = 0; c < columns; c += lanes) {
-      Value magic = b.broadcast(b.f32(roundingMagic), lanes), shifted = b.addf(parts[(r * columns + c) / lanes], magic);
-      Value value = arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
-      if (!llvm::is_sorted(order))
+    for (int64_t c = 0; c < columns; c += width) {
+      auto round = [&](int64_t column) -> Value {
+        Value magic = b.broadcast(b.f32(roundingMagic), lanes), shifted = b.addf(parts[(r * columns + column) / lanes], magic);
+        return arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
+      };
+      Value value = round(c);
+      if (width > lanes)
+        value = vector::ShuffleOp::create(b, b.loc, value, round(c + lanes), order);
+      else if (!llvm::is_sorted(order))
         value = vector::ShuffleOp::create(b, b.loc, value, value, order);
       Value word = b.add(b.div(scalar(op.getColumn()), depth), c / depth);
       b.storeVector(value, homeAddress(op.getHome(), b.add(scalar(op.getRow()), r), word));

@@ -85,6 +85,8 @@ private:
     // Grouped codes need a second set of accumulators, one inside the group.
     bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
     int64_t keyVectors = vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
+    if (isIntegerDot(choice.valueDot)) // probabilities are packed in whole loads of values
+      keyVectors = std::max(keyVectors, productLoad(cache, Stream::value, choice.lanes).pack / choice.lanes);
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
     int64_t valueVectors = vectorsPerSlice(vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
     op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
@@ -137,7 +139,7 @@ private:
 
   static bool fits(CacheType cache, Stream stream, Dot dot, int64_t lanes) {
     LoadRecord load = productLoad(cache, stream, lanes);
-    return lanes % load.pack == 0 && fitsIntegerDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
+    return load.pack <= 2 * lanes && fitsIntegerDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
   }
 
   Dot fastestDot(CacheType cache, Stream stream, Accuracy accuracy, int64_t lanes) const {
