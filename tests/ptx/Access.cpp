@@ -83,6 +83,8 @@ Accessor Warp::accessor(unsigned lane) const {
 }
 
 void Warp::raise(const Conflict &conflict, const Place &place, unsigned lane, const char *access) {
+  if (conflict.kind == Conflict::none)
+    return;
   const uint32_t thread = threadOf(conflict.earlier);
   const std::string earlier = thread < cta.threads ? fmt::format("cta {} thread {}", ctaOf(conflict.earlier), thread)
                                                    : fmt::format("an asynchronous copy of cta {}", ctaOf(conflict.earlier));
@@ -123,7 +125,7 @@ void Warp::load(const Place &place, void *to, unsigned bytes, unsigned lane, con
   if (place.space == Space::shared && !cta.mbarriers.empty())
     cta.checkNotMBarrier(place, bytes, lane, *this);
   checkMarks(place, bytes, lane);
-  std::memcpy(to, place.block->data() + place.offset, bytes);
+  copyBytes(to, place.block->data() + place.offset, bytes);
 }
 
 void Warp::store(const Place &place, const void *from, unsigned bytes, unsigned lane, const AccessMode &mode) {
@@ -138,8 +140,9 @@ void Warp::store(const Place &place, const void *from, unsigned bytes, unsigned 
   }
   if (place.space == Space::shared && !cta.mbarriers.empty())
     cta.checkNotMBarrier(place, bytes, lane, *this);
-  std::memcpy(place.block->data() + place.offset, from, bytes);
-  std::memset(place.block->marks() + place.offset, 1, bytes);
+  static constexpr uint64_t written[4] = {0x0101010101010101, 0x0101010101010101, 0x0101010101010101, 0x0101010101010101};
+  copyBytes(place.block->data() + place.offset, from, bytes);
+  copyBytes(place.block->marks() + place.offset, written, bytes);
 }
 
 void Warp::checkUpdate(const Place &place, unsigned bytes, unsigned lane, const AccessMode &mode) {

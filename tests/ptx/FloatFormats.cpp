@@ -121,17 +121,6 @@ double oddRoot(double a) {
 
 const Format &halfFormat(Type type) { return type == Type::bf16 || type == Type::bf16x2 ? formatBF16 : formatF16; }
 
-double halfToDouble(Type type, uint64_t bits) {
-  if (type == Type::bf16 || type == Type::bf16x2)
-    return std::bit_cast<float>(uint32_t(bits) << 16);
-  // Normal and subnormal numbers alike: moved into float32's place, then scaled by the difference of the biases.
-  const uint32_t sign = uint32_t(bits & 0x8000) << 16;
-  const float magnitude = std::bit_cast<float>(uint32_t(bits & 0x7fff) << 13) * 0x1p112f;
-  if ((bits & 0x7c00) == 0x7c00)
-    return decode(formatF16, uint16_t(bits));
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
-}
-
 uint16_t halfFromDouble(Type type, double value, Rounding rounding) { return uint16_t(encode(halfFormat(type), value, rounding)); }
 
 } // namespace kv::ptx

@@ -4,6 +4,8 @@
 
 #include "Module.h"
 
+#include <bit>
+
 namespace kv::ptx {
 
 /// Bits of a binary format. Without `infinities` the top exponent holds numbers and NaN is all ones (e4m3, PTX ISA 5.2.3).
@@ -33,7 +35,16 @@ inline double oddFma(double a, double b, double c) { return oddSum(a * b, c); }
 
 /// f16 or bf16, by type (the x2 types too).
 const Format &halfFormat(Type type);
-double halfToDouble(Type type, uint64_t bits);
+inline double halfToDouble(Type type, uint64_t bits) {
+  if (type == Type::bf16 || type == Type::bf16x2)
+    return std::bit_cast<float>(uint32_t(bits) << 16);
+  // Normal and subnormal numbers alike: moved into float32's place, then scaled by the difference of the biases.
+  const uint32_t sign = uint32_t(bits & 0x8000) << 16;
+  const float magnitude = std::bit_cast<float>(uint32_t(bits & 0x7fff) << 13) * 0x1p112f;
+  if ((bits & 0x7c00) == 0x7c00)
+    return decode(formatF16, uint16_t(bits));
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
+}
 uint16_t halfFromDouble(Type type, double value, Rounding rounding = Rounding::nearest);
 
 } // namespace kv::ptx

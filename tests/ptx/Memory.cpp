@@ -3,7 +3,6 @@
 
 #include "Module.h"
 
-#include <cstring>
 #include <fmt/format.h>
 #include <new>
 
@@ -15,20 +14,6 @@ Block::Block(uint64_t base, int64_t bytes) : base(base), bytes(bytes), shadow(by
   writtenMarks.reset(static_cast<uint8_t *>(std::calloc(size, 1)));
   if (!storage || !writtenMarks)
     throw std::bad_alloc();
-}
-
-bool Block::initialised(int64_t offset, int64_t count) const {
-  const uint8_t *mark = marks() + offset;
-  for (; count >= 8; count -= 8, mark += 8) {
-    uint64_t eight;
-    std::memcpy(&eight, mark, 8);
-    if (eight != 0x0101010101010101)
-      return false;
-  }
-  for (; count > 0; --count)
-    if (!*mark++)
-      return false;
-  return true;
 }
 
 // Every base is an odd multiple of the alignment: code that needs more than it was promised shows it.

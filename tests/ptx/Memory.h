@@ -5,10 +5,34 @@
 #include "Shadow.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <memory>
 
 namespace kv::ptx {
+
+/// memcpy of an access's bytes without a call.
+inline void copyBytes(void *to, const void *from, unsigned bytes) {
+  switch (bytes) {
+  case 1:
+    std::memcpy(to, from, 1);
+    break;
+  case 2:
+    std::memcpy(to, from, 2);
+    break;
+  case 4:
+    std::memcpy(to, from, 4);
+    break;
+  case 8:
+    std::memcpy(to, from, 8);
+    break;
+  case 16:
+    std::memcpy(to, from, 16);
+    break;
+  default:
+    std::memcpy(to, from, bytes);
+  }
+}
 
 /// `bytes` bytes from the device address `base`. A byte is initialised if its mark is 1. Large blocks cost memory as they are
 /// touched.
@@ -18,7 +42,24 @@ struct Block {
   bool holds(uint64_t address, uint64_t count) const {
     return address >= base && count <= uint64_t(bytes) && address - base <= uint64_t(bytes) - count;
   }
-  bool initialised(int64_t offset, int64_t count) const;
+  bool initialised(int64_t offset, int64_t count) const {
+    constexpr uint64_t eightMarks = 0x0101010101010101;
+    uint64_t missing = 0;
+    for (; count >= 8; count -= 8, offset += 8) {
+      uint64_t eight;
+      std::memcpy(&eight, marks() + offset, 8);
+      missing |= eight ^ eightMarks;
+    }
+    if (count >= 4) {
+      uint32_t four;
+      std::memcpy(&four, marks() + offset, 4);
+      missing |= four ^ uint32_t(eightMarks);
+      count -= 4, offset += 4;
+    }
+    for (; count > 0; --count)
+      missing |= marks()[offset++] ^ 1;
+    return !missing;
+  }
 
   uint64_t base;
   int64_t bytes;

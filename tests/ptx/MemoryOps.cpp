@@ -3,7 +3,6 @@
 #include "Ordering.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace kv::ptx {
 namespace {
@@ -26,17 +25,17 @@ void countConflicts(Warp &warp, const std::array<Place, warpSize> &places, unsig
   ++stats.sharedAccesses;
   const unsigned lanesAtOnce = bytes <= 4 ? 32 : 128 / bytes;
   for (unsigned first = 0; first < warpSize; first += lanesAtOnce) {
-    std::array<int64_t, 128> words;
-    size_t count = 0;
+    std::array<std::array<int64_t, 32>, 32> rows; // by bank: the rows asked of it
+    std::array<unsigned, 32> banks = {};
     for (unsigned lane = first; lane < first + lanesAtOnce; ++lane)
       if (mask >> lane & 1)
-        for (unsigned word = 0; word < std::max(bytes / 4, 1u); ++word)
-          words[count++] = places[lane].offset / 4 + word;
-    std::sort(words.begin(), words.begin() + count);
-    const auto end = std::unique(words.begin(), words.begin() + count);
-    std::array<unsigned, 32> banks = {};
-    for (auto word = words.begin(); word != end; ++word)
-      ++banks[*word % 32];
+        for (unsigned word = 0; word < std::max(bytes / 4, 1u); ++word) {
+          const int64_t at = places[lane].offset / 4 + word;
+          auto &asked = rows[at % 32];
+          unsigned &count = banks[at % 32];
+          if (std::find(asked.begin(), asked.begin() + count, at) == asked.begin() + count)
+            asked[count++] = at;
+        }
     const unsigned most = *std::max_element(banks.begin(), banks.end());
     stats.bankConflicts += most > 1 ? most - 1 : 0;
   }
@@ -59,7 +58,7 @@ void load(Warp &warp, const Instruction &in, uint32_t mask) {
     warp.load(places[lane], data, bytes, lane, modeOf(in));
     for (unsigned i = 0; i < in.vector; ++i) {
       uint64_t value = 0;
-      std::memcpy(&value, data + i * size, size);
+      copyBytes(&value, data + i * size, size);
       (*to[i])[lane] = extend ? lowBits(uint64_t(signExtend(value, size * 8)), in.operands[i].bits) : value;
     }
     if (in.strong)
@@ -84,7 +83,7 @@ void store(Warp &warp, const Instruction &in, uint32_t mask) {
     places[lane] = warp.resolve(in.space, addresses[lane], bytes, bytes, lane);
     uint8_t data[32];
     for (unsigned i = 0; i < in.vector; ++i)
-      std::memcpy(data + i * size, &(*from[i])[lane], size);
+      copyBytes(data + i * size, &(*from[i])[lane], size);
     warp.store(places[lane], data, bytes, lane, modeOf(in));
     if (in.strong)
       publish(warp, places[lane], lane, in.order, in.scope, false);

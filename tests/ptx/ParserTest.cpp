@@ -1,5 +1,5 @@
 // ParserTest.cpp: what the parser takes and what it refuses.
-#include "Harness.h"
+#include "Corpus.h"
 
 #include "Decoder.h"
 
@@ -60,4 +60,10 @@ TEST(Parser, ScopesAndDirectives) {
   EXPECT_EQ(kernel.code.size(), 5u); // and the ret of its end
   EXPECT_EQ(kernel.code[2].operands[1].index, kernel.code[0].operands[0].index);
   EXPECT_NE(kernel.code[1].operands[0].index, kernel.code[0].operands[0].index);
+}
+
+TEST(Parser, TakesWhatLlvmPrints) {
+  const auto module = parsed(inputText("llvm"));
+  for (const char *name : {"fl", "in", "mm"})
+    EXPECT_GT(module->find(name)->code.size(), 50u);
 }

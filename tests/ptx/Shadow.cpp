@@ -46,8 +46,11 @@ Shadow::Cell *Shadow::page(int64_t word, uint32_t launch) {
 
 template <class F> Conflict Shadow::each(int64_t offset, int64_t bytes, uint32_t launch, F f) {
   const int64_t end = offset + bytes;
+  Cell *cells = nullptr;
   for (int64_t word = offset / 4; word * 4 < end; ++word) {
-    Cell &cell = page(word, launch)[word % (pageBytes / 4)];
+    if (!cells || word % (pageBytes / 4) == 0)
+      cells = page(word, launch);
+    Cell &cell = cells[word % (pageBytes / 4)];
     const bool whole = word * 4 >= offset && word * 4 + 4 <= end;
     if (!(cell.write & splitFlag)) {
       if (whole) {
