@@ -65,5 +65,5 @@ TEST(Parser, ScopesAndDirectives) {
 TEST(Parser, TakesWhatLlvmPrints) {
   const auto module = parsed(inputText("llvm"));
   for (const char *name : {"fl", "in", "mm"})
-    EXPECT_GT(module->find(name)->code.size(), 50u);
+    EXPECT_GT(module->find(name)->code.size(), 40u);
 }

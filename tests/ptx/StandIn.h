@@ -13,6 +13,7 @@
 
 struct CUctx_st {
   bool primary = false;
+  unsigned long long id = 1;
 };
 struct CUfunc_st {
   CUmodule module;
@@ -63,7 +64,8 @@ struct State {
   uint64_t seed = 0, launches = 0;
   std::unique_ptr<Machine> machine;
   std::set<CUcontext> contexts;
-  CUctx_st primary{true};
+  unsigned long long lastContext = 1;
+  CUctx_st primary{true, 1};
   std::set<CUmodule> modules;
   std::set<CUstream> streams;
   std::set<CUevent> events;

@@ -226,7 +226,7 @@ CUresult cuCtxCreate_v2(CUcontext *context, unsigned, CUdevice device) {
       [&](State &s) -> CUresult {
         if (!context || device)
           return device ? invalidDevice : invalidValue;
-        *context = new CUctx_st;
+        *context = new CUctx_st{false, ++s.lastContext};
         s.contexts.insert(*context);
         contextStack().push_back(*context);
         return success;
@@ -288,6 +288,16 @@ CUresult cuCtxSynchronize() {
 }
 CUresult cuCtxGetDevice(CUdevice *device) {
   return guarded([&](State &) { return store(device, 0); });
+}
+
+CUresult cuCtxGetId(CUcontext context, unsigned long long *id) {
+  return guarded(
+      [&](State &s) -> CUresult {
+        if (!context && !contextStack().empty())
+          context = contextStack().back();
+        return s.contexts.count(context) ? store(id, context->id) : CUresult(invalidContext);
+      },
+      false);
 }
 
 const char *kv_ptx_last_fault() { return state().fault.c_str(); }

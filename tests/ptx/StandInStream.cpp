@@ -106,6 +106,10 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
   });
 }
 
+CUresult cuGraphInstantiate(CUgraphExec *exec, CUgraph graph, unsigned long long flags) {
+  return cuGraphInstantiateWithFlags(exec, graph, flags);
+}
+
 CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *count) {
   return guarded([&](State &s) -> CUresult {
     if (nodes || !count || !s.graphs.count(graph))
