@@ -159,11 +159,14 @@ Handler buildSet(Decoder &decoder) {
   return byType<Set>(decoder.in.type);
 }
 
-// 9.7.6.3 selp: both sources have to be readable only where they are chosen in hardware; the manual reads both.
+// 9.7.6.3 selp: reads both sources.
 void selp(Warp &warp, const Instruction &in, uint32_t mask) {
   const uint32_t chosen = warp.readPredicate(in.operands[3], mask);
-  const Lanes &a = warp.read(in.operands[1], mask), &b = warp.read(in.operands[2], mask);
-  Lanes &to = warp.write(in.operands[0], mask);
+  uint32_t inA = mask, inB = mask;
+  const Lanes &a = warp.readCopied(in.operands[1], inA), &b = warp.readCopied(in.operands[2], inB);
+  const uint32_t defined = (inA & chosen) | (inB & ~chosen);
+  Lanes &to = warp.write(in.operands[0], defined);
+  warp.forget(in.operands[0], mask & ~defined);
   forLanes(mask, [&](unsigned lane) { to[lane] = chosen >> lane & 1 ? a[lane] : b[lane]; });
 }
 

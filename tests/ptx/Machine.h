@@ -29,6 +29,7 @@ struct Options {
   uint64_t instructionLimit = 50'000'000; // warp instructions of a launch, spinning included
   int64_t sharedLimit = 227 * 1024;       // bytes of shared memory a CTA may have
   bool races = true;                      // find data races
+  bool copyUndefined = false;             // mov and selp may copy a register that nobody wrote; only using it is a fault
 };
 
 struct Statistics {

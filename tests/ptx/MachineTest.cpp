@@ -86,6 +86,18 @@ TEST(Machine, RegistersHaveToBeWritten) {
   EXPECT_EQ(run.scene.fault->thread[0], 5u);
 }
 
+TEST(Machine, CopiesOfUndefinedRegistersOnRequest) {
+  const std::string copy = "setp.lt.u32 %q0, %r1, 5;\n@%q0 mov.u32 %r2, 1;\nmov.u32 %r3, %r2;\nselp.u32 %r4, %r3, 7, %q0;\n";
+  for (const bool allowed : {false, true})
+    for (const bool used : {false, true}) {
+      Scene scene(kernel(copy + (used ? "st.global.u32 [%a1], %r3;\n" : "st.global.u32 [%a1], %r4;\n")));
+      scene.machine.options.copyUndefined = allowed;
+      scene.pass(scene.buffer(std::vector<uint32_t>(32)));
+      scene.pass(uint32_t(32));
+      EXPECT_EQ(scene.run({}, {32}).empty(), allowed && !used);
+    }
+}
+
 TEST(Machine, BytesHaveToBeWritten) {
   EXPECT_EQ(Trial("ld.shared.u32 %r2, [dyn];\n", 1, 1, 16).kind(), FaultKind::uninitialised);
   EXPECT_EQ(Trial("st.shared.u16 [dyn], %r1;\nld.shared.u32 %r2, [dyn];\n", 1, 1, 16).kind(), FaultKind::uninitialised);

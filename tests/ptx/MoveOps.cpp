@@ -9,9 +9,11 @@ namespace kv::ptx {
 namespace {
 
 void move(Warp &warp, const Instruction &in, uint32_t mask) {
-  const Lanes &from = warp.read(in.operands[1], mask);
-  Lanes &to = warp.write(in.operands[0], mask);
-  forLanes(mask, [&](unsigned lane) { to[lane] = from[lane]; });
+  uint32_t defined = mask;
+  const Lanes &from = warp.readCopied(in.operands[1], defined);
+  Lanes &to = warp.write(in.operands[0], defined);
+  forLanes(defined, [&](unsigned lane) { to[lane] = from[lane]; });
+  warp.forget(in.operands[0], mask & ~defined);
 }
 
 void movePredicate(Warp &warp, const Instruction &in, uint32_t mask) {

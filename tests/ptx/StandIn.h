@@ -1,5 +1,6 @@
 // StandIn.h: the state behind the stand-in for libcuda.so.1: one device, which is a Machine. Every call runs to its end before it
-// returns. KV_PTX_SM=80|90|100 chooses the device, KV_PTX_SEED the schedule, KV_PTX_MMA=exact|sequential|reversed how mma adds.
+// returns. KV_PTX_SM=80|90|100 chooses the device, KV_PTX_SEED the schedule, KV_PTX_MMA=exact|sequential|reversed how mma adds,
+// KV_PTX_COPY_UNDEFINED=1 lets mov and selp copy what nobody wrote.
 #ifndef KV_TESTS_PTX_STANDIN_H
 #define KV_TESTS_PTX_STANDIN_H
 

@@ -16,6 +16,7 @@ State::State() {
     seed = std::strtoull(value, nullptr, 10);
   Options options;
   options.sharedLimit = sharedLimit();
+  options.copyUndefined = std::getenv("KV_PTX_COPY_UNDEFINED") != nullptr;
   if (const char *value = std::getenv("KV_PTX_MMA"))
     options.mmaOrder = value[0] == 's' ? MmaOrder::sequential : value[0] == 'r' ? MmaOrder::reversed : MmaOrder::exact;
   machine = std::make_unique<Machine>(options);

@@ -134,6 +134,17 @@ uint32_t Warp::needMembers(const Operand &operand, uint32_t mask) {
   return members;
 }
 
+const Lanes &Warp::readCopied(const Operand &operand, uint32_t &mask) {
+  if (operand.kind == Operand::reg && grid.machine.options.copyUndefined)
+    mask &= written[operand.index];
+  return read(operand, mask);
+}
+
+void Warp::forget(const Operand &operand, uint32_t lanes) {
+  if (operand.kind == Operand::reg)
+    written[operand.index] &= ~lanes;
+}
+
 Lanes Warp::addresses(const Operand &operand, uint32_t mask) {
   Lanes result = read(operand, mask);
   if (operand.offset)

@@ -76,6 +76,10 @@ public:
 
   const Lanes &read(const Operand &operand, uint32_t mask);
   Lanes &write(const Operand &operand, uint32_t mask);
+  /// Reads like `read`; with Options::copyUndefined lanes that nobody wrote are removed from `mask` instead.
+  const Lanes &readCopied(const Operand &operand, uint32_t &mask);
+  /// Makes lanes of a register unwritten again.
+  void forget(const Operand &operand, uint32_t lanes);
   uint32_t readPredicate(const Operand &operand, uint32_t mask);
   void writePredicate(const Operand &operand, uint32_t mask, uint32_t bits);
   /// Addresses of an operand in brackets.
