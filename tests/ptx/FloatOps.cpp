@@ -99,6 +99,16 @@ double cosine(double x) { return std::cos(x); }
 double hyperbolic(double x) { return std::tanh(x); }
 double inverseRoot64(const Instruction &, double a) { return inverseRoot(a); }
 
+// 9.7.3 .f32x2: the same on both halves.
+template <auto F, class... A> uint64_t bothHalves(const Instruction &in, A... sources) {
+  const uint64_t low = toBits(F(in, fromBits<float>(sources)...)), high = toBits(F(in, fromBits<float>(sources >> 32)...));
+  return high << 32 | low;
+}
+uint64_t addPair(const Instruction &in, uint64_t a, uint64_t b) { return bothHalves<FAdd<float>::apply>(in, a, b); }
+uint64_t subPair(const Instruction &in, uint64_t a, uint64_t b) { return bothHalves<FSub<float>::apply>(in, a, b); }
+uint64_t mulPair(const Instruction &in, uint64_t a, uint64_t b) { return bothHalves<FMul<float>::apply>(in, a, b); }
+uint64_t fmaPair(const Instruction &in, uint64_t a, uint64_t b, uint64_t c) { return bothHalves<FFma<float>::apply>(in, a, b, c); }
+
 void modifiers(Decoder &decoder) {
   constexpr std::pair<std::string_view, Rounding> modes[] = {
       {"rn", Rounding::nearest}, {"rz", Rounding::zero}, {"rm", Rounding::down}, {"rp", Rounding::up}};
@@ -116,6 +126,12 @@ template <template <class> class F, size_t Sources> Handler buildFloat(Decoder &
   return decoder.type() == Type::f32 ? handler<F<float>::apply>() : handler<F<double>::apply>();
 }
 
+template <auto F, size_t Sources> Handler buildPair(Decoder &decoder) {
+  sameType(decoder, Sources, Type::f32x2);
+  modifiers(decoder);
+  return handler<F>();
+}
+
 template <double F(double)> Handler buildApproximate(Decoder &decoder) {
   sameType(decoder, 1, Type::f32);
   modifiers(decoder);
@@ -128,6 +144,10 @@ Handler buildInverseRoot64(Decoder &decoder) {
 }
 
 constexpr Row rows[] = {
+    {"add<rnd>{.ftz|}.f32x2", buildPair<addPair, 2>},
+    {"sub<rnd>{.ftz|}.f32x2", buildPair<subPair, 2>},
+    {"mul<rnd>{.ftz|}.f32x2", buildPair<mulPair, 2>},
+    {"fma{.rn|.rz|.rm|.rp}{.ftz|}.f32x2", buildPair<fmaPair, 3>},
     {"add<rnd>{.ftz|}{.sat|}.f32", buildFloat<FAdd, 2>},
     {"sub<rnd>{.ftz|}{.sat|}.f32", buildFloat<FSub, 2>},
     {"mul<rnd>{.ftz|}{.sat|}.f32", buildFloat<FMul, 2>},

@@ -160,6 +160,8 @@ TEST(Float, F32Arithmetic) {
   EXPECT_EQ(f32("min.f32", {0.0, -0.0}), 0x80000000u);
   EXPECT_EQ(f32("copysign.f32", {-1, 5}), test::bitsOf(-5.0f));
   EXPECT_EQ(f32("mul.rn.f32", {0, infinity}), 0x7fffffffu);
+  EXPECT_EQ(evaluate("fma.rn.f32x2", 64, {{64, {0x400000003f800000}}, {64, {0x4040000040400000}}, {64, {0x3f8000003f800000}}})[0],
+            0x40e0000040800000u);
   const auto doubles =
       evaluate("fma.rn.f64", 64, {{64, {test::bitsOf(3.0)}}, {64, {test::bitsOf(4.0)}}, {64, {test::bitsOf(5.0)}}});
   EXPECT_EQ(doubles[0], test::bitsOf(17.0));
