@@ -82,7 +82,7 @@ private:
 
   void pragma() {
     while (!lexer.accept(";"))
-      lexer.advance();
+      lexer.kind == Token::end ? lexer.fail("a pragma without end") : lexer.advance();
   }
 
   uint64_t placeShared(Variable &variable, uint64_t at) {
@@ -154,7 +154,7 @@ private:
     if (name == ".reg")
       return registers();
     if (name == ".loc" || name == ".file") {
-      for (const unsigned line = lexer.line; lexer.line == line && !lexer.is("}");)
+      for (const unsigned line = lexer.line; lexer.line == line && !lexer.is("}") && lexer.kind != Token::end;)
         lexer.advance();
       return;
     }

@@ -3,8 +3,7 @@
 
 #include "Decoder.h"
 
-#include <fstream>
-#include <sstream>
+#include <random>
 
 using namespace kv::ptx;
 using namespace kv::ptx::test;
@@ -66,4 +65,27 @@ TEST(Parser, TakesWhatLlvmPrints) {
   const auto module = parsed(inputText("llvm"));
   for (const char *name : {"fl", "in", "mm"})
     EXPECT_GT(module->find(name)->code.size(), 40u);
+}
+
+TEST(Parser, SurvivesDamage) {
+  std::mt19937 random(1);
+  for (const char *name : {"llvm", "gemm", "bulk"}) {
+    const std::string text = inputText(name);
+    for (int i = 0; i < 300; ++i) {
+      std::string damaged = text;
+      const size_t at = random() % text.size(), length = random() % 8;
+      switch (i % 3) {
+      case 0:
+        damaged.resize(at);
+        break;
+      case 1:
+        damaged.erase(at, length);
+        break;
+      default:
+        damaged.insert(at, text.substr(random() % text.size(), length));
+      }
+      const ParseResult result = parseModule(damaged);
+      EXPECT_NE(result.module == nullptr, result.error.empty());
+    }
+  }
 }
