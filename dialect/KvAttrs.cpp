@@ -260,6 +260,17 @@ LogicalResult TileAttr::verify(function_ref<InFlightDiagnostic()> emitError, int
   return success();
 }
 
+LogicalResult MapAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<DenseI64ArrayAttr> dims) {
+  SmallVector<int64_t> seen;
+  for (DenseI64ArrayAttr dim : dims)
+    for (int64_t bit : dim.asArrayRef()) {
+      if (bit >= 0 && llvm::is_contained(seen, bit)) // C1
+        return emitError() << "expected every bit of a thread's number at most once, got bit " << bit << " twice";
+      seen.push_back(bit);
+    }
+  return success();
+}
+
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t block, int64_t split,
                                    int64_t queryBlock, int64_t heads, int64_t lanes, int64_t keySlice, int64_t valueSlice,
                                    int64_t unroll, int64_t prefetch, Dot, Dot, int64_t threads) {

@@ -108,7 +108,8 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"s8u8", 2>,  // cache s8 x rows u8 -> i32, depth 4
   I32EnumAttrCase<"s16", 3>,   // cache s16 x rows s16 -> i32, depth 2
   I32EnumAttrCase<"s8s8", 4>,  // cache s8 x rows s8 -> i32, depth 4
-  I32EnumAttrCase<"u8u8", 5>   // cache u8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"u8u8", 5>,  // cache u8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"f16", 6>    // cache f16 x rows f16 -> f32, depth 2: a matrix instruction, on tiles of 16 rows
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
 
@@ -123,6 +124,23 @@ def Kv_TileAttr : Kv_Attr<"Tile", "tile"> {
   }];
   let parameters = (ins "int64_t":$lanes, "int64_t":$dim);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Kv_MapAttr : Kv_Attr<"Map", "map"> {
+  let summary = "which thread of a team holds which element of a tile";
+  let description = [{
+    For each dimension of the tile, which bit of the thread's number is bit 0, 1, ... of the coordinate; -1, and every bit past the
+    list, is held in registers. Bits of the thread's number that no dimension has make no difference. The encoding of a ranked tensor at
+    level 2 in a team of threads, as #kv.tile is in a vector.
+
+        #kv.map<array<i64: 2, 3, 4>, array<i64: -1, 0, 1>>     16 x 8 sums of a matrix instruction: four of each thread
+
+    Rules:
+    - C1: every bit of the thread's number appears once at most.
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::DenseI64ArrayAttr">:$dims);
+  let assemblyFormat = "`<` $dims `>`";
   let genVerifyDecl = 1;
 }
 

@@ -66,11 +66,11 @@ LogicalResult PackOp::verify() {
   auto home = cast<MemRefType>(getHome().getType());
   RankedTensorType tile = tileOf(getTile());
   if (getDot() == Dot::f32 || !home.getElementType().isInteger(32)) // C1
-    return emitOpError() << "expected an integer record and a home of i32, got " << stringifyDot(getDot()) << " and " << home;
+    return emitOpError() << "expected a record of less than f32 and a home of i32, got " << stringifyDot(getDot()) << " and " << home;
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > home.getDimSize(0)) // C2
     return emitOpError() << "expected a tile of [rows, columns] with at most " << home.getDimSize(0) << " rows, got " << tile;
   CodecAttr codec = codecOf(cast<CacheType>(getCache()), getStream());
-  if (!codec.isInteger()) // C3
+  if (getDot() != Dot::f16 && !codec.isInteger()) // C3
     return emitOpError() << "expected a codec of integer elements, got " << codec;
   return success();
 }
@@ -178,11 +178,11 @@ LogicalResult ReduceOp::verify() {
 LogicalResult ProductOp::verify() {
   auto rows = cast<MemRefType>(getRows().getType());
   RankedTensorType tile = tileOf(getTile());
-  bool integer = getDot() != Dot::f32;
-  auto agrees = [&](Type type) { return integer ? type.isInteger(32) : type.isF32(); };
-  if (!agrees(rows.getElementType()) || !agrees(tile.getElementType())) // C1
-    return emitOpError() << "expected rows and result of " << (integer ? "i32" : "f32") << " for the record "
-                         << stringifyDot(getDot()) << ", got " << rows << " and " << tile;
+  bool packed = getDot() != Dot::f32, integer = packed && getDot() != Dot::f16;
+  auto agrees = [&](Type type, bool isInteger) { return isInteger ? type.isInteger(32) : type.isF32(); };
+  if (!agrees(rows.getElementType(), packed) || !agrees(tile.getElementType(), integer)) // C1
+    return emitOpError() << "expected rows of " << (packed ? "i32" : "f32") << " and a result of " << (integer ? "i32" : "f32")
+                         << " for the record " << stringifyDot(getDot()) << ", got " << rows << " and " << tile;
   CacheType cache = getBlock().getType().getCache();
   CodecAttr codec = codecOf(cache, getStream());
   if (integer && !codec.isInteger()) // C2

@@ -51,16 +51,16 @@ def Kv_StoreOp : Kv_Op<"store", [MemoryEffects<[MemWrite]>]> {
 }
 
 def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
-  let summary = "write a tile to scratch as row operands of a dot record, rounded to integers";
+  let summary = "write a tile to scratch as row operands of a dot record, rounded to what it multiplies";
   let description = [{
-    Rounds to the nearest integer, halves to even; magnitudes stay below 2^22. Column c of the tile is element `column + c` of the
-    contraction. Elements of one lane of the record lie together, in the order in
-    which the loader of the stream yields them.
+    Rounds to the nearest, halves to even; magnitudes of integers stay below 2^22. Column c of the tile is element `column + c` of the
+    contraction. For integer records elements of one lane lie together, in the order in which the loader of the stream yields them;
+    for f16 they lie as they are numbered.
 
     Rules:
-    - C1: the record is an integer one and the home holds i32.
+    - C1: the record is not f32 and the home holds i32.
     - C2: the tile is [rows, columns] with no more rows than the home.
-    - C3: the codec of the stream has integer elements.
+    - C3: for an integer record, the codec of the stream has integer elements.
   }];
   let arguments = (ins Kv_F32Tile:$tile, Kv_Home:$home, I64:$row, I64:$column, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
                        TypeAttrOf<Kv_CacheType>:$cache);
@@ -252,7 +252,7 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
     integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter.
 
     Rules:
-    - C1: row operands and result are f32 for the record f32, else i32.
+    - C1: row operands are f32 for the record f32, else i32; the result is i32 for integer records, else f32.
     - C2: an integer record needs a codec of integer elements.
     - C3: the result is [rows, x], no more than the home has rows and the block tokens (keys) or the cache channels (values).
   }];
@@ -304,6 +304,20 @@ def Kv_ExchangeOp : Kv_Op<"exchange", [Pure, SameOperandsAndResultType]> {
   let results = (outs AnyTypeOf<[F32, I32]>:$result);
   let assemblyFormat = "$source `with` $distance attr-dict `:` type($source)";
   let hasVerifier = 1;
+}
+
+def Kv_MmaOp : Kv_Op<"mma", [Pure]> {
+  let summary = "one step of a matrix record: sums[16 rows x 8 columns] += rows[16 x 16] * columns[16 x 8], by all threads of a team";
+  let description = [{
+    Operands are f16, two to an i32, low half first; sums are f32. With g = thread / 4 and t = thread % 4 a thread holds of the sums
+    (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1); of the rows, contraction last, (g, 2t..), (g + 8, 2t..), (g, 2t + 8..),
+    (g + 8, 2t + 8..), two each; of the columns, contraction first, (2t.., g), (2t + 8.., g).
+  }];
+  let arguments = (ins F32:$sum0, F32:$sum1, F32:$sum2, F32:$sum3, I32:$row0, I32:$row1, I32:$row2, I32:$row3, I32:$column0, I32:$column1);
+  let results = (outs F32:$result0, F32:$result1, F32:$result2, F32:$result3);
+  let assemblyFormat = [{
+    `(` $sum0 `,` $sum1 `,` $sum2 `,` $sum3 `)` `,` `(` $row0 `,` $row1 `,` $row2 `,` $row3 `)` `,` `(` $column0 `,` $column1 `)` attr-dict
+  }];
 }
 
 class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {

@@ -28,17 +28,19 @@ struct Attend {
   Value table;                              ///< the sequence's row of the block table
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
   Value homeQSum;                ///< group by group of keys, sums of a row's operands, where codes are shifted or have zeros
-  Value homeQScale, homeQFloats; ///< integer records: the row's scale, and the row before it is rounded
+  Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
 
   Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
         schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
-        maxRows(std::max(schedule.getQueryBlock(), schedule.getHeads()) * ((spec.group() + rows - 1) / rows * rows)) {}
+        maxRows(schedule.getHeads() == 1 ? llvm::divideCeil(schedule.getQueryBlock() * spec.group(), rows) * rows
+                                         : std::max(schedule.getQueryBlock(), schedule.getHeads()) *
+                                               (llvm::divideCeil(spec.group(), rows) * rows)) {}
 
-  bool integerKeys() const { return isIntegerDot(schedule.getKeyDot()); }
-  bool integerValues() const { return isIntegerDot(schedule.getValueDot()); }
+  bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
+  bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
   int64_t keyShift() const {
-    if (!integerKeys())
+    if (!isIntegerDot(schedule.getKeyDot()))
       return 0;
     IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
     assert(form.factor == 1 && "keys are unsigned operands");
@@ -109,7 +111,7 @@ void Attend::readArguments() {
   rowTiles = b.div(b.add(numRows, rows - 1), rows);
   table = b.sequenceTable(cache, seq);
 
-  if (integerKeys()) {
+  if (roundsQueries()) {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim() / dotDepth(schedule.getKeyDot()), b.getI32Type());
     homeQScale = b.scratch("qscale", maxRows, 1, b.getF32Type());
     homeQFloats = b.scratch("qfloats", 1, cache.getKeyDim(), b.getF32Type());
@@ -121,7 +123,7 @@ void Attend::readArguments() {
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
-  homeP = integerValues() ? b.scratch("p", rows, block / dotDepth(schedule.getValueDot()), b.getI32Type())
+  homeP = roundsProbabilities() ? b.scratch("p", rows, block / dotDepth(schedule.getValueDot()), b.getI32Type())
                           : b.scratch("p", rows, block, b.getF32Type());
 }
 
@@ -139,15 +141,15 @@ void Attend::prepareRows(const Head &head) {
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
       Value scaled = b.mulf(loaded, b.spreadLike(b.f32(scale), loaded));
-      if (integerKeys())
+      if (roundsQueries())
         b.put(scaled, homeQFloats, zero(), channel);
       else
         b.put(scaled, homeQ, row, channel);
     });
-    if (integerKeys())
+    if (roundsQueries())
       roundRow(row);
     if (homeQSum)
-      sumRow(row, integerKeys() ? homeQFloats : homeQ);
+      sumRow(row, roundsQueries() ? homeQFloats : homeQ);
     b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
     b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
     b.loop(zero(), b.i64(cache.getValueDim()), valueChunk,
@@ -155,7 +157,7 @@ void Attend::prepareRows(const Head &head) {
   });
 }
 
-/// Rounds a row of queries to the integers of the key record, with one scale for the row; a row that is not finite has scale NaN.
+/// Rounds a row of queries to what the key record multiplies, with one scale for the row; a row that is not finite has scale NaN.
 void Attend::roundRow(Value row) {
   int64_t dim = cache.getKeyDim(), chunk = b.rowChunk(dim);
   double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
@@ -174,7 +176,9 @@ void Attend::roundRow(Value row) {
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
-    Value rounded = b.round(b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse));
+    Value rounded = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse);
+    if (isIntegerDot(schedule.getKeyDot()))
+      rounded = b.round(rounded);
     b.put(rounded, homeQFloats, zero(), channel);
     PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, schedule.getKeyDot(), cache);
   });
@@ -316,7 +320,7 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   auto rowSum = [&](Value group) { return b.fetch(homeQSum, sumOfRow(row, group), zero(), {rows}); };
   auto product = [&](Value x, Value zBegin, Value zEnd, Value group) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreTile());
-    if (integerKeys()) {
+    if (isIntegerDot(schedule.getKeyDot())) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift()) { // the sum starts at what the shift of the codes adds
         Value start = b.mulf(rowSum(group), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
@@ -325,7 +329,7 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
     }
     Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, blockValue, Stream::key,
                                   schedule.getKeyDot(), x, zBegin, zEnd, schedule.getUnroll(), init);
-    return integerKeys() ? arith::SIToFPOp::create(b, b.loc, scoreTile(), sum).getResult() : sum;
+    return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreTile(), sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value x, Value group) {
     Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
@@ -351,16 +355,16 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
       result.push_back(
           b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
                  [&](Value group, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, group))}; })[0]);
-    if (integerKeys())
+    if (roundsQueries())
       result.back() = b.mulf(result.back(), b.spread(b.fetch(homeQScale, row, zero(), {rows}), 0, scoreTile()));
   }
   return result;
 }
 
-/// Writes probabilities as row operands of the value record. Integer ones are relative to the row's greatest: result.scale is what
+/// Writes probabilities as row operands of the value record. Rounded ones are relative to the row's greatest: result.scale is what
 /// one unit of the product is worth, result.start where its sum starts (what the shift of the codes adds).
 Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
-  if (!integerValues()) {
+  if (!roundsProbabilities()) {
     for (auto [i, tile] : llvm::enumerate(p))
       b.put(tile, homeP, zero(), b.i64(i * slice));
     return {};
@@ -429,14 +433,14 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
         return bias ? b.addf(init, b.spread(bias, 0, tile)) : init;
       };
       Value start;
-      if (integerValues())
+      if (isIntegerDot(schedule.getValueDot()))
         start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
       else
-        start = carried();
+        start = roundsProbabilities() ? b.spread(b.f32(0), 0, tile) : carried();
       Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), blockValue, Stream::value,
                                     schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
-      if (integerValues()) { // fetched after the product, whose own sums fill the registers
-        Value units = arith::SIToFPOp::create(b, b.loc, tile, sum);
+      if (roundsProbabilities()) { // fetched after the product, whose own sums fill the registers
+        Value units = isIntegerDot(schedule.getValueDot()) ? arith::SIToFPOp::create(b, b.loc, tile, sum).getResult() : sum;
         sum = b.addf(carried(), b.mulf(units, b.spread(operands.scale, 0, tile)));
       }
       b.put(sum, homeAcc, row, column);

@@ -26,6 +26,7 @@ inline int64_t dotDepth(Dot dot) {
   case Dot::f32:
     return 1;
   case Dot::s16:
+  case Dot::f16:
     return 2;
   case Dot::u8s8:
   case Dot::s8u8:
@@ -40,8 +41,12 @@ inline int64_t dotDepth(Dot dot) {
 inline bool hasSignedCodes(Dot dot) { return dot != Dot::u8s8 && dot != Dot::u8u8; }
 inline bool hasSignedRows(Dot dot) { return dot != Dot::s8u8 && dot != Dot::u8u8; }
 
-/// f32 or i32.
-inline bool isIntegerDot(Dot dot) { return dot != Dot::f32; }
+/// Whether sums are of i32, or of f32.
+inline bool isIntegerDot(Dot dot) { return dot != Dot::f32 && dot != Dot::f16; }
+/// Whether row operands are rounded to less than f32, with a scale for each row.
+inline bool roundsRows(Dot dot) { return dot != Dot::f32; }
+/// Whether it is a matrix instruction, whose tiles have so many rows; else rows are multiplied one by one.
+inline int64_t matrixRows(Dot dot) { return dot == Dot::f16 ? 16 : 0; }
 
 } // namespace kv
 

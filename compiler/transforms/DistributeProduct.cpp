@@ -22,7 +22,7 @@ public:
         cache(cast<BlockType>(op.getBlock().getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
         region(isKey ? block.map.key : block.map.value) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
-    lanes = Distributor::encoding(type).getLanes();
+    lanes = b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes();
     rows = type.getDimSize(0);
     vectors = type.getDimSize(1) / lanes;
     int64_t dim = cache.getKeyDim();
@@ -56,6 +56,8 @@ private:
   Value address(const Lanes &at, int64_t lane, Value z);
   Value zOffset(Value z);
   Lanes placeOwn(Value page, Value x);
+  /// Of a thread, among those along x.
+  Value ownLane() { return b.laneOffset(LaneMap(cast<RankedTensorType>(op.getTile().getType())).bits(1)); }
   Value laneX(const Lanes &at, int64_t lane);
   Value loadNibble(const Lanes &at, Value x, Value z);
   Value loadElement(const Lanes &at, int64_t lane, Value z);
@@ -337,7 +339,7 @@ SmallVector<Value> Product::run() {
       for (int64_t u = 0; u < vectors; ++u) {
         int64_t token = first.getSExtValue() + u * lanes;
         if (b.threads) {
-          Distributor::OwnToken own = d.ownToken(block, token, lanes);
+          Distributor::OwnToken own = d.ownToken(block, b.add(ownLane(), token));
           placed.push_back(placeOwn(own.page, own.slot));
           continue;
         }
@@ -353,7 +355,7 @@ SmallVector<Value> Product::run() {
     SmallVector<Lanes> placed;
     for (int64_t u = 0; u < vectors; ++u) {
       Value x = b.add(d.scalar(op.getX()), u * lanes);
-      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, b.ownLane(lanes))) : place(where, page, x));
+      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, ownLane())) : place(where, page, x));
     }
     return placed;
   };
@@ -380,6 +382,8 @@ SmallVector<Value> Product::run() {
 
 } // namespace
 
-SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) { return Product(d, op).run(); }
+SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) {
+  return matrixRows(op.getDot()) ? distributeMatrix(d, op) : Product(d, op).run();
+}
 
 } // namespace kv

@@ -37,8 +37,39 @@ void Distributor::run() {
 }
 
 Type Distributor::partType(RankedTensorType type) {
-  TileAttr tile = encoding(type);
-  return tile.getDim() < 0 ? type.getElementType() : b.vec(tile.getLanes(), type.getElementType());
+  if (b.threads || encoding(type).getDim() < 0)
+    return type.getElementType();
+  return VectorType::get({encoding(type).getLanes()}, type.getElementType());
+}
+
+SmallVector<Distributor::Cell> Distributor::cells(RankedTensorType type) {
+  SmallVector<Cell> result;
+  if (b.threads) {
+    LaneMap map(type);
+    SmallVector<Value> offsets;
+    for (int64_t dim = 0; dim < map.rank(); ++dim)
+      offsets.push_back(b.laneOffset(map.bits(dim)));
+    for (size_t part = 0; part < map.numParts(); ++part) {
+      auto coordinate = [&](int64_t dim) { return b.add(offsets[dim], map.constant(part, dim)); };
+      result.push_back({coordinate(0), map.rank() == 2 ? coordinate(1) : b.i64(0)});
+    }
+    return result;
+  }
+  TileAttr placed = encoding(type);
+  int64_t columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  int64_t rowStep = placed.getDim() == 0 ? placed.getLanes() : 1, columnStep = placed.getDim() == 1 ? placed.getLanes() : 1;
+  for (int64_t r = 0; r < type.getDimSize(0); r += rowStep)
+    for (int64_t c = 0; c < columns; c += columnStep)
+      result.push_back({b.i64(r), b.i64(c)});
+  return result;
+}
+
+void Distributor::storeParts(RankedTensorType type, ArrayRef<Value> parts, function_ref<Value(const Cell &)> addressOf) {
+  auto store = [&] {
+    for (auto [part, cell] : llvm::zip_equal(parts, cells(type)))
+      b.storeVector(part, addressOf(cell));
+  };
+  b.threads ? b.onOwners(LaneMap(type).idleBits(b.threads), store) : store();
 }
 
 Value Distributor::homeAddress(Value home, Value row, Value column) {
@@ -69,7 +100,10 @@ void Distributor::distribute(Operation &op) {
         SmallVector<Value> values;
         for (Value value : rows.getValues())
           values.push_back(scalar(value));
-        if (auto vector = dyn_cast<VectorType>(partType(cast<RankedTensorType>(rows.getTile().getType()))))
+        auto type = cast<RankedTensorType>(rows.getTile().getType());
+        if (b.threads)
+          values = ownRows(type, values);
+        else if (auto vector = dyn_cast<VectorType>(partType(type)))
           values = {vector::FromElementsOp::create(b, b.loc, vector, values)};
         tiles[rows.getTile()] = values;
       })
@@ -83,7 +117,7 @@ void Distributor::distribute(Operation &op) {
           return;
         }
         fences.beforeWrite();
-        b.onLanesBelow(1, [&] { b.clone(op, scalars); });
+        b.onOwners(b.threads ? b.threads - 1 : 0, [&] { b.clone(op, scalars); });
       })
       .Case([&](func::CallOp call) {
         fences.beforeRead();
@@ -190,54 +224,44 @@ void Distributor::convert(ScratchOp op) {
 
 void Distributor::convert(FetchOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  TileAttr placed = encoding(type);
-  int64_t lanes = placed.getLanes();
-  Value row = scalar(op.getRow()), column = scalar(op.getColumn());
   fences.beforeRead();
   SmallVector<Value> parts;
-  if (placed.getDim() < 0) // numbers of rows, one under another
-    for (int64_t r = 0; r < type.getNumElements(); ++r)
-      parts.push_back(b.loadVector(type.getElementType(), homeAddress(op.getHome(), b.add(row, r), column)));
-  else if (type.getRank() == 1)
-    parts.push_back(b.loadLanes(lanes, type.getElementType(), homeAddress(op.getHome(), row, column)));
-  else
-    for (int64_t r = 0; r < type.getDimSize(0); ++r)
-      for (int64_t c = 0; c < type.getDimSize(1); c += lanes)
-        parts.push_back(b.loadLanes(lanes, type.getElementType(), homeAddress(op.getHome(), b.add(row, r), b.add(column, c))));
+  for (const Cell &cell : cells(type))
+    parts.push_back(b.loadVector(partType(type), homeAddress(op.getHome(), b.KernelBuilder::add(scalar(op.getRow()), cell.row),
+                                                             b.KernelBuilder::add(scalar(op.getColumn()), cell.column))));
   tiles[op.getTile()] = parts;
 }
 
 void Distributor::convert(StoreOp op) {
-  auto type = cast<RankedTensorType>(op.getTile().getType());
-  Value row = scalar(op.getRow()), column = scalar(op.getColumn());
-  ArrayRef<Value> parts = tile(op.getTile());
-  TileAttr placed = encoding(type);
-  int64_t lanes = placed.getLanes(), columns = type.getShape().back();
   fences.beforeWrite();
-  if (placed.getDim() < 0) {
-    b.onLanesBelow(1, [&] {
-      for (auto [r, part] : llvm::enumerate(parts))
-        b.storeVector(part, homeAddress(op.getHome(), b.add(row, r), column));
-    });
-  } else if (type.getRank() == 1) {
-    b.storeLanes(parts[0], lanes, homeAddress(op.getHome(), row, column));
-  } else {
-    for (int64_t r = 0; r < type.getDimSize(0); ++r)
-      for (int64_t c = 0; c < columns; c += lanes)
-        b.storeLanes(parts[(r * columns + c) / lanes], lanes, homeAddress(op.getHome(), b.add(row, r), b.add(column, c)));
-  }
+  storeParts(cast<RankedTensorType>(op.getTile().getType()), tile(op.getTile()), [&](const Cell &cell) {
+    return homeAddress(op.getHome(), b.KernelBuilder::add(scalar(op.getRow()), cell.row),
+                       b.KernelBuilder::add(scalar(op.getColumn()), cell.column));
+  });
 }
 
 /// Elements in the order in which a load's steps consume them, `depth` to a word.
 void Distributor::convert(PackOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
+  fences.beforeWrite();
+  if (op.getDot() == Dot::f16) {
+    SmallVector<Value> halves;
+    for (Value part : tile(op.getTile()))
+      halves.push_back(ToHalfOp::create(b, b.loc, partType(type.clone(b.getI16Type())), part));
+    Value words = homeAddress(op.getHome(), scalar(op.getRow()), b.i64(0));
+    int64_t rowBytes = cast<MemRefType>(op.getHome().getType()).getDimSize(1) * 4;
+    return storeParts(type, halves, [&](const Cell &cell) {
+      Value column = b.KernelBuilder::add(scalar(op.getColumn()), cell.column);
+      return b.at(words, b.KernelBuilder::add(b.mul(cell.row, rowBytes), b.mul(column, 2)));
+    });
+  }
   auto cache = cast<CacheType>(op.getCache());
   auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
   LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
   int64_t bits = (op.getStream() == Stream::key ? cache.getKey() : cache.getValue()).bits();
   int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
   int64_t width = std::max(lanes, load.pack); // of whole loads: one vector or two
-  assert(!b.threads && width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");
+  assert(width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");
   SmallVector<int64_t> order;
   for (int64_t first = 0; first < width; first += load.pack)
     for (int64_t step = 0; step < load.pack / depth; ++step)
@@ -263,45 +287,43 @@ void Distributor::convert(PackOp op) {
 
 void Distributor::convert(LoadOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
-  Type f32 = b.vec(lanes, b.getF32Type());
+  int64_t bytes = op.getStored().getIntOrFloatBitWidth() / 8;
+  Type f32 = partType(type), i16 = partType(type.clone(b.getI16Type())), i32 = partType(type.clone(b.getI32Type()));
   SmallVector<Value> parts;
-  for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
-    Value address = b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes));
-    if (op.getStored().isF32()) {
-      parts.push_back(b.loadLanes(lanes, b.getF32Type(), address));
-      continue;
-    }
-    Value bits = b.loadLanes(lanes, b.getI16Type(), address);
-    if (op.getStored().isF16()) {
-      parts.push_back(FromHalfOp::create(b, b.loc, f32, bits));
-      continue;
-    }
-    Value wide = arith::ExtUIOp::create(b, b.loc, b.vec(lanes, b.getI32Type()), bits);
-    parts.push_back(b.bitcast(f32, b.shl(wide, 16)));
+  for (const Cell &cell : cells(type)) {
+    Value element = b.KernelBuilder::add(scalar(op.getElement()), cell.column);
+    Value address = b.at(scalar(op.getBase()), b.mul(element, bytes));
+    if (op.getStored().isF32())
+      parts.push_back(b.loadVector(f32, address));
+    else if (op.getStored().isF16())
+      parts.push_back(FromHalfOp::create(b, b.loc, f32, b.loadVector(i16, address)));
+    else
+      parts.push_back(b.bitcast(f32, b.shl(arith::ExtUIOp::create(b, b.loc, i32, b.loadVector(i16, address)), 16)));
   }
   tiles[op.getTile()] = parts;
 }
 
 void Distributor::convert(SaveOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = encoding(type).getLanes(), bytes = op.getStored().getIntOrFloatBitWidth() / 8;
-  ArrayRef<Value> parts = tile(op.getTile());
-  Type bits = b.vec(lanes, b.getI16Type());
-  for (int64_t c = 0; c < type.getDimSize(1); c += lanes) {
-    Value value = parts[c / lanes];
+  int64_t bytes = op.getStored().getIntOrFloatBitWidth() / 8;
+  Type i16 = partType(type.clone(b.getI16Type()));
+  SmallVector<Value> parts;
+  for (Value value : tile(op.getTile())) {
     if (op.getStored().isF16())
-      value = ToHalfOp::create(b, b.loc, bits, value);
+      value = ToHalfOp::create(b, b.loc, i16, value);
     else if (op.getStored().isBF16())
-      value = arith::TruncIOp::create(b, b.loc, bits, b.bfloatBits(value));
-    b.storeLanes(value, lanes, b.at(scalar(op.getBase()), b.mul(b.add(scalar(op.getElement()), c), bytes)));
+      value = arith::TruncIOp::create(b, b.loc, i16, b.bfloatBits(value));
+    parts.push_back(value);
   }
+  storeParts(type, parts, [&](const Cell &cell) {
+    Value element = b.KernelBuilder::add(scalar(op.getElement()), cell.column);
+    return b.at(scalar(op.getBase()), b.mul(element, bytes));
+  });
 }
 
 void Distributor::convert(EncodeOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = encoding(type).getLanes();
-  Type integers = b.vec(lanes, b.getI32Type());
+  Type integers = partType(type), halves = partType(type.clone(b.getI16Type()));
   SmallVector<Value> parts;
   for (Value part : tile(op.getSource())) {
     if (op.getElement() == Element::f32)
@@ -309,7 +331,7 @@ void Distributor::convert(EncodeOp op) {
     else if (op.getElement() == Element::bf16)
       parts.push_back(b.bfloatBits(part));
     else
-      parts.push_back(arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), part)));
+      parts.push_back(arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, halves, part)));
   }
   tiles[op.getTile()] = parts;
 }
@@ -318,20 +340,32 @@ void Distributor::convert(EncodeOp op) {
 
 void Distributor::convert(IndexOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = encoding(type).getLanes();
+  Value start = scalar(op.getStart());
   SmallVector<Value> parts;
-  for (int64_t c = 0; c < type.getDimSize(0); c += lanes)
-    parts.push_back(b.countLanes(scalar(op.getStart()), c, lanes));
+  if (b.threads)
+    for (const Cell &cell : cells(type))
+      parts.push_back(b.KernelBuilder::add(start, b.toI32(cell.row)));
+  else
+    for (int64_t lanes = encoding(type).getLanes(), c = 0; c < type.getDimSize(0); c += lanes)
+      parts.push_back(b.countLanes(start, c, lanes));
   tiles[op.getTile()] = parts;
 }
 
 void Distributor::convert(SpreadOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
+  SmallVector<Value> parts;
+  auto source = dyn_cast<RankedTensorType>(op.getSource().getType());
+  if (b.threads) {
+    LaneMap map(type);
+    for (size_t part = 0; part < map.numParts(); ++part)
+      parts.push_back(source ? tile(op.getSource())[LaneMap(source).partAt(map.constant(part, int64_t(op.getDim())))]
+                             : scalar(op.getSource()));
+    tiles[op.getTile()] = parts;
+    return;
+  }
   TileAttr placed = encoding(type);
   int64_t lanes = placed.getLanes();
   auto fill = [&](Value value) { return placed.getDim() < 0 ? value : b.broadcast(value, lanes); };
-  SmallVector<Value> parts;
-  auto source = dyn_cast<RankedTensorType>(op.getSource().getType());
   if (!source) {
     parts.assign(type.getNumElements() / lanes, fill(scalar(op.getSource())));
   } else {
@@ -339,8 +373,7 @@ void Distributor::convert(SpreadOp op) {
     for (int64_t r = 0; r < type.getDimSize(0); ++r) {
       Value row;
       if (op.getDim() == 0)
-        row = encoding(source).getDim() < 0 ? b.broadcast(tile(op.getSource())[r], lanes)
-                                            : b.laneEverywhere(tile(op.getSource())[0], r, lanes);
+        row = encoding(source).getDim() < 0 ? fill(tile(op.getSource())[r]) : b.laneEverywhere(tile(op.getSource())[0], r, lanes);
       for (int64_t c = 0; c < columns; ++c)
         parts.push_back(row ? row : tile(op.getSource())[c]);
     }
@@ -352,7 +385,6 @@ void Distributor::convert(SpreadOp op) {
 /// reducing row by row. The order is the same for every length.
 void Distributor::convert(ReduceOp op) {
   auto source = cast<RankedTensorType>(op.getSource().getType());
-  int64_t lanes = encoding(source).getLanes(), columns = source.getDimSize(1) / lanes, rows = source.getDimSize(0);
   auto combine = [&](Value x, Value y) -> Value {
     switch (op.getKind()) {
     case Reduction::add:
@@ -369,17 +401,26 @@ void Distributor::convert(ReduceOp op) {
     llvm_unreachable("all reductions are handled");
   };
   SmallVector<Value> totals;
+  if (b.threads) {
+    // Parts of a row lie one after another; then across the threads that share it.
+    LaneMap map(source);
+    for (size_t part = 0; part < map.numParts(); ++part)
+      if (part == 0 || map.constant(part, 0) != map.constant(part - 1, 0))
+        totals.push_back(tile(op.getSource())[part]);
+      else
+        totals.back() = combine(totals.back(), tile(op.getSource())[part]);
+    for (Value &total : totals)
+      for (int64_t bit : llvm::reverse(map.bits(1)))
+        if (bit >= 0)
+          total = combine(total, ExchangeOp::create(b, b.loc, total, int64_t(1) << bit));
+    tiles[op.getTile()] = totals;
+    return;
+  }
+  int64_t lanes = encoding(source).getLanes(), columns = source.getDimSize(1) / lanes, rows = source.getDimSize(0);
   for (int64_t r = 0; r < rows; ++r) {
     totals.push_back(tile(op.getSource())[r * columns]);
     for (int64_t c = 1; c < columns; ++c)
       totals.back() = combine(totals.back(), tile(op.getSource())[r * columns + c]);
-  }
-  if (b.threads) {
-    for (Value &total : totals)
-      for (int64_t distance = lanes / 2; distance >= 1; distance /= 2)
-        total = combine(total, ExchangeOp::create(b, b.loc, total, distance));
-    tiles[op.getTile()] = totals;
-    return;
   }
   // Every vector holds several rows, `width` lanes of each.
   int64_t width = lanes;
@@ -450,7 +491,7 @@ TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value c
   if (several) {
     found.list = allocate(found.pages.size() * 8);
     fences.beforeWrite();
-    b.onLanesBelow(1, [&] {
+    b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
       for (auto [i, page] : llvm::enumerate(found.pages))
         b.store(page, b.at(found.list, i * 8));
     });
@@ -458,12 +499,27 @@ TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value c
   return found;
 }
 
-/// The page and slot of a thread's own token: `first`, of the block, and its lane on.
-Distributor::OwnToken Distributor::ownToken(const BlockPages &block, int64_t first, int64_t lanes) {
-  Value token = b.add(b.ownLane(lanes), first);
+/// Of the numbers of all rows, those of the thread's own.
+SmallVector<Value> Distributor::ownRows(RankedTensorType type, ArrayRef<Value> values) {
+  LaneMap map(type);
+  SmallVector<Value> parts;
+  for (size_t part = 0; part < map.numParts(); ++part) {
+    int64_t first = map.constant(part, 0);
+    Value chosen = values[first];
+    Value offset = b.laneOffset(map.bits(0));
+    for (int64_t step = 1; step < int64_t(1) << map.bits(0).size(); ++step) {
+      Value is = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, offset, b.i64(step));
+      chosen = arith::SelectOp::create(b, b.loc, is, values[first + step], chosen);
+    }
+    parts.push_back(chosen);
+  }
+  return parts;
+}
+
+Distributor::OwnToken Distributor::ownToken(const BlockPages &block, Value token) {
   if (!block.list) {
     Value slot = b.KernelBuilder::add(block.firstSlot, token);
-    // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
+    // What lies past the page is masked, but must not be read outside: the page's last slot stands for it.
     return {block.pages[0], block.ragged ? b.min(slot, b.i64(block.map.slots - 1)) : slot};
   }
   fences.beforeRead();
@@ -481,21 +537,26 @@ void Distributor::convert(ReadOp op) {
   const BlockPages &block = blocks.find(op.getBlock())->second;
   const Region &region = parameterRegion(block.map, op.getStream(), op.getParameter());
   auto type = cast<RankedTensorType>(op.getTile().getType());
+  SmallVector<Value> parts;
+  if (b.threads) {
+    for (const Cell &cell : cells(type)) {
+      OwnToken own = ownToken(block, b.KernelBuilder::add(scalar(op.getToken()), cell.row));
+      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, scalar(op.getGroup())));
+      if (region.bits == 32)
+        parts.push_back(b.loadVector(b.getF32Type(), address));
+      else
+        parts.push_back(FromHalfOp::create(b, b.loc, b.getF32Type(), b.loadVector(b.getI16Type(), address)));
+    }
+    tiles[op.getTile()] = parts;
+    return;
+  }
   int64_t lanes = encoding(type).getLanes();
   APInt firstToken;
   bool constant = matchPattern(op.getToken(), m_ConstantInt(&firstToken));
   assert(constant && "a read starts at a constant token of its block");
   (void)constant;
-  SmallVector<Value> parts;
   for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
     int64_t token = firstToken.getSExtValue() + c, page = token / block.tokensPerPage();
-    if (b.threads) {
-      OwnToken own = ownToken(block, token, lanes);
-      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, scalar(op.getGroup())));
-      Value bits = b.loadVector(region.bits == 32 ? Type(b.getF32Type()) : b.getI16Type(), address);
-      parts.push_back(region.bits == 32 ? bits : FromHalfOp::create(b, b.loc, b.getF32Type(), bits).getResult());
-      continue;
-    }
     auto locate = [&](const TokenPages &where) {
       Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
       if (block.ragged) // stay inside the region: what lies past the end is masked
@@ -539,7 +600,7 @@ void Distributor::convert(ScatterOp op) {
     return b.loop(b.i64(0), b.i64(dim), run, storeRun);
   fences.beforeRead();
   b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
-    Value begin = b.KernelBuilder::add(first, b.mul(b.ownLane(b.threads), own));
+    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own));
     b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
   });
 }

@@ -3,6 +3,7 @@
 #define KV_DISTRIBUTOR_H
 
 #include "compiler/transforms/KernelBuilder.h"
+#include "compiler/transforms/LaneMap.h"
 #include "compiler/transforms/StreamAccess.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -31,30 +32,27 @@ struct BlockPages : TokenPages {
 /// Where a prefetch puts a line.
 enum class CacheLevel { first, second };
 
-/// Builds what a team works on: everything is an i64, a scalar that all lanes share, or `lanes` elements, one a lane. Those are a
-/// vector<lanes x T> in a team that is a vector, a T in each thread of a team of threads; there `lanes` divides the team, and
-/// threads whose numbers are equal modulo `lanes` hold the same.
+/// Builds what a team works on: an i64 or another scalar that all lanes share, or a part of a tile. That is a vector<lanes x T> in
+/// a team that is a vector, one T in a team of threads.
 class TeamBuilder : public KernelBuilder {
 public:
   explicit TeamBuilder(mlir::func::FuncOp func);
   /// Of a team of threads; 0: lanes are those of a vector.
   int64_t threads = 0;
 
+  /// The type of a part of `lanes` elements.
   mlir::Type vec(int64_t lanes, mlir::Type element) {
     return threads ? element : mlir::Type(mlir::VectorType::get({lanes}, element));
   }
   Value broadcast(Value scalar, int64_t lanes) {
     return threads ? scalar : mlir::vector::BroadcastOp::create(*this, loc, vec(lanes, scalar.getType()), scalar).getResult();
   }
-  /// Of a team of threads: this thread's lane, of `lanes`.
-  Value ownLane(int64_t lanes);
-  /// One element a lane, each made from its lane: an i64 constant for each of a vector, or what is known of the thread.
-  Value eachLane(int64_t lanes, llvm::function_ref<Value(Value lane)> make);
-  /// `lanes` consecutive elements at an address of any alignment.
-  Value loadLanes(int64_t lanes, mlir::Type element, Value address);
-  void storeLanes(Value value, int64_t lanes, Value address);
-  /// Runs `body` for lanes below `count` of a team of threads; a vector's lanes are all at work.
-  void onLanesBelow(int64_t count, llvm::function_ref<void()> body);
+  /// This thread's number.
+  Value lane() { return LaneOp::create(*this, loc); }
+  /// What a thread adds to a coordinate: bit i of it is bit bits[i] of the thread's number, or 0 for -1.
+  Value laneOffset(llvm::ArrayRef<int64_t> bits);
+  /// Runs `body` in those threads whose number has none of these bits, so that one of several that hold the same is at work.
+  void onOwners(int64_t idleBits, llvm::function_ref<void()> body);
   /// start + first, start + first + 1, ... along lanes, i32.
   Value countLanes(Value start, int64_t first, int64_t lanes);
   /// Lane `lane` of a vector in `lanes` lanes.
@@ -126,11 +124,16 @@ public:
   /// What one part of a tile of this type is: a vector of its lanes, or a scalar.
   mlir::Type partType(mlir::RankedTensorType type);
   static TileAttr encoding(mlir::Type type) { return mlir::cast<TileAttr>(mlir::cast<mlir::RankedTensorType>(type).getEncoding()); }
-  /// In a team of threads: where one token of a block, the thread's own, is.
+  /// Where a part of a tile begins; of a tile of rank 1, row is the coordinate and column 0.
+  struct Cell {
+    mlir::Value row, column;
+  };
+  llvm::SmallVector<Cell> cells(mlir::RankedTensorType type);
+  /// In a team of threads: where a token of a block is that other threads know nothing of.
   struct OwnToken {
     mlir::Value page, slot;
   };
-  OwnToken ownToken(const BlockPages &block, int64_t first, int64_t lanes);
+  OwnToken ownToken(const BlockPages &block, mlir::Value token);
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
@@ -161,8 +164,14 @@ private:
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);
   void scatterRun(ScatterOp op, const Region &region, int64_t run, mlir::Value channel);
+  void storeParts(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> parts,
+                  llvm::function_ref<mlir::Value(const Cell &)> addressOf);
+  llvm::SmallVector<mlir::Value> ownRows(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> values);
   TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several);
 };
+
+/// The same of a product by a matrix record (DistributeMatrix.cpp).
+llvm::SmallVector<mlir::Value> distributeMatrix(Distributor &d, ProductOp op);
 
 /// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).
 llvm::SmallVector<mlir::Value> distributeProduct(Distributor &d, ProductOp op);

@@ -1,11 +1,12 @@
 // Gives every tile of level 1 its encoding #kv.tile: the last dimension of a rank-2 tile lies along lanes; so do the tokens of a
 // rank-1 tile that counts tokens (kv.read, kv.index and what is computed from them). A tile that counts rows is one vector of them
-// all; in a team of threads each thread holds it whole.
+// all. In a team of threads the encoding is #kv.map.
 //
 //   tensor<4x64xf32>  ->  tensor<4x64xf32, #kv.tile<lanes = 16, dim = 1>>
 //   tensor<4xf32>     ->  tensor<4xf32, #kv.tile<lanes = 4, dim = 0>>
 //
 // Assumes that elementwise ops join tiles of one shape; the verifier has seen to that.
+#include "compiler/transforms/Capabilities.h"
 #include "compiler/transforms/Passes.h"
 #include "dialect/KvOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -44,6 +45,23 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
 private:
   DenseSet<Value> countsTokens;
 
+  /// Of a team of threads: tiles as high as those of a matrix instruction lie as its sums do; the others have columns along
+  /// threads.
+  static MapAttr mapOf(RankedTensorType type, bool tokens, ScheduleAttr schedule) {
+    int64_t matrix = std::max(matrixRows(schedule.getKeyDot()), matrixRows(schedule.getValueDot()));
+    int64_t columns = std::gcd(schedule.getLanes(), type.getShape().back());
+    bool isMatrix = matrix && (type.getRank() == 2 || !tokens ? type.getDimSize(0) == matrix : type.getDimSize(0) % 8 == 0);
+    SmallVector<int64_t> along;
+    for (int64_t bit = 0; int64_t(1) << bit < columns; ++bit)
+      along.push_back(bit);
+    auto list = [&](ArrayRef<int64_t> bits) { return DenseI64ArrayAttr::get(type.getContext(), bits); };
+    DenseI64ArrayAttr rowBits = list(isMatrix ? ArrayRef<int64_t>{2, 3, 4} : ArrayRef<int64_t>()),
+                      columnBits = list(isMatrix ? ArrayRef<int64_t>{-1, 0, 1} : ArrayRef<int64_t>(along));
+    if (type.getRank() == 1)
+      return MapAttr::get(type.getContext(), {tokens ? columnBits : rowBits});
+    return MapAttr::get(type.getContext(), {rowBits, columnBits});
+  }
+
   void place(Value value, bool tokens, ScheduleAttr schedule) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type)
@@ -52,11 +70,13 @@ private:
     bool rows = dim == 0 && !tokens;
     if (dim == 0 && tokens)
       countsTokens.insert(value);
-    int64_t own = rows ? extent : std::gcd(schedule.getLanes(), extent);
-    if (rows && (extent == 1 || schedule.getThreads())) { // a row alone is a scalar; threads hold all rows
-      dim = -1;
-      own = 1;
+    if (schedule.getThreads()) {
+      value.setType(type.cloneWithEncoding(mapOf(type, tokens, schedule)));
+      return;
     }
+    int64_t own = rows ? extent : std::gcd(schedule.getLanes(), extent);
+    if (rows && extent == 1) // a row alone is a scalar
+      dim = -1;
     value.setType(type.cloneWithEncoding(TileAttr::get(type.getContext(), own, dim)));
   }
 };

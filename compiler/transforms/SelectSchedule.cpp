@@ -84,11 +84,15 @@ private:
     CodecAttr key = cache.getKey(), value = cache.getValue();
     // Grouped codes need a second set of accumulators, one inside the group.
     bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
-    int64_t keyVectors = vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
+    bool matrix = matrixRows(choice.keyDot) && matrixRows(choice.valueDot);
+    int64_t keyVectors =
+        matrix ? choice.block / choice.lanes
+               : vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
     if (isIntegerDot(choice.valueDot)) // probabilities are packed in whole loads of values
       keyVectors = std::max(keyVectors, productLoad(cache, Stream::value, choice.lanes).pack / choice.lanes);
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
-    int64_t valueVectors = vectorsPerSlice(vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
+    int64_t valueVectors =
+        vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
     op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
                                               choice.heads, choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes,
                                               choice.unroll, choice.prefetch, choice.keyDot, choice.valueDot, choice.threads));
@@ -126,18 +130,47 @@ private:
     }
     choice.keyDot = fastestDot(cache, Stream::key, accuracy, choice.lanes);
     choice.valueDot = fastestDot(cache, Stream::value, accuracy, choice.lanes);
+    if (bool(matrixRows(choice.keyDot)) != bool(matrixRows(choice.valueDot))) // their tiles lie in other ways
+      choice.keyDot = choice.valueDot = Dot::f32;
+    if (int64_t rows = matrixRows(choice.keyDot)) {
+      choice.rows = rows;
+      choice.block = matrixBlock(cache);
+      choice.split = roundUp(256, splitUnit(cache, choice.block));
+    }
     return choice;
   }
 
   /// The integer records that an accuracy class allows for a stream: 8-bit row operands for `fast`, 16-bit ones for `high`. Queries
   /// are signed, probabilities are not.
   static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
-    if (!isIntegerDot(dot) || accuracy == Accuracy::exact)
+    if (!roundsRows(dot) || accuracy == Accuracy::exact)
       return false;
+    if (dot == Dot::f16)
+      return true;
     return accuracy == Accuracy::high ? dot == Dot::s16 : dotDepth(dot) == 4 && hasSignedRows(dot) == (stream == Stream::key);
   }
 
+  /// Tokens of a block of matrix tiles: what a page of 16 tokens or more fits.
+  static int64_t matrixBlock(CacheType cache) {
+    int64_t page = cache.getLayout().getSlots();
+    return page >= 64 || fitBlocks(cache, 64) == BlockFit::whole ? 64 : roundUp(page, 32);
+  }
+
+  /// A matrix instruction takes f16: codes and f16 itself, in runs of four elements or of a load, and eight columns at a time.
+  static bool fitsMatrix(CacheType cache, Stream stream) {
+    bool isKey = stream == Stream::key;
+    CodecAttr codec = isKey ? cache.getKey() : cache.getValue();
+    if (!codec.isInteger() && codec.getElement() != Element::f16)
+      return false;
+    int64_t run = std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack);
+    if (isKey)
+      return (codec.isInteger() ? codec.getGroup() : cache.getKeyDim()) % run == 0;
+    return matrixBlock(cache) % (4 * run) == 0 && (!codec.isInteger() || codec.getGroup() % 8 == 0);
+  }
+
   static bool fits(CacheType cache, Stream stream, Dot dot, int64_t lanes) {
+    if (matrixRows(dot))
+      return fitsMatrix(cache, stream);
     LoadRecord load = productLoad(cache, stream, lanes);
     return load.pack <= 2 * lanes && fitsIntegerDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
   }
@@ -161,12 +194,12 @@ private:
       choice.keyDot = choice.valueDot = Dot::f32;
       return success();
     }
-    if (accuracy == Accuracy::exact || (accuracy == Accuracy::high && named.front() != Dot::s16))
+    if (accuracy == Accuracy::exact || (accuracy == Accuracy::high && !allows(accuracy, Stream::key, named.front())))
       return op->emitOpError() << "`" << name << "` rounds queries and probabilities to fewer bits than `accuracy "
                                << stringifyAccuracy(accuracy) << "` promises";
     auto choose = [&](Stream stream) {
       for (Dot dot : named)
-        if ((dot == Dot::s16 || allows(Accuracy::fast, stream, dot)) && fits(cache, stream, dot, choice.lanes))
+        if ((dot == Dot::s16 || dot == Dot::f16 || allows(Accuracy::fast, stream, dot)) && fits(cache, stream, dot, choice.lanes))
           return dot;
       return Dot::f32;
     };

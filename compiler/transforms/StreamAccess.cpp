@@ -84,6 +84,8 @@ int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement(
 
 IntegerForm integerForm(CodecAttr codec, Dot dot) {
   int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);
+  if (!isIntegerDot(dot)) // centred codes as they are
+    return {0, 1, flip};
   if (dot == Dot::s8u8) // 4-bit codes in the high half of their byte
     return {0, codec.bits() == 4 ? 16 : 1, flip};
   if (dot == Dot::s8s8 && codec.bits() == 8)
@@ -101,6 +103,8 @@ int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t ste
 }
 
 int64_t rowLevels(Dot dot, int64_t length) {
+  if (!isIntegerDot(dot))
+    return 1;
   if (dotDepth(dot) == 4)
     return hasSignedRows(dot) ? 127 : 255;
   return std::min<int64_t>(32767, INT32_MAX / (255 * length));

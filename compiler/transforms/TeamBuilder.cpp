@@ -9,46 +9,34 @@ TeamBuilder::TeamBuilder(func::FuncOp func) : KernelBuilder(func) {
   threads = schedule ? schedule.getThreads() : 0;
 }
 
-Value TeamBuilder::ownLane(int64_t lanes) {
-  Value lane = LaneOp::create(*this, loc);
-  return lanes < threads ? arith::AndIOp::create(*this, loc, lane, i64(lanes - 1)).getResult() : lane;
+Value TeamBuilder::laneOffset(ArrayRef<int64_t> bits) {
+  Value offset;
+  for (size_t i = 0; i < bits.size();) {
+    if (bits[i] < 0) {
+      ++i;
+      continue;
+    }
+    size_t run = 1; // neighbours that stay neighbours
+    while (i + run < bits.size() && bits[i + run] == bits[i] + int64_t(run))
+      ++run;
+    Value field = shl(andBits(shrU(lane(), bits[i]), (int64_t(1) << run) - 1), int64_t(i));
+    offset = offset ? arith::OrIOp::create(*this, loc, offset, field).getResult() : field;
+    i += run;
+  }
+  return offset ? offset : i64(0);
 }
 
-Value TeamBuilder::eachLane(int64_t lanes, function_ref<Value(Value)> make) {
-  if (threads)
-    return make(ownLane(lanes));
-  SmallVector<Value> elements;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    elements.push_back(make(i64(lane)));
-  return vector::FromElementsOp::create(*this, loc, cast<VectorType>(vec(lanes, elements[0].getType())), elements);
-}
-
-Value TeamBuilder::loadLanes(int64_t lanes, Type element, Value address) {
-  if (!threads)
-    return loadVector(vec(lanes, element), address);
-  return loadVector(element, at(address, mul(ownLane(lanes), elementBytes(element))));
-}
-
-void TeamBuilder::storeLanes(Value value, int64_t lanes, Value address) {
-  if (!threads)
-    return storeVector(value, address);
-  onLanesBelow(lanes, [&] { storeVector(value, at(address, mul(ownLane(lanes), elementBytes(value.getType())))); });
-}
-
-void TeamBuilder::onLanesBelow(int64_t count, function_ref<void()> body) {
-  if (!threads || count >= threads)
+void TeamBuilder::onOwners(int64_t idleBits, function_ref<void()> body) {
+  if (!idleBits)
     return body();
-  Value lane = LaneOp::create(*this, loc);
-  ifThen(arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::ult, lane, i64(count)), body);
+  ifThen(arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::eq, andBits(lane(), idleBits), i64(0)), body);
 }
 
 Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
-  if (threads)
-    return add(add(start, i32(int32_t(first))), toI32(ownLane(lanes)));
   SmallVector<int32_t> numbers;
   for (int64_t lane = 0; lane < lanes; ++lane)
     numbers.push_back(int32_t(first + lane));
-  auto type = cast<VectorType>(vec(lanes, getI32Type()));
+  auto type = VectorType::get({lanes}, getI32Type());
   return KernelBuilder::add(broadcast(start, lanes),
                             arith::ConstantOp::create(*this, loc, DenseElementsAttr::get(type, ArrayRef(numbers))));
 }

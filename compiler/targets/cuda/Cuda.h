@@ -12,8 +12,8 @@ std::vector<Target> cudaTargets();
 /// Patterns of the family's own instructions.
 void addCudaInstructions(mlir::RewritePatternSet &patterns, const Target &target);
 
-/// Adds to each kernel what is launched: `CACHE_append` gets NAME__grid(kv_step step, i64 least), every attend NAME__grid(kv_step step,
-/// i64 appends). kv_abi.h says what the grids are.
+/// Adds to each kernel what is launched: `CACHE_append` gets NAME__grid(kv_step step, i64 least), every attend NAME__grid(kv_step
+/// step, i64 appends). kv_abi.h says what the grids are.
 void addGrids(mlir::ModuleOp module, llvm::MutableArrayRef<KernelFunctions> kernels);
 
 /// Turns grids into entries of PTX, which hold all that they call.

@@ -1,5 +1,5 @@
-// What is launched: a grid of warps, each of which finds its item from its place in the grid and the lengths in device memory, so that
-// one grid serves any lengths and a graph can capture it.
+// What is launched: a grid of warps, each of which finds its item from its place in the grid and the lengths in device memory, so
+// that one grid serves any lengths and a graph can capture it.
 //
 //   append: x = sequence * kv heads + head;                          y = its share of the sequence's new tokens
 //   attend: x = (query block * sequences + sequence) * kv heads + head;  y = split
@@ -51,9 +51,7 @@ public:
   Value less(Value a, Value b) { return arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, a, b); }
   Value both(Value a, Value b) { return arith::AndIOp::create(*this, loc, a, b); }
   void fence() { LLVM::FenceOp::create(*this, loc, LLVM::AtomicOrdering::acq_rel, "device"); }
-  void waitForWarp() {
-    LLVM::CallIntrinsicOp::create(*this, loc, getStringAttr("llvm.nvvm.bar.warp.sync"), ValueRange{i32(-1)});
-  }
+  void waitForWarp() { LLVM::CallIntrinsicOp::create(*this, loc, getStringAttr("llvm.nvvm.bar.warp.sync"), ValueRange{i32(-1)}); }
   /// The new tokens of sequence `seq` and its length.
   std::pair<Value, Value> tokensOf(Value seq) {
     Value starts = stepPtr(offsetof(kv_step, query_start_loc));
@@ -142,8 +140,8 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
         b.setInsertionPointToStart(count.elseBlock());
         scf::YieldOp::create(b, b.loc, b.i32(0));
       }
-      Value before = b.intrinsic(b.getI32Type(), "llvm.nvvm.shfl.sync.idx.i32",
-                                 {b.i32(-1), count.getResult(0), b.i32(0), b.i32(31)});
+      Value before =
+          b.intrinsic(b.getI32Type(), "llvm.nvvm.shfl.sync.idx.i32", {b.i32(-1), count.getResult(0), b.i32(0), b.i32(31)});
       Value last = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.toI64(before), b.sub(splits, b.i64(1)));
       b.ifThen(last, [&] {
         b.fence();

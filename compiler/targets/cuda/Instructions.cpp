@@ -3,6 +3,7 @@
 //   kv.lane       %laneid
 //   kv.exchange   shfl.sync.bfly
 //   kv.barrier    bar.warp.sync
+//   kv.mma        mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 //   kv.exp2       ex2.approx.ftz, whose results below 2^-126 are 0
 #include "compiler/targets/cuda/Cuda.h"
 #include "dialect/KvOps.h"
@@ -60,6 +61,25 @@ struct SelectBarrier : Select<BarrierOp> {
   }
 };
 
+struct SelectMma : Select<MmaOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(MmaOp op, PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto pair = VectorType::get({2}, rewriter.getF16Type());
+    SmallVector<Value> operands;
+    for (Value word : op->getOperands().drop_front(4))
+      operands.push_back(LLVM::BitcastOp::create(rewriter, loc, pair, word));
+    llvm::append_range(operands, op->getOperands().take_front(4));
+    auto sums = LLVM::LLVMStructType::getLiteral(op.getContext(), SmallVector<Type>(4, rewriter.getF32Type()));
+    Value result = call(rewriter, loc, sums, "llvm.nvvm.mma.m16n8k16.row.col.f32.f32", operands);
+    SmallVector<Value> results;
+    for (int64_t i = 0; i < 4; ++i)
+      results.push_back(LLVM::ExtractValueOp::create(rewriter, loc, result, i));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
 struct SelectExp2 : Select<Exp2Op> {
   using Select::Select;
   LogicalResult matchAndRewrite(Exp2Op op, PatternRewriter &rewriter) const override {
@@ -73,7 +93,7 @@ struct SelectExp2 : Select<Exp2Op> {
 } // namespace
 
 void addCudaInstructions(RewritePatternSet &patterns, const Target &) {
-  patterns.add<SelectLane, SelectExchange, SelectBarrier, SelectExp2>(patterns.getContext());
+  patterns.add<SelectLane, SelectExchange, SelectBarrier, SelectMma, SelectExp2>(patterns.getContext());
 }
 
 } // namespace kv

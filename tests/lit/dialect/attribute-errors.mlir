@@ -89,3 +89,13 @@ func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split 
 // schedule C2
 // expected-error @+1 {{slices of whole teams of 16, got a block of 64 and slices of 64 and 24}}
 func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 24, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+
+// -----
+// schedule C3
+// expected-error @+1 {{expected lanes that divide a team of 24 threads, got 16}}
+func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32, threads = 24>}
+
+// -----
+// map C1
+// expected-error @+1 {{expected every bit of a thread's number at most once, got bit 2 twice}}
+func.func private @f() attributes {a = #kv.map<[2, 3, 4], [-1, 2]>}

@@ -5,7 +5,7 @@
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%t: tensor<4x64xf32>, %h: memref<4x16xi32>, %n: i64) {
-  // expected-error @+1 {{expected an integer record and a home of i32, got f32}}
+  // expected-error @+1 {{expected a record of less than f32 and a home of i32, got f32}}
   kv.pack %t to %h[%n, %n] for key f32 of !cache : tensor<4x64xf32>, memref<4x16xi32>
   return
 }
@@ -15,7 +15,7 @@ func.func @f(%t: tensor<4x64xf32>, %h: memref<4x16xi32>, %n: i64) {
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%t: tensor<4x64xf32>, %h: memref<4x64xf32>, %n: i64) {
-  // expected-error @+1 {{expected an integer record and a home of i32, got u8s8 and 'memref<4x64xf32>'}}
+  // expected-error @+1 {{expected a record of less than f32 and a home of i32, got u8s8 and 'memref<4x64xf32>'}}
   kv.pack %t to %h[%n, %n] for key u8s8 of !cache : tensor<4x64xf32>, memref<4x64xf32>
   return
 }
@@ -105,7 +105,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64) {
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
-  // expected-error @+1 {{expected rows and result of i32 for the record u8s8}}
+  // expected-error @+1 {{expected rows of i32 and a result of i32 for the record u8s8}}
   %t = kv.product %q[%n], key u8s8 of %b at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
   return
@@ -116,7 +116,7 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
-  // expected-error @+1 {{expected rows and result of f32 for the record f32}}
+  // expected-error @+1 {{expected rows of f32 and a result of f32 for the record f32}}
   %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
   return

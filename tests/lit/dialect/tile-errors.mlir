@@ -90,9 +90,9 @@ func.func @f(%t: tensor<2xf32>) {
 
 // -----
 // spread C4
-func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 1, dim = -1>>) {
+func.func @f(%t: tensor<2xf32, #kv.tile<lanes = 1, dim = 0>>) {
   // expected-error @+1 {{expected a source of rows in one vector or in every lane}}
-  %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 1, dim = -1>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
+  %0 = kv.spread %t along 0 : tensor<2xf32, #kv.tile<lanes = 1, dim = 0>> -> tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
   return
 }
 
@@ -165,5 +165,13 @@ func.func @f(%x: vector<16xi16>) {
 func.func @f(%x: f32) {
   // expected-error @+1 {{expected source and result of one shape, got 'f32' and 'vector<8xi16>'}}
   %0 = kv.to_half %x : f32 -> vector<8xi16>
+  return
+}
+
+// -----
+// exchange C1
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected a distance that is a power of two, got 3}}
+  %0 = kv.exchange %x with 3 : f32
   return
 }
