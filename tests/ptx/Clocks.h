@@ -19,11 +19,11 @@ inline uint32_t ctaOf(Epoch epoch) { return uint32_t(epoch >> 37) & 0x7fffff; }
 inline uint32_t threadOf(Epoch epoch) { return uint32_t(epoch >> 26) & 0x7ff; }
 inline uint32_t clockOf(Epoch epoch) { return uint32_t(epoch) & pendingClock; }
 
-/// What completes on a CTA's mbarriers is done by agents, which count as threads after the last one: the thread that started a copy
-/// does not pass it on by what it does next.
-constexpr uint32_t agents = 16;
+/// What completes on a CTA's mbarriers is done by copy engines, which count as threads after the last one: the thread that started
+/// a copy does not pass it on by what it does next.
+constexpr uint32_t copyEngines = 16;
 
-/// The clocks of the threads of one CTA, then of its agents.
+/// The clocks of the threads of one CTA, then of its copy engines.
 using Counts = std::vector<uint32_t>;
 
 /// Shared between threads and not changed once it is.

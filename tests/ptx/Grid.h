@@ -31,7 +31,7 @@ struct MBarrier {
   uint32_t expected = 0, pending = 0;
   int64_t transactions = 0;
   uint32_t phase = 0;
-  uint32_t agent = 0;     // of the CTA's
+  uint32_t engine = 0;    // of the CTA's
   uint32_t idlePolls = 0; // since something last happened to it
   ClockRef arriving;      // of the current phase
   ClockRef completed;     // of all phases before
@@ -77,7 +77,7 @@ public:
   std::array<Barrier, 16> barriers;
   std::map<uint64_t, MBarrier> mbarriers;
   std::vector<AsyncEvent> events;
-  std::array<uint32_t, agents> agentCounts = {};
+  std::array<uint32_t, copyEngines> engineCounts = {};
   unsigned live; // warps not done
 };
 

@@ -44,9 +44,9 @@ void init(Warp &warp, const Instruction &in, uint32_t mask) {
     const uint32_t count = uint32_t(counts[lane]);
     if (!count || count >= 1u << 20)
       warp.fail(FaultKind::barrier, fmt::format("an mbarrier for {} arrivals", count), lane);
-    const uint32_t agent = uint32_t(warp.cta.mbarriers.size()) % agents;
+    const uint32_t engine = uint32_t(warp.cta.mbarriers.size()) % copyEngines;
     MBarrier &barrier = warp.cta.mbarriers[warp.addressOf(place)];
-    barrier.agent = agent;
+    barrier.engine = engine;
     barrier.expected = barrier.pending = count;
   });
 }
@@ -321,11 +321,11 @@ bool Cta::completeOne(uint64_t at) {
   Accessor by{0, nullptr};
   ClockRef clock;
   if (grid.races) {
-    const uint32_t agent = threads + barrier.agent, count = ++agentCounts[barrier.agent];
+    const uint32_t engine = threads + barrier.engine, count = ++engineCounts[barrier.engine];
     auto known = std::make_shared<Clock>(*event.clock);
-    known->own[agent] = count;
+    known->own[engine] = count;
     clock = known;
-    by = {makeEpoch(index, agent, count), clock.get()};
+    by = {makeEpoch(index, engine, count), clock.get()};
   }
   if (event.kind == AsyncEvent::arrival) {
     finishFirst(*event.warp, event.lane, event.copies, by);

@@ -3,6 +3,8 @@
 #include "Ordering.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace kv::ptx {
 namespace {
@@ -43,8 +45,8 @@ void countConflicts(Warp &warp, const std::array<Place, warpSize> &places, unsig
 
 AccessMode modeOf(const Instruction &in) { return {in.strong, in.nonCoherent, in.scope}; }
 
-void load(Warp &warp, const Instruction &in, uint32_t mask) {
-  const unsigned size = bitsOf(in.type) / 8, bytes = size * in.vector;
+template <unsigned size> void load(Warp &warp, const Instruction &in, uint32_t mask) {
+  const unsigned bytes = size * in.vector;
   const Operand &address = in.operands[in.vector];
   const Lanes addresses = warp.addresses(address, mask);
   std::array<Place, warpSize> places;
@@ -58,7 +60,7 @@ void load(Warp &warp, const Instruction &in, uint32_t mask) {
     warp.load(places[lane], data, bytes, lane, modeOf(in));
     for (unsigned i = 0; i < in.vector; ++i) {
       uint64_t value = 0;
-      copyBytes(&value, data + i * size, size);
+      std::memcpy(&value, data + i * size, size);
       (*to[i])[lane] = extend ? lowBits(uint64_t(signExtend(value, size * 8)), in.operands[i].bits) : value;
     }
     if (in.strong)
@@ -72,8 +74,8 @@ void load(Warp &warp, const Instruction &in, uint32_t mask) {
   warp.yielded |= in.strong; // a loop that polls must let others run
 }
 
-void store(Warp &warp, const Instruction &in, uint32_t mask) {
-  const unsigned size = bitsOf(in.type) / 8, bytes = size * in.vector;
+template <unsigned size> void store(Warp &warp, const Instruction &in, uint32_t mask) {
+  const unsigned bytes = size * in.vector;
   const Lanes addresses = warp.addresses(in.operands[0], mask);
   std::array<Place, warpSize> places;
   const Lanes *from[8];
@@ -83,7 +85,7 @@ void store(Warp &warp, const Instruction &in, uint32_t mask) {
     places[lane] = warp.resolve(in.space, addresses[lane], bytes, bytes, lane);
     uint8_t data[32];
     for (unsigned i = 0; i < in.vector; ++i)
-      copyBytes(data + i * size, &(*from[i])[lane], size);
+      std::memcpy(data + i * size, &(*from[i])[lane], size);
     warp.store(places[lane], data, bytes, lane, modeOf(in));
     if (in.strong)
       publish(warp, places[lane], lane, in.order, in.scope, false);
@@ -113,7 +115,8 @@ Handler buildLoad(Decoder &decoder) {
   decoder.count(2, decoder.has("L2::cache_hint") ? 3 : 2);
   decoder.writeVector(0, decoder.in.type, decoder.in.vector, true);
   decoder.address(1, decoder.in.space);
-  return load;
+  const Handler bySize[] = {load<1>, load<2>, load<4>, load<8>};
+  return bySize[std::countr_zero(bitsOf(decoder.in.type) / 8)];
 }
 
 Handler buildStore(Decoder &decoder) {
@@ -121,7 +124,8 @@ Handler buildStore(Decoder &decoder) {
   decoder.count(2, decoder.has("L2::cache_hint") ? 3 : 2);
   decoder.address(0, decoder.in.space);
   decoder.readVector(1, decoder.in.type, decoder.in.vector, true);
-  return store;
+  const Handler bySize[] = {store<1>, store<2>, store<4>, store<8>};
+  return bySize[std::countr_zero(bitsOf(decoder.in.type) / 8)];
 }
 
 // 9.7.9.15 prefetch: no access, but an address that no allocation holds is a mistake all the same.

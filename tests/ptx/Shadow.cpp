@@ -178,26 +178,47 @@ void Shadow::addRead(Cell &cell, const Accessor &by) {
   readers.push_back(mineReader);
 }
 
+// Neighbouring cells mostly hold the same: what was found in order for one is not looked at again for the next.
 Conflict Shadow::read(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch) {
+  const uint64_t mine = flagged(by);
+  uint64_t orderedWrite = 0, replacedRead = 0;
   return each(offset, bytes, launch, [&](Cell &cell) {
-    Conflict conflict = checkWrites(cell, by, true);
-    if (conflict.kind == Conflict::none)
+    if (cell.write != orderedWrite) {
+      if (const Conflict conflict = checkWrites(cell, by, true); conflict.kind != Conflict::none)
+        return conflict;
+      orderedWrite = cell.write;
+    }
+    if (cell.read == replacedRead) {
+      cell.read = mine;
+    } else if (cell.read != mine) {
+      const uint64_t before = cell.read;
       addRead(cell, by);
-    return conflict;
+      if (cell.read == mine)
+        replacedRead = before;
+    }
+    return Conflict{};
   });
 }
 
 Conflict Shadow::write(int64_t offset, int64_t bytes, const Accessor &by, uint32_t launch) {
+  const uint64_t mine = flagged(by);
+  uint64_t orderedWrite = 0, orderedRead = 0;
   return each(offset, bytes, launch, [&](Cell &cell) {
-    Conflict conflict = checkWrites(cell, by, false);
-    if (conflict.kind == Conflict::none)
-      conflict = checkReads(cell, by);
-    if (conflict.kind != Conflict::none)
-      return conflict;
+    if (cell.write != orderedWrite) {
+      if (const Conflict conflict = checkWrites(cell, by, false); conflict.kind != Conflict::none)
+        return conflict;
+      orderedWrite = cell.write;
+    }
+    if (cell.read != orderedRead) {
+      if (const Conflict conflict = checkReads(cell, by); conflict.kind != Conflict::none)
+        return conflict;
+      if (!(cell.read & listFlag))
+        orderedRead = cell.read;
+    }
     // A strong access keeps the strong reads that it does not follow: a later plain write has to be ordered after them too.
     if (!by.strong)
       clearReads(cell);
-    cell.write = flagged(by);
+    cell.write = mine;
     return Conflict{};
   });
 }

@@ -45,10 +45,10 @@ namespace kv::ptx::standin {
 
 // clang-format off
 enum : CUresult {
-  success = 0, invalidValue = 1, outOfMemory = 2, notInitialized = 3, invalidDevice = 101, invalidContext = 201, noBinaryForGpu = 209,
-  invalidPtx = 218, unsupportedPtxVersion = 222, invalidHandle = 400, notFound = 500, notReady = 600, illegalAddress = 700,
-  launchOutOfResources = 701, misalignedAddress = 716, launchFailed = 719, notSupported = 801, captureUnsupported = 900,
-  captureInvalidated = 901, captureUnmatched = 903, captureImplicit = 906,
+  success = 0, invalidValue = 1, outOfMemory = 2, notInitialized = 3, invalidDevice = 101, invalidContext = 201,
+  noBinaryForGpu = 209, invalidPtx = 218, unsupportedPtxVersion = 222, invalidHandle = 400, notFound = 500, notReady = 600,
+  illegalAddress = 700, launchOutOfResources = 701, misalignedAddress = 716, launchFailed = 719, notSupported = 801,
+  captureUnsupported = 900, captureInvalidated = 901, captureUnmatched = 903, captureImplicit = 906,
 };
 // clang-format on
 

@@ -18,7 +18,7 @@ Warp::Warp(Cta &cta, unsigned index, const Kernel &kernel)
   frames.push_back({0, -1, existing});
   auto known = std::make_shared<Clock>();
   known->cta = cta.index;
-  known->own.assign(cta.threads + agents, 0);
+  known->own.assign(cta.threads + copyEngines, 0);
   for (ThreadClock &clock : clocks)
     clock.known = known;
   for (auto &block : local)
