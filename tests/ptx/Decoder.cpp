@@ -86,8 +86,10 @@ void Decoder::readOne(const Syntax &operand, Type type, bool wide) {
   result.kind = Operand::constant;
   switch (operand.kind) {
   case Syntax::integer:
-    if (type == Type::pred)
-      fail("a predicate cannot be a number");
+    if (type == Type::pred) { // true unless 0
+      result.row = scopes.constant(operand.value ? 1 : 0);
+      break;
+    }
     if (type == Type::f32 || type == Type::f64)
       fail("an integer is no floating-point constant");
     result.row = scopes.constant(lowBits(operand.value, bits));

@@ -176,6 +176,8 @@ inline Lanes &Warp::write(const Operand &operand, uint32_t mask) {
 inline uint32_t Warp::readPredicate(const Operand &operand, uint32_t mask) {
   if (operand.kind == Operand::nothing)
     return allLanes;
+  if (operand.kind == Operand::constant)
+    return (*operand.row)[0] ? allLanes : 0;
   if (const uint32_t missing = mask & ~predicatesWritten[operand.index])
     uninitialised(operand, missing);
   return operand.negated ? ~predicates[operand.index] : predicates[operand.index];
