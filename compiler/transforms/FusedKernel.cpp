@@ -23,7 +23,7 @@ void buildOwnAppendKernel(ModuleOp module, func::FuncOp func, Attribute schedule
   // A sequence of several query blocks has been appended before the step's first attend.
   Value whole = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.sub(queryEnd, queryBegin), queries);
   b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
-    Value copy = LLVM::AllocaOp::create(b, b.loc, b.ptr(), b.getI64Type(), b.i64(sizeof(kv_item) / 8), 8);
+    Value copy = b.variable(b.getI64Type(), sizeof(kv_item) / 8);
     b.store(seq, b.at(copy, offsetof(kv_item, seq)));
     b.store(b.i64(1), b.at(copy, offsetof(kv_item, num_heads)));
     b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));

@@ -29,6 +29,12 @@ Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
   return arith::SelectOp::create(*this, loc, finite, quotient, constant(0));
 }
 
+Value KernelBuilder::variable(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(&func.front());
+  return LLVM::AllocaOp::create(*this, loc, ptr(), element, i64(count), 8);
+}
+
 void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
   auto op = scf::ForOp::create(*this, loc, begin, end, i64(step));
   OpBuilder::InsertionGuard guard(*this);
@@ -51,7 +57,7 @@ Value KernelBuilder::sequenceTable(CacheType cache, Value seq) {
   Value row = at(table, mul(mul(seq, stride), 4));
   if (cache.getLayout().getKind() != LayoutKind::dense)
     return row;
-  Value own = LLVM::AllocaOp::create(*this, loc, ptr(), getI32Type(), i64(1), 4);
+  Value own = variable(getI32Type(), 1);
   store(toI32(seq), own);
   Value none = LLVM::ICmpOp::create(*this, loc, LLVM::ICmpPredicate::eq, table, LLVM::ZeroOp::create(*this, loc, ptr()));
   return LLVM::SelectOp::create(*this, loc, none, own, row);

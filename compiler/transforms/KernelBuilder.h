@@ -117,6 +117,9 @@ public:
   }
   void put(Value tile, Value home, Value row, Value column) { StoreOp::create(*this, loc, tile, home, row, column); }
 
+  /// Memory of this call alone, `count` elements.
+  Value variable(mlir::Type element, int64_t count);
+
   /// for (i = begin; i < end; i += step) body(i)
   void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
   /// The same with carried values.

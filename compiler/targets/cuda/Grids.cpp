@@ -30,7 +30,7 @@ public:
     y = place("ctaid.y");
     width = place("nctaid.x");
     height = place("nctaid.y");
-    item = LLVM::AllocaOp::create(*this, loc, ptr(), getI64Type(), i64(sizeof(kv_item) / 8), 8);
+    item = variable(getI64Type(), sizeof(kv_item) / 8);
     Value shared = LLVM::AddressOfOp::create(*this, loc, sharedMemory(module));
     set(offsetof(kv_item, scratch), LLVM::AddrSpaceCastOp::create(*this, loc, ptr(), shared));
   }
@@ -125,9 +125,10 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
     b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] { b.call(own); });
     b.call(kernel.plainAttend);
     b.ifThen(several, [&] {
-      // What every thread has stored is seen by whoever sees the count.
-      b.fence();
+      // What every thread has stored is seen by whoever sees the count: the barrier orders it before the fence of the thread that
+      // counts, and on the other side that thread's fence before the barrier.
       b.waitForWarp();
+      b.fence();
       Value counter = b.at(workspace, b.mul(b.x, 4)), lane = b.intrinsic(b.getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {});
       Value first = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, lane, b.i32(0));
       auto count = scf::IfOp::create(b, b.loc, TypeRange{b.getI32Type()}, first, /*withElseRegion=*/true);
@@ -145,6 +146,7 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
       Value last = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.toI64(before), b.sub(splits, b.i64(1)));
       b.ifThen(last, [&] {
         b.fence();
+        b.waitForWarp();
         b.ifThen(first, [&] { b.store(b.i32(0), counter); });
         b.set(offsetof(kv_item, partial), partials);
         b.call(kernel.merge);
