@@ -16,6 +16,9 @@
  * Context: work goes to the CUDA context that is current on the calling thread (cuCtxSetCurrent; cudaSetDevice makes one current);
  * none is ever made or retained here.
  *
+ * Bounds: what a launch says of lengths sizes its grid and its workspace. Loose ones cost no correctness but blocks that find nothing to
+ * do, and partial results that nobody writes.
+ *
  * Graphs: kv_gpu_run() only enqueues. It reads nothing on the device, waits for nothing and, once kv_gpu_prepare() has loaded the
  * kernel, allocates nothing, so it can be captured. The grid depends on the host's numbers alone (num_seqs, the bounds of the
  * launch): lengths, tables and tensors on the device may change between replays, within those bounds.

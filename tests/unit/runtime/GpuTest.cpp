@@ -233,6 +233,19 @@ TEST_F(Gpu, TheDeviceChoosesTheVariant) {
   refused(KV_ERROR_NO_VARIANT, "has none for GPUs");
 }
 
+// The environment is read once a process: a child looks at it.
+TEST_F(Gpu, TheEnvironmentNamesTheVariant) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  auto selected = [&](const char *target) {
+    setenv("KV_TARGET", target, 1);
+    const kv_gpu_variant *variant = kv_gpu_select(&kernel, nullptr);
+    fprintf(stderr, "%s\n", variant ? variant->target : kv_last_error());
+    exit(run() == KV_OK && cuda->image == textOf80 ? 0 : 1);
+  };
+  EXPECT_EXIT(selected("sm_80"), testing::ExitedWithCode(0), "^sm_80");
+  EXPECT_EXIT(selected("z80"), testing::ExitedWithCode(1), "has no GPU variant z80; it has sm_90, sm_80");
+}
+
 TEST_F(Gpu, SharedMemoryIsAskedFor) {
   variants[0].shared_bytes = 100000;
   ASSERT_EQ(kv_gpu_prepare(&kernel, &launch), KV_OK) << kv_last_error();
