@@ -119,11 +119,12 @@ int64_t kv_gpu_workspace_bytes(const kv_kernel *kernel, const kv_step *step, con
   return status == KV_OK ? grid.workspace_bytes : -1;
 }
 
-static kv_status zeroCounters(kvrt_gpu_context *context, const kv_step *step, const kv_gpu_launch *launch, const kvrt_gpu_grid *grid) {
+static kv_status zeroCounters(kvrt_gpu_context *context, const kv_step *step, const kv_gpu_launch *launch,
+                              const kvrt_gpu_grid *grid) {
   if (grid->counter_bytes == 0)
     return KV_OK;
-  const cu_result result = context->driver->cuMemsetD8Async((cu_pointer)(uintptr_t)step->workspace, 0, (size_t)grid->counter_bytes,
-                                                            launch->stream);
+  const cu_result result =
+      context->driver->cuMemsetD8Async((cu_pointer)(uintptr_t)step->workspace, 0, (size_t)grid->counter_bytes, launch->stream);
   return result == 0 ? KV_OK : kvrt_gpu_fail(context->driver, KV_ERROR_GPU, "cuMemsetD8Async", result);
 }
 

@@ -8,8 +8,8 @@
 
 typedef int cu_result; /* CUresult; 0: success */
 typedef int cu_device;
-typedef void *cu_handle;      /* CUcontext, CUmodule, CUfunction, CUstream */
-typedef uint64_t cu_pointer;  /* CUdeviceptr */
+typedef void *cu_handle;     /* CUcontext, CUmodule, CUfunction, CUstream */
+typedef uint64_t cu_pointer; /* CUdeviceptr */
 
 enum {
   CU_NO_DEVICE = 100,

@@ -54,7 +54,8 @@ static kv_status boundTokens(const kv_kernel *kernel, const kv_step *step, const
   int64_t most = kernel->page_tokens;
   if (!kernel->dense) {
     if (step->block_table_stride < 0)
-      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; expected at least 0", (long long)step->block_table_stride);
+      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; expected at least 0",
+                       (long long)step->block_table_stride);
     if (__builtin_mul_overflow(step->block_table_stride, kernel->page_tokens, &most))
       most = INT32_MAX;
   }
@@ -78,8 +79,7 @@ static kv_status planAttend(const kv_kernel *kernel, const kv_gpu_variant *varia
   grid->attend_y = kvrt_max(1, kvrt_ceil_div(tokens, variant->split_tokens));
   if (grid->attend_y > 65535)
     return kvrt_fail(KV_ERROR_GPU_LIMIT,
-                     "%s: sequences of up to %lld tokens have %lld splits; a grid has at most 65535; max_tokens of the launch bounds "
-                     "them",
+                     "%s: up to %lld tokens have %lld splits; a grid has at most 65535; max_tokens of the launch bounds the tokens",
                      kernel->name, (long long)tokens, (long long)grid->attend_y);
   const kv_status status = width(kernel, step, kvrt_ceil_div(queries, variant->query_block), queries, &grid->attend_x);
   if (status != KV_OK || grid->attend_y == 1)

@@ -1,5 +1,5 @@
-/* gpu_modules.c: what is loaded into which context. One lock guards the lists; it is held while the driver compiles, so that threads
- * that ask for the same code at once wait for one compilation. */
+/* gpu_modules.c: what is loaded into which context. One lock guards the lists; it is held while the driver compiles, so that
+ * threads that ask for the same code at once wait for one compilation. */
 #include "gpu_driver.h"
 
 #include <pthread.h>
@@ -98,7 +98,8 @@ kv_status kvrt_gpu_current(kvrt_gpu_context **context) {
   if (result != 0)
     return kvrt_gpu_fail(driver, KV_ERROR_GPU, "cuCtxGetCurrent", result);
   if (!handle)
-    return kvrt_fail(KV_ERROR_GPU_CONTEXT, "no CUDA context is current on this thread; cudaSetDevice or cuCtxSetCurrent makes one so");
+    return kvrt_fail(KV_ERROR_GPU_CONTEXT,
+                     "no CUDA context is current on this thread; cudaSetDevice or cuCtxSetCurrent makes one so");
   if (driver->cuCtxGetId && (result = driver->cuCtxGetId(handle, &id)) != 0)
     return kvrt_gpu_fail(driver, KV_ERROR_GPU_CONTEXT, "cuCtxGetId", result);
   pthread_mutex_lock(&lock);

@@ -37,8 +37,8 @@ kv_status kvrt_check_pages(const kv_kernel *kernel, const kv_step *step);
 kv_status kvrt_check_tensors(const kv_kernel *kernel, const kv_step *step, int64_t tokens);
 kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threads); /* threads 0: no matter of threads */
 
-/* check_batch.c: the fields of the batch, with no look at what they point to: num_seqs, query_start_loc and seq_lens; block_table and
- * slot_mapping. */
+/* check_batch.c: the fields of the batch, with no look at what they point to: num_seqs, query_start_loc and seq_lens; block_table
+ * and slot_mapping. */
 kv_status kvrt_check_lengths(const kv_step *step);
 kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step);
 /* check_batch.c: num_seqs, query_start_loc, seq_lens, and the kernel's limits on queries. */

@@ -1,5 +1,6 @@
-/* kv_gpu.h: the runtime's C API for CUDA devices. Plain C99; C++ may include it. Link with kvrt; nothing of CUDA is needed to build:
- * `libcuda.so.1` (or the file that the environment variable KV_CUDA_LIBRARY names) is opened at the first call that needs it.
+/* kv_gpu.h: the runtime's C API for CUDA devices. Plain C99; C++ may include it. Link with kvrt; nothing of CUDA is needed to
+ * build: `libcuda.so.1` (or the file that the environment variable KV_CUDA_LIBRARY names) is opened at the first call that needs
+ * it.
  *
  *   kv_step step;                        // pointers of the device; arrays of lengths and tables too
  *   kv_step_init(&step);
@@ -16,17 +17,17 @@
  * Context: work goes to the CUDA context that is current on the calling thread (cuCtxSetCurrent; cudaSetDevice makes one current);
  * none is ever made or retained here.
  *
- * Bounds: what a launch says of lengths sizes its grid and its workspace. Loose ones cost no correctness but blocks that find nothing to
- * do, and partial results that nobody writes.
+ * Bounds: what a launch says of lengths sizes its grid and its workspace. Loose ones cost no correctness but blocks that find
+ * nothing to do, and partial results that nobody writes.
  *
  * Graphs: kv_gpu_run() only enqueues. It reads nothing on the device, waits for nothing and, once kv_gpu_prepare() has loaded the
  * kernel, allocates nothing, so it can be captured. The grid depends on the host's numbers alone (num_seqs, the bounds of the
  * launch): lengths, tables and tensors on the device may change between replays, within those bounds.
  *
- * Results: the bits of `o`, `lse` and the cache depend on a sequence's own length and queries and on the variant, never on the bounds,
- * on the order of pages or on the other sequences of the batch.
+ * Results: the bits of `o`, `lse` and the cache depend on a sequence's own length and queries and on the variant, never on the
+ * bounds, on the order of pages or on the other sequences of the batch.
  *
- * Errors: as kv.h says. What the driver answers is quoted: "cuLaunchKernel: CUDA_ERROR_INVALID_HANDLE: invalid resource handle".
+ * Errors: as kv.h says. What the driver answers is quoted: "cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (500): ...".
  *
  * Threads: every function may be called from any thread at any time, except kv_gpu_close(). Steps that may run at the same time (on
  * two streams) need workspaces of their own. */
@@ -57,9 +58,9 @@ static inline void kv_gpu_launch_init(kv_gpu_launch *launch) {
   launch->struct_size = (uint32_t)sizeof *launch;
 }
 
-/* The variant to run in the current context: the first row whose capability the device has. The environment variable KV_TARGET names
- * one instead, as kv_select() has it. Null on an error; `status` may be null.
- * Errors: those of a kernel in kv_select(), NO_GPU, GPU_CONTEXT, GPU, NO_VARIANT, TARGET_UNKNOWN, TARGET_FEATURES. */
+/* The variant to run in the current context: the first row whose capability the device has. The environment variable KV_TARGET
+ * names one instead, as kv_select() has it. Null on an error; `status` may be null. Errors: those of a kernel in kv_select(),
+ * NO_GPU, GPU_CONTEXT, GPU, NO_VARIANT, TARGET_UNKNOWN, TARGET_FEATURES. */
 const kv_gpu_variant *kv_gpu_select(const kv_kernel *kernel, kv_status *status);
 
 /* As kv_gpu_select() with the name given: `target` null or "" means the first row that runs, whatever KV_TARGET says. */
@@ -81,11 +82,11 @@ int64_t kv_gpu_workspace_bytes(const kv_kernel *kernel, const kv_step *step, con
  * leave the counters zero. */
 kv_status kv_gpu_workspace_init(const kv_kernel *kernel, const kv_step *step, const kv_gpu_launch *launch);
 
-/* Enqueues a step on the launch's stream. Pointers of the step are the device's; the struct itself is the host's, and free to change
- * when the call returns. Checked: every field of the step that is on the host, as kv_check() does, and the bounds. Not checked, being
- * on the device: the entries of query_start_loc, seq_lens, block_table and slot_mapping. Nothing outside the pages they name is
- * touched as long as they are what kv_check() would accept; where the step exceeds the launch's bounds, rows of `o` stay unwritten
- * and the counters are not zero afterwards. Errors: those of kv_gpu_prepare() and 1 .. 25, BOUNDS. */
+/* Enqueues a step on the launch's stream. Pointers of the step are the device's; the struct itself is the host's, and free to
+ * change when the call returns. Checked: every field of the step that is on the host, as kv_check() does, and the bounds. Not
+ * checked, being on the device: the entries of query_start_loc, seq_lens, block_table and slot_mapping. Nothing outside the pages
+ * they name is touched as long as they are what kv_check() would accept; where the step exceeds the launch's bounds, rows of `o`
+ * stay unwritten and the counters are not zero afterwards. Errors: those of kv_gpu_prepare() and 1 .. 25, BOUNDS. */
 kv_status kv_gpu_run(const kv_kernel *kernel, const kv_step *step, const kv_gpu_launch *launch);
 
 /* Unloads all that was loaded and lets go of the driver; a later call starts anew. To be called before a library of kernels is

@@ -1,5 +1,5 @@
-// GpuTest.cpp: what the runtime asks of a CUDA driver, seen by one that only records; what it says when the driver refuses. No pointer
-// of a step can be followed here: nothing on a device is ever read.
+// GpuTest.cpp: what the runtime asks of a CUDA driver, seen by one that only records; what it says when the driver refuses. No
+// pointer of a step can be followed here: nothing on a device is ever read.
 #include "fake.h"
 #include "fakecuda.h"
 #include "kv/kv_gpu.h"
@@ -140,8 +140,10 @@ TEST_F(Gpu, AppendAndAttendAlone) {
   of(KV_OP_APPEND);
   step.block_table = nullptr;
   step.slot_mapping = onDevice<int64_t>(0xa0000);
-  const std::pair<int64_t, const char *> expected[] = {{0, "append 6x16 flag 0"},       {1, "append 6x1 flag 0"},
-                                                       {33, "append 6x2 flag 0"},       {4096, "append 6x128 flag 0"},
+  const std::pair<int64_t, const char *> expected[] = {{0, "append 6x16 flag 0"},
+                                                       {1, "append 6x1 flag 0"},
+                                                       {33, "append 6x2 flag 0"},
+                                                       {4096, "append 6x128 flag 0"},
                                                        {1000000, "append 6x256 flag 0"}};
   for (auto [queries, text] : expected) {
     launch.max_queries = queries;
@@ -295,8 +297,8 @@ TEST_F(Gpu, TheCompilersWordsAreQuoted) {
 }
 
 TEST_F(Gpu, EveryRefusalIsQuoted) {
-  for (const char *function : {"cuCtxGetCurrent", "cuCtxGetDevice", "cuDeviceGetAttribute", "cuModuleGetFunction", "cuMemsetD8Async",
-                               "cuLaunchKernel"}) {
+  for (const char *function :
+       {"cuCtxGetCurrent", "cuCtxGetDevice", "cuDeviceGetAttribute", "cuModuleGetFunction", "cuMemsetD8Async", "cuLaunchKernel"}) {
     fails(function, 1);
     refused(KV_ERROR_GPU, std::string(function) + ": CUDA_ERROR_FAKE (1): the driver does not say more");
     kv_gpu_close();

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-static fake_cuda state = {1, 9, 0, 227 << 10, 0x1000, 1, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, {{{0}, {0}, {0}, 0, NULL, {0}, 0, 0, 0}}};
+static fake_cuda state = {1, 9, 0, 227 << 10, 0x1000, 1, NULL, 0,    NULL,
+                          0, 0, 0, 0,         0,      0, 0,    NULL, {{{0}, {0}, {0}, 0, NULL, {0}, 0, 0, 0}}};
 
 fake_cuda *fake_cuda_state(void) { return &state; }
 
@@ -99,8 +100,8 @@ int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void *stream
   return value ? 1 : answer("cuMemsetD8Async");
 }
 #ifndef FAKE_CUDA_OLD
-int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ,
-                   unsigned shared, void *stream, void **arguments, void **extra) {
+int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                   unsigned blockZ, unsigned shared, void *stream, void **arguments, void **extra) {
   fake_cuda_call *call = record(function, stream);
   const unsigned grid[] = {gridX, gridY, gridZ}, block[] = {blockX, blockY, blockZ};
   memcpy(call->grid, grid, sizeof grid);
