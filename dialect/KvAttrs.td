@@ -134,7 +134,7 @@ def Kv_MapAttr : Kv_Attr<"Map", "map"> {
     list, is held in registers. Bits of the thread's number that no dimension has make no difference. The encoding of a ranked tensor at
     level 2 in a team of threads, as #kv.tile is in a vector.
 
-        #kv.map<array<i64: 2, 3, 4>, array<i64: -1, 0, 1>>     16 x 8 sums of a matrix instruction: four of each thread
+        #kv.map<[2, 3, 4], [-1, 0, 1]>     16 x 8 sums of a matrix instruction: four of each thread
 
     Rules:
     - C1: every bit of the thread's number appears once at most.

@@ -81,6 +81,8 @@ private:
     Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
     if (overrides && failed(applyOverrides(op, cache, accuracy, overrides, choice)))
       return WalkResult::interrupt();
+    if (!matrixRows(choice.keyDot)) // the schedule may have said so
+      choice.rows = rowTile(group);
     CodecAttr key = cache.getKey(), value = cache.getValue();
     // Grouped codes need a second set of accumulators, one inside the group.
     bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
@@ -107,10 +109,12 @@ private:
     return (capabilities.registers - 2) / (choice.rows * sets + own);
   }
 
+  /// Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be.
+  static int64_t rowTile(int64_t group) { return llvm::divideCeil(group, llvm::divideCeil(group, 8)); }
+
   Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
     Choice choice;
-    int64_t tiles = (group + 7) / 8;
-    choice.rows = (group + tiles - 1) / tiles;
+    choice.rows = rowTile(group);
     choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 64 / group));
     choice.heads = cache.getHeads();
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
@@ -205,6 +209,9 @@ private:
     };
     choice.keyDot = choose(Stream::key);
     choice.valueDot = choose(Stream::value);
+    if (matrixRows(named.front()) && (choice.keyDot == Dot::f32 || choice.valueDot == Dot::f32))
+      return op->emitOpError() << "`" << name << "` multiplies f16 and integer codes, in groups of four and more channels;"
+                               << " keys and values are not both such";
     if (choice.keyDot == Dot::f32 && choice.valueDot == Dot::f32)
       return op->emitOpError() << "`" << name
                                << "` multiplies integer codes whose order puts 32 bits of one token or channel together;"
@@ -240,6 +247,12 @@ private:
       return op->emitOpError() << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
     if (choice.heads < 1 || choice.heads > cache.getHeads())
       return op->emitOpError() << "expected `heads` from 1 to " << cache.getHeads() << ", got " << choice.heads;
+    if (choice.threads && (choice.heads != 1 || choice.prefetch != 0))
+      return op->emitOpError() << "target `" << capabilities.name
+                               << "` hides latency by many teams of one head each: expected `heads` 1"
+                               << " and `prefetch` 0, got " << choice.heads << " and " << choice.prefetch;
+    if (choice.block % choice.lanes)
+      return op->emitOpError() << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);

@@ -6,8 +6,8 @@
 #   kvcc_add_library(llama KV llama3.kv TARGETS native)
 #   target_link_libraries(engine PRIVATE llama kvcc::kvrt)        # engine may now #include "llama.h"
 #
-# TARGETS are names that `kvcc compile --target` knows; `native` stands for the machine that builds, and is refused when
-# cross-compiling. The library is rebuilt when the .kv file, the schedule or the compiler changes, and for no other reason.
+# TARGETS are names that `kvcc compile --target` knows; those of other architectures than CMAKE_SYSTEM_PROCESSOR are left out, so that one
+# list serves every machine. `native` stands for the machine that builds, and is refused when cross-compiling. The library is rebuilt when the .kv file, the schedule or the compiler changes, and for no other reason.
 #
 # Cross-compiling: set KVCC_EXECUTABLE to a kvcc that runs on the building machine; CMake's find_package(kvcc) does so by itself when
 # it finds an installation for it.
@@ -46,6 +46,12 @@ function(kvcc_add_library name)
   set(library ${folder}/lib${name}.a)
   list(JOIN ARG_TARGETS "," targets)
   set(options --target ${targets} --name ${name} -o ${folder})
+  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" machine)
+  string(REGEX REPLACE "^amd64$" "x86_64" machine "${machine}")
+  string(REGEX REPLACE "^arm64$" "aarch64" machine "${machine}")
+  if(machine)
+    list(APPEND options --machine ${machine})
+  endif()
   foreach(param IN LISTS ARG_PARAMS)
     list(APPEND options -p ${param})
   endforeach()

@@ -23,6 +23,7 @@ struct CompileArguments {
   std::string folder = ".";
   std::string name;
   std::string until;
+  std::string machine;
   bool timing = false;
 
   bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
@@ -81,6 +82,15 @@ llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &argume
   return files;
 }
 
+/// Leaves out the targets of other machines than `machine`; GPUs are in all of them. False when none is left, which has been said.
+bool keepMachine(const std::string &machine, std::vector<const Target *> &targets) {
+  std::erase_if(targets, [&](const Target *target) { return !target->isLaunched() && target->architecture() != machine; });
+  if (targets.empty())
+    llvm::errs() << "kvcc: error: none of the targets is for `" << machine << "`\n  help: targets are native, " << targetNames()
+                 << "\n";
+  return !targets.empty();
+}
+
 int runCompile(const CompileArguments &arguments) {
   Timing timing;
   std::unique_ptr<Source> source = arguments.source.open();
@@ -94,6 +104,8 @@ int runCompile(const CompileArguments &arguments) {
   options.assembly = arguments.emits("asm");
   options.timing = arguments.timing ? &timing : nullptr;
   if (!findTargets(arguments.targets, options.targets))
+    return exitUserError;
+  if (!arguments.machine.empty() && !keepMachine(arguments.machine, options.targets))
     return exitUserError;
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);
@@ -128,6 +140,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
   command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
+  command->add_option("--machine", arguments->machine, "only targets of this architecture and GPUs: x86_64, aarch64");
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)");
   command->add_option("--emit", arguments->emit, "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
       ->delimiter(',')

@@ -89,7 +89,7 @@ struct Runner : testing::Test {
     return step;
   }
 
-  std::string run(char order, Drive drive = Drive::alone) { return execution->run(kernel, plain, makeStep(order), drive); }
+  std::string run(char order, Drive drive = Drive::alone) { return execution->run({kernel, plain}, makeStep(order), drive); }
 
   static std::unique_ptr<RunnerBuild> build;
   static std::vector<std::string> command;
@@ -103,7 +103,7 @@ std::vector<std::string> Runner::command;
 TEST_F(Runner, WritesWhereTheStepSays) {
   for (Drive drive : {Drive::alone, Drive::parts, Drive::pool}) {
     kv_step step = makeStep(0);
-    EXPECT_EQ(execution->run(kernel, plain, step, drive), "");
+    EXPECT_EQ(execution->run({kernel, plain}, step, drive), "");
     for (int b = 0; b < 3; ++b)
       EXPECT_EQ(static_cast<float *>(step.o)[b], float(b + 1));
   }
@@ -120,13 +120,13 @@ TEST_F(Runner, HasTheDescriptors) {
 TEST_F(Runner, SaysWhatItsRuntimeSays) {
   kv_step step = makeStep(0);
   step.num_seqs = -4;
-  EXPECT_NE(execution->run(kernel, plain, step, Drive::alone).find("-4"), std::string::npos);
+  EXPECT_NE(execution->run({kernel, plain}, step, Drive::alone).find("-4"), std::string::npos);
   std::string problem;
-  EXPECT_EQ(execution->workspaceBytes(kernel, plain, step, Drive::alone, problem), -1);
+  EXPECT_EQ(execution->workspaceBytes({kernel, plain}, step, Drive::alone, problem), -1);
   EXPECT_NE(problem.find("-4"), std::string::npos) << problem;
   step.num_seqs = 3;
   for (Drive drive : {Drive::alone, Drive::parts, Drive::pool})
-    EXPECT_EQ(execution->workspaceBytes(kernel, plain, step, drive, problem),
+    EXPECT_EQ(execution->workspaceBytes({kernel, plain}, step, drive, problem),
               kv_step_workspace_bytes(kernel, plain, &step, kv_drive_threads(kv_drive(drive))));
 }
 
@@ -175,7 +175,7 @@ TEST_F(Runner, SeesMemoryThatWasAddedLater) {
   auto *large = static_cast<char *>(execution->memory()->allocate(many, 64));
   kv_step step = makeStep(0);
   step.o = large + many - 64;
-  EXPECT_EQ(execution->run(kernel, plain, step, Drive::alone), "");
+  EXPECT_EQ(execution->run({kernel, plain}, step, Drive::alone), "");
   EXPECT_EQ(*static_cast<float *>(step.o), 1.0f);
 }
 

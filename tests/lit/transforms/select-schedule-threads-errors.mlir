@@ -1,0 +1,28 @@
+// What a user's schedule may not say of a target whose lanes are threads.
+// RUN: kv-opt %s -split-input-file -verify-diagnostics --kv-select-schedule=target=sm_90
+
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{target `sm_90` hides latency by many teams of one head each: expected `heads` 1 and `prefetch` 0, got 2 and 0}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {heads = 2 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{expected a `block` of whole teams of 32 lanes, got 48}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(exact) queries(1, 8) {schedules = {"sm_90" = {block = 48 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <bf16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{`mma` multiplies f16 and integer codes, in groups of four and more channels; keys and values are not both such}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {dot = "mma"}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
