@@ -8,6 +8,7 @@
 typedef struct kvrt_gpu_entry {
   const char *name; /* the variant's own pointer first, its text then */
   cu_handle function;
+  int64_t shared_bytes; /* that launches may ask for */
   struct kvrt_gpu_entry *next;
 } kvrt_gpu_entry;
 
@@ -150,23 +151,31 @@ static kv_status findModule(kvrt_gpu_context *context, const kv_gpu_variant *var
   return KV_OK;
 }
 
-static kv_status makeEntry(kvrt_gpu_context *context, const kv_gpu_variant *variant, kvrt_gpu_module *module, const char *name,
-                           cu_handle *function) {
-  const kvrt_gpu_driver *driver = context->driver;
-  cu_result result = driver->cuModuleGetFunction(function, module->handle, name);
+static kv_status makeEntry(kvrt_gpu_context *context, kvrt_gpu_module *module, const char *name, kvrt_gpu_entry **made) {
+  cu_handle function;
+  const cu_result result = context->driver->cuModuleGetFunction(&function, module->handle, name);
   if (result != 0)
-    return kvrt_gpu_fail(driver, KV_ERROR_GPU, "cuModuleGetFunction", result);
-  const int64_t unasked = 48 << 10; /* what every device gives */
-  if (variant->shared_bytes > unasked &&
-      (result = driver->cuFuncSetAttribute(*function, CU_FUNC_DYNAMIC_SHARED_BYTES, (int)variant->shared_bytes)) != 0)
-    return kvrt_gpu_fail(driver, KV_ERROR_GPU, "cuFuncSetAttribute", result);
+    return kvrt_gpu_fail(context->driver, KV_ERROR_GPU, "cuModuleGetFunction", result);
   kvrt_gpu_entry *entry = calloc(1, sizeof *entry);
   if (!entry)
     return kvrt_fail(KV_ERROR_MEMORY, "no memory for a function's record");
   entry->name = name;
-  entry->function = *function;
+  entry->function = function;
+  entry->shared_bytes = 48 << 10; /* what every device gives unasked */
   entry->next = module->entries;
   module->entries = entry;
+  *made = entry;
+  return KV_OK;
+}
+
+/* An append's entry is launched for several kernels, which ask for different amounts. */
+static kv_status askShared(kvrt_gpu_context *context, kvrt_gpu_entry *entry, int64_t bytes) {
+  if (bytes <= entry->shared_bytes)
+    return KV_OK;
+  const cu_result result = context->driver->cuFuncSetAttribute(entry->function, CU_FUNC_DYNAMIC_SHARED_BYTES, (int)bytes);
+  if (result != 0)
+    return kvrt_gpu_fail(context->driver, KV_ERROR_GPU, "cuFuncSetAttribute", result);
+  entry->shared_bytes = bytes;
   return KV_OK;
 }
 
@@ -177,13 +186,15 @@ kv_status kvrt_gpu_function(kvrt_gpu_context *context, const kv_gpu_variant *var
   pthread_mutex_lock(&lock);
   kvrt_gpu_module *module = NULL;
   kv_status status = findModule(context, variant, &module);
-  const kvrt_gpu_entry *entry = status == KV_OK ? module->entries : NULL;
+  kvrt_gpu_entry *entry = status == KV_OK ? module->entries : NULL;
   while (entry && entry->name != name && strcmp(entry->name, name) != 0)
     entry = entry->next;
-  if (entry)
+  if (status == KV_OK && !entry)
+    status = makeEntry(context, module, name, &entry);
+  if (status == KV_OK)
+    status = askShared(context, entry, variant->shared_bytes);
+  if (status == KV_OK)
     *function = entry->function;
-  else if (status == KV_OK)
-    status = makeEntry(context, variant, module, name, function);
   pthread_mutex_unlock(&lock);
   return status;
 }
