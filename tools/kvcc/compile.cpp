@@ -3,6 +3,7 @@
 #include "compiler/driver/Schedules.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/Report.h"
 #include "tools/kvcc/SourceArguments.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -25,6 +26,7 @@ struct CompileArguments {
   std::string until;
   std::string machine;
   bool timing = false;
+  bool report = false;
 
   bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
 };
@@ -127,6 +129,8 @@ int runCompile(const CompileArguments &arguments) {
     files.mark("files");
     timing.steps.push_back(files.steps[0]);
   }
+  if (arguments.report && arguments.until.empty() && !printReport(compiled))
+    return exitInternalError;
   if (arguments.timing)
     printTiming(timing, compiled, options.targets.size());
   return exitOk;
@@ -150,6 +154,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   for (llvm::StringRef phase : phaseNames())
     phases.push_back(phase.str());
   command->add_option("--until", arguments->until, "stop after this phase and print the IR")->check(CLI::IsMember(phases));
+  command->add_flag("--report", arguments->report, "print registers, spills and shared memory of GPU kernels; needs ptxas");
   command->add_flag("--timing", arguments->timing, "print the time of every phase");
   command->callback([arguments, &chosen] {
     if (arguments->emits("asm") && arguments->emit.size() > 1)
