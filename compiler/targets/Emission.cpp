@@ -59,6 +59,8 @@ static void finishLibrary(llvm::Module &code, const Target &target) {
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.cpuFeatures);
+    if (!target.tuneCpu.empty())
+      function.addFnAttr("tune-cpu", target.tuneCpu);
     function.addFnAttr("prefer-vector-width", "512");
     function.addFnAttr("no-builtins"); // loops must not become calls
     if (unsigned granules = unsigned(target.vectorBits / 128))

@@ -23,6 +23,7 @@ struct Target {
   Capabilities capabilities; ///< holds the name: "x86-64-v4+vnni"
   std::string triple;        ///< LLVM's
   std::string cpu;           ///< LLVM's name of the baseline
+  std::string tuneCpu;       ///< LLVM's name of the one whose latencies and ports order the instructions; empty: the baseline's
   std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
   uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
   int64_t vectorBits = 0;    ///< of targets whose code fits one length of scalable vectors only; 0: none
