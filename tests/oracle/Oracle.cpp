@@ -3,7 +3,9 @@
 //   oracle_test --seed 1 --count 200        200 specs; exit 1 when one fails
 //   oracle_test --seed 17 --count 1         that one again
 //   oracle_test --seed 17 --print           its text
+//   KV_CUDA_LIBRARY=... oracle_test --target sm_90      on a GPU, or on what stands in for one
 //   oracle_test --target aarch64+dotprod+fp16 --runner 'qemu-aarch64 -cpu max'      on another architecture, as kvcc verify does it
+#include "kv/kv_gpu.h"
 #include "tests/oracle/SpecGenerator.h"
 #include "tools/kvcc/VerifySource.h"
 #include "llvm/Support/CommandLine.h"
@@ -39,7 +41,7 @@ bool readTargets() {
   if (!findTargets(names, namedTargets))
     return false;
   if (runnerOption.empty())
-    return checkRunnable(namedTargets, "`--runner CMD` has another program run the kernels, such as an emulator");
+    return checkVerifiable(namedTargets);
   RunnerOptions options;
   options.command = runnerOption;
   options.compiler = runnerCompilerOption;
@@ -58,6 +60,14 @@ std::vector<const Target *> chooseTargets(uint64_t seed) {
   if (size_t between = all.size() - 2)
     chosen.insert(chosen.begin() + 1, all[1 + seed % between]);
   return chosen;
+}
+
+/// A fault ends a device's context for the whole process; what stands in for a device can be healed, so that the next seed has a
+/// chance.
+void heal() {
+  void *function = nullptr;
+  if (kv_gpu_symbol("kv_ptx_clear_fault", &function) == KV_OK)
+    reinterpret_cast<void (*)()>(function)();
 }
 
 bool verifySeed(uint64_t seed, int64_t &cases) {
@@ -99,6 +109,8 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
     return fail(result.error.empty() ? "does not compile; the reason is above" : result.error);
   cases += result.summary.cases;
   if (!result.summary.failures.empty()) {
+    if (llvm::any_of(options.targets, [](const Target *target) { return target->isLaunched(); }))
+      heal();
     std::string why;
     for (const std::string &failure : result.summary.failures)
       why += failure + "\n";

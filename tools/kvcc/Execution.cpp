@@ -8,16 +8,34 @@ std::string statusText(kv_status status, llvm::StringRef detail) {
   return status == KV_OK ? std::string() : fmt::format("{}: {}", kv_status_text(status), detail.str());
 }
 
-int64_t LocalExecution::workspaceBytes(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive,
-                                       std::string &problem) {
-  int64_t bytes = kv_step_workspace_bytes(kernel, variant, &step, kv_drive_threads(kv_drive(drive)));
+Runnable Execution::find(const kv_kernel *kernel, llvm::StringRef target) const {
+  for (int32_t i = 0; i < kernel->num_variants; ++i)
+    if (target == kernel->variants[i].target)
+      return {kernel, &kernel->variants[i], nullptr};
+  return {};
+}
+
+const char *Execution::manner(Drive drive) const {
+  switch (drive) {
+  case Drive::alone:
+    return "";
+  case Drive::parts:
+    return " in three parts";
+  case Drive::pool:
+    return " on two threads";
+  }
+  return nullptr;
+}
+
+int64_t LocalExecution::workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) {
+  int64_t bytes = kv_step_workspace_bytes(row.kernel, row.variant, &step, kv_drive_threads(kv_drive(drive)));
   if (bytes < 0)
     problem = kv_last_error();
   return bytes;
 }
 
-std::string LocalExecution::run(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive) {
-  kv_status status = kv_drive_step(kernel, variant, &step, kv_drive(drive));
+std::string LocalExecution::run(const Runnable &row, const kv_step &step, Drive drive) {
+  kv_status status = kv_drive_step(row.kernel, row.variant, &step, kv_drive(drive));
   return statusText(status, kv_last_error());
 }
 

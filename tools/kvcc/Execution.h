@@ -1,7 +1,8 @@
-// Where verified kernels run: in this process, or through a runner that holds them (RunnerExecution.h).
+// Where verified kernels run: in this process, through a runner that holds them (RunnerExecution.h), or on a GPU (GpuExecution.h).
 #ifndef KV_TOOLS_KVCC_EXECUTION_H
 #define KV_TOOLS_KVCC_EXECUTION_H
 
+#include "kv/kv_gpu.h"
 #include "tools/kvcc/runner/drive.h"
 #include "llvm/Support/Error.h"
 
@@ -14,6 +15,16 @@ namespace kv {
 /// How a step is driven.
 enum class Drive { alone = KV_DRIVE_ALONE, parts = KV_DRIVE_PARTS, pool = KV_DRIVE_POOL };
 
+/// A kernel for one target: a row of its table of variants, or of GPU variants.
+struct Runnable {
+  const kv_kernel *kernel = nullptr;
+  const kv_variant *variant = nullptr;
+  const kv_gpu_variant *gpuVariant = nullptr;
+
+  explicit operator bool() const { return variant || gpuVariant; }
+  int64_t splitTokens() const { return gpuVariant ? gpuVariant->split_tokens : variant->split_tokens; }
+};
+
 class Execution {
 public:
   virtual ~Execution() = default;
@@ -22,11 +33,14 @@ public:
   virtual std::pmr::memory_resource *memory() = 0;
   /// A descriptor by its name, to be read; it stays as long as the execution does.
   virtual llvm::Expected<const kv_kernel *> kernel(llvm::StringRef name) = 0;
+  /// The kernel's row of that target, of those that this execution runs; none when there is none.
+  virtual Runnable find(const kv_kernel *kernel, llvm::StringRef target) const;
+  /// How a drive is said after "attend": "" for `alone`. Null where it has no meaning: steps are not driven so.
+  virtual const char *manner(Drive drive) const;
   /// Bytes of workspace that the step needs. -1 on an error, with what it is in `problem`.
-  virtual int64_t workspaceBytes(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive,
-                                 std::string &problem) = 0;
+  virtual int64_t workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) = 0;
   /// Runs a step. What went wrong, or nothing.
-  virtual std::string run(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive) = 0;
+  virtual std::string run(const Runnable &row, const kv_step &step, Drive drive) = 0;
   /// True when nothing will ever run again, and no further result is worth having.
   virtual bool lost() const { return false; }
 };
@@ -41,9 +55,8 @@ public:
 
   std::pmr::memory_resource *memory() override { return std::pmr::new_delete_resource(); }
   llvm::Expected<const kv_kernel *> kernel(llvm::StringRef name) override { return lookup(name); }
-  int64_t workspaceBytes(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive,
-                         std::string &problem) override;
-  std::string run(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive) override;
+  int64_t workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) override;
+  std::string run(const Runnable &row, const kv_step &step, Drive drive) override;
 
 private:
   KernelLookup lookup;

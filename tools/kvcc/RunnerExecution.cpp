@@ -48,13 +48,12 @@ std::string RunnerExecution::ask(kv_request request, const kv_kernel *kernel) {
   return process.wait();
 }
 
-std::string RunnerExecution::ask(kv_request request, const kv_kernel *kernel, const kv_variant *variant, const kv_step &step,
-                                 Drive drive) {
+std::string RunnerExecution::ask(kv_request request, const Runnable &row, const kv_step &step, Drive drive) {
   kv_mailbox &box = mailbox();
-  box.variant = int32_t(variant - kernel->variants);
+  box.variant = int32_t(row.variant - row.kernel->variants);
   box.drive = kv_drive(drive);
   box.step = step;
-  return ask(request, kernel);
+  return ask(request, row.kernel);
 }
 
 std::string RunnerExecution::refusal(llvm::StringRef target) {
@@ -79,9 +78,8 @@ llvm::Expected<const kv_kernel *> RunnerExecution::kernel(llvm::StringRef name) 
   return llvm::createStringError("the runner has no kernel `" + name + "`");
 }
 
-int64_t RunnerExecution::workspaceBytes(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive,
-                                        std::string &problem) {
-  problem = ask(KV_REQUEST_WORKSPACE, kernel, variant, step, drive);
+int64_t RunnerExecution::workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) {
+  problem = ask(KV_REQUEST_WORKSPACE, row, step, drive);
   if (!problem.empty())
     return -1;
   if (mailbox().status != KV_OK)
@@ -89,8 +87,8 @@ int64_t RunnerExecution::workspaceBytes(const kv_kernel *kernel, const kv_varian
   return mailbox().bytes;
 }
 
-std::string RunnerExecution::run(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive) {
-  std::string problem = ask(KV_REQUEST_RUN, kernel, variant, step, drive);
+std::string RunnerExecution::run(const Runnable &row, const kv_step &step, Drive drive) {
+  std::string problem = ask(KV_REQUEST_RUN, row, step, drive);
   return problem.empty() ? statusText(kv_status(mailbox().status), mailbox().text) : problem;
 }
 

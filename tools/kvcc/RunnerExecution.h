@@ -26,10 +26,9 @@ public:
 
   std::pmr::memory_resource *memory() override { return arena.get(); }
   llvm::Expected<const kv_kernel *> kernel(llvm::StringRef name) override;
-  int64_t workspaceBytes(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive,
-                         std::string &problem) override;
+  int64_t workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) override;
   /// A runner that crashes is started again for the next request. One that gives no answer is not.
-  std::string run(const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive) override;
+  std::string run(const Runnable &row, const kv_step &step, Drive drive) override;
   bool lost() const override { return process.hung(); }
 
 private:
@@ -38,7 +37,7 @@ private:
   kv_mailbox &mailbox() const { return *reinterpret_cast<kv_mailbox *>(arena->base()); }
   std::string launch();
   std::string ask(kv_request request, const kv_kernel *kernel);
-  std::string ask(kv_request request, const kv_kernel *kernel, const kv_variant *variant, const kv_step &step, Drive drive);
+  std::string ask(kv_request request, const Runnable &row, const kv_step &step, Drive drive);
 
   std::unique_ptr<SharedArena> arena;
   std::vector<std::string> command;

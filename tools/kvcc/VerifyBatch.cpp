@@ -184,20 +184,20 @@ void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::
   step.v_head_stride = v.headStride;
 }
 
-std::string VerifyBatch::run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive) {
+std::string VerifyBatch::run(const Runnable &row, kv_step &step, Drive drive) {
   std::string problem;
-  int64_t bytes = execution.workspaceBytes(kernel, variant, step, drive, problem);
+  int64_t bytes = execution.workspaceBytes(row, step, drive, problem);
   if (bytes < 0)
-    return fmt::format("kv_step_workspace_bytes: {}", problem);
+    return fmt::format("bytes of workspace: {}", problem);
   Bytes workspace(std::max<int64_t>(bytes, 64), execution.memory());
   poison(workspace.data(), workspace.size(), random);
   step.workspace = workspace.data();
   step.workspace_bytes = bytes;
-  return execution.run(kernel, variant, step, drive);
+  return execution.run(row, step, drive);
 }
 
-std::string VerifyBatch::append(const kv_kernel *kernel, const kv_variant *variant, const std::vector<int64_t> &from,
-                                const std::vector<int64_t> &to, Drive drive, bool mapped) {
+std::string VerifyBatch::append(const Runnable &row, const std::vector<int64_t> &from, const std::vector<int64_t> &to, Drive drive,
+                                bool mapped) {
   Ragged ragged(execution.memory());
   const int64_t slots = cache.map.slots;
   for (size_t b = 0; b < sequences.size(); ++b) {
@@ -209,12 +209,13 @@ std::string VerifyBatch::append(const kv_kernel *kernel, const kv_variant *varia
   }
   kv_step step = makeStep(ragged, mapped);
   VerifyTensor k, v;
-  bindTokens(step, kernel, from, to, k, v);
-  return run(kernel, variant, step, drive);
+  bindTokens(step, row.kernel, from, to, k, v);
+  return run(row, step, drive);
 }
 
-std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *variant, const std::vector<std::vector<float>> &params,
-                                Drive drive, StepOutput &output) {
+std::string VerifyBatch::attend(const Runnable &kernelRow, const std::vector<std::vector<float>> &params, Drive drive,
+                                StepOutput &output) {
+  const kv_kernel *kernel = kernelRow.kernel;
   Ragged ragged(execution.memory());
   std::vector<int64_t> from, to;
   for (const SequenceData &sequence : sequences) {
@@ -248,7 +249,7 @@ std::string VerifyBatch::attend(const kv_kernel *kernel, const kv_variant *varia
     arrays.emplace_back(values.begin(), values.end(), execution.memory());
   for (size_t i = 0; i < arrays.size(); ++i)
     step.params[i] = arrays[i].data();
-  std::string error = run(kernel, variant, step, drive);
+  std::string error = run(kernelRow, step, drive);
   if (!error.empty())
     return error;
   if (!output.o.gapsIntact())

@@ -84,11 +84,10 @@ public:
   std::optional<std::string> foreignChange(const Bytes &before) const;
 
   /// Appends tokens [from[b], to[b]) of each sequence. Empty when all went well.
-  std::string append(const kv_kernel *kernel, const kv_variant *variant, const std::vector<int64_t> &from,
-                     const std::vector<int64_t> &to, Drive drive, bool mapped);
+  std::string append(const Runnable &row, const std::vector<int64_t> &from, const std::vector<int64_t> &to, Drive drive,
+                     bool mapped);
   /// Attends (or appends and attends) the queries of each sequence.
-  std::string attend(const kv_kernel *kernel, const kv_variant *variant, const std::vector<std::vector<float>> &params, Drive drive,
-                     StepOutput &output);
+  std::string attend(const Runnable &row, const std::vector<std::vector<float>> &params, Drive drive, StepOutput &output);
 
 private:
   struct Ragged {
@@ -99,7 +98,7 @@ private:
   kv_step makeStep(const Ragged &ragged, bool mapped) const;
   void bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
                   VerifyTensor &k, VerifyTensor &v);
-  std::string run(const kv_kernel *kernel, const kv_variant *variant, kv_step &step, Drive drive);
+  std::string run(const Runnable &row, kv_step &step, Drive drive);
 
   Execution &execution;
   const CacheSpec &cache;

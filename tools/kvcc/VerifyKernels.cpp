@@ -11,13 +11,6 @@
 namespace kv {
 namespace {
 
-const kv_variant *findVariant(const kv_kernel *kernel, llvm::StringRef target) {
-  for (int32_t i = 0; i < kernel->num_variants; ++i)
-    if (target == kernel->variants[i].target)
-      return &kernel->variants[i];
-  return nullptr;
-}
-
 /// The cache's type with other orders, to move pages to.
 CacheType otherOrder(CacheType type, bool first) {
   auto digits = [&](std::initializer_list<Digit> list) { return OrderAttr::get(type.getContext(), list); };
@@ -29,23 +22,29 @@ CacheType otherOrder(CacheType type, bool first) {
                         type.getValue(), layout);
 }
 
+/// What runs on one target. Of a cache without attends, `append` alone.
+struct TargetRows {
+  std::string name;
+  Execution &execution;
+  Runnable append, attend, fused;
+};
+
 /// One attend (or, for a cache without any, its append) against the interpreter on some targets.
 class KernelVerifier {
 public:
-  KernelVerifier(Execution &execution, const CacheSpec &cache, const KernelSpec &spec, mlir::func::FuncOp function, const kv_kernel *append,
-                 const kv_kernel *attend, const kv_kernel *fused, const VerifyOptions &options, VerifySummary &summary)
-      : execution(execution), cache(cache), spec(spec), function(function), append(append), attend(attend), fused(fused), options(options),
-        summary(summary), image(cache.type) {}
+  KernelVerifier(const CacheSpec &cache, const KernelSpec &spec, mlir::func::FuncOp function, std::vector<TargetRows> targets,
+                 const VerifyOptions &options, VerifySummary &summary)
+      : cache(cache), spec(spec), function(function), targets(std::move(targets)), options(options), summary(summary),
+        image(cache.type) {}
 
-  llvm::Error run(const std::vector<std::string> &targets);
+  llvm::Error run();
 
 private:
   struct Case {
     const Scenario &scenario;
     const std::vector<SequenceData> &sequences;
     const std::vector<std::vector<float>> &params;
-    const std::string &target;
-    const kv_variant *append, *attend, *fused;
+    const TargetRows &target;
     VerifyRow &row;
     uint64_t seed;
   };
@@ -59,13 +58,15 @@ private:
   bool checkOutput(const Case &c, const StepOutput &output);
   bool sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what);
   bool fail(const Case &c, const std::string &what);
-  bool enough() const { return summary.failures.size() >= options.mostFailures || execution.lost(); }
+  bool enough() const {
+    return summary.failures.size() >= options.mostFailures ||
+           llvm::all_of(targets, [](const TargetRows &target) { return target.execution.lost(); });
+  }
 
-  Execution &execution;
   const CacheSpec &cache;
   const KernelSpec &spec;
   mlir::func::FuncOp function; ///< null for an append
-  const kv_kernel *append, *attend, *fused;
+  const std::vector<TargetRows> targets;
   const VerifyOptions &options;
   VerifySummary &summary;
   const PageImage image;
@@ -73,7 +74,7 @@ private:
 
 bool KernelVerifier::fail(const Case &c, const std::string &what) {
   if (summary.failures.size() < options.mostFailures)
-    summary.failures.push_back(fmt::format("{} on {}, {}: {}", spec.name, c.target, c.scenario.str(), what));
+    summary.failures.push_back(fmt::format("{} on {}, {}: {}", spec.name, c.target.name, c.scenario.str(), what));
   return false;
 }
 
@@ -95,15 +96,15 @@ llvm::Error KernelVerifier::interpretAll(std::vector<SequenceData> &sequences, c
   return llvm::Error::success();
 }
 
-llvm::Error KernelVerifier::run(const std::vector<std::string> &targets) {
+llvm::Error KernelVerifier::run() {
   uint64_t seed = options.seed;
   for (char letter : spec.name)
     seed = seed * 131 + uint8_t(letter);
   Random random(seed);
   int64_t split = 64;
-  for (const std::string &target : targets)
-    if (const kv_variant *variant = attend ? findVariant(attend, target) : nullptr)
-      split = std::max(split, variant->split_tokens);
+  for (const TargetRows &target : targets)
+    if (target.attend)
+      split = std::max(split, target.attend.splitTokens());
   std::vector<VerifyRow> rows(targets.size());
   for (const Scenario &scenario : makeScenarios(cache, spec, split, options.quick, random)) {
     std::vector<std::vector<float>> params;
@@ -118,12 +119,10 @@ llvm::Error KernelVerifier::run(const std::vector<std::string> &targets) {
     uint64_t caseSeed = random.next();
     for (auto [target, row] : llvm::zip(targets, rows)) {
       row.kernel = spec.name;
-      row.target = target;
-      Case c{scenario, sequences, params, target, findVariant(append, target), attend ? findVariant(attend, target) : nullptr,
-             fused ? findVariant(fused, target) : nullptr, row, caseSeed};
-      if (!c.append || (attend && !c.attend) || (fused && !c.fused))
-        return llvm::createStringError("`" + spec.name + "` has no variant for `" + target + "`");
-      runCase(c);
+      row.target = target.name;
+      if (target.execution.lost())
+        continue;
+      runCase({scenario, sequences, params, target, row, caseSeed});
       ++row.cases;
       if (enough())
         break;
@@ -161,7 +160,7 @@ bool KernelVerifier::fill(const Case &c, VerifyBatch &batch, Random &random, boo
     else if (way != 0)
       for (size_t b = 0; b < count; ++b)
         to[b] = std::min(goal[b], done[b] + random.between(1, std::max<int64_t>(1, most / 2)));
-    std::string error = batch.append(append, c.append, done, to, random.chance(2) ? Drive::alone : Drive::parts, random.chance(4));
+    std::string error = batch.append(c.target.append, done, to, random.chance(2) ? Drive::alone : Drive::parts, random.chance(4));
     if (!error.empty())
       return fail(c, "append: " + error);
     done = to;
@@ -230,7 +229,7 @@ bool KernelVerifier::sameBits(const Case &c, const StepOutput &a, const StepOutp
 
 void KernelVerifier::runCase(const Case &c) {
   Random random(c.seed);
-  VerifyBatch batch(execution, cache, c.sequences, random);
+  VerifyBatch batch(c.target.execution, cache, c.sequences, random);
   Bytes untouched, before;
   batch.save(untouched);
   std::vector<int64_t> from, lengths;
@@ -238,9 +237,11 @@ void KernelVerifier::runCase(const Case &c) {
     from.push_back(sequence.shape.length - sequence.shape.queries);
     lengths.push_back(sequence.shape.length);
   }
-  if (!fill(c, batch, random, c.scenario.appendOnly || !attend))
+  const TargetRows &target = c.target;
+  const bool appendOnly = c.scenario.appendOnly || !target.attend;
+  if (!fill(c, batch, random, appendOnly))
     return;
-  if (c.scenario.appendOnly || !attend) {
+  if (appendOnly) {
     if (auto change = batch.foreignChange(untouched))
       fail(c, "append: " + *change);
     if (c.scenario.otherLayouts)
@@ -250,7 +251,7 @@ void KernelVerifier::runCase(const Case &c) {
   batch.save(before);
 
   // append, then attend
-  std::string error = batch.append(append, c.append, from, lengths, Drive::alone, false);
+  std::string error = batch.append(target.append, from, lengths, Drive::alone, false);
   if (!error.empty())
     return void(fail(c, "append: " + error));
   if (!checkBytes(c, batch, lengths, "append of the step's tokens"))
@@ -258,7 +259,7 @@ void KernelVerifier::runCase(const Case &c) {
   Bytes full;
   batch.save(full);
   StepOutput inTurn;
-  error = batch.attend(attend, c.attend, c.params, Drive::alone, inTurn);
+  error = batch.attend(target.attend, c.params, Drive::alone, inTurn);
   if (!error.empty())
     return void(fail(c, "attend: " + error));
   if (std::memcmp(full.data(), batch.pages(), size_t(full.size())))
@@ -266,24 +267,24 @@ void KernelVerifier::runCase(const Case &c) {
   if (!checkOutput(c, inTurn))
     return;
 
-  // the same on several threads
-  auto again = [&](const kv_kernel *kernel, const kv_variant *variant, Drive drive, const char *what) {
+  // the same on several threads, or in another grid
+  auto again = [&](const Runnable &row, Drive drive, const std::string &what) {
     StepOutput output;
-    std::string error = batch.attend(kernel, variant, c.params, drive, output);
-    return error.empty() ? sameBits(c, output, inTurn, what) : fail(c, fmt::format("{}: {}", what, error));
+    std::string error = batch.attend(row, c.params, drive, output);
+    return error.empty() ? sameBits(c, output, inTurn, what.c_str()) : fail(c, fmt::format("{}: {}", what, error));
   };
-  if (!again(attend, c.attend, Drive::parts, "attend in three parts"))
-    return;
-  if (c.scenario.pool && !again(attend, c.attend, Drive::pool, "attend on two threads"))
-    return;
+  auto driven = [&](Drive drive) { return target.execution.manner(drive) && (drive != Drive::pool || c.scenario.pool); };
+  for (Drive drive : {Drive::parts, Drive::pool})
+    if (driven(drive) && !again(target.attend, drive, std::string("attend") + target.execution.manner(drive)))
+      return;
 
   // fused
   for (Drive drive : {Drive::alone, Drive::parts, Drive::pool}) {
-    if (!fused || (drive == Drive::pool && !c.scenario.pool))
+    if (!target.fused || !driven(drive))
       continue;
-    const char *const names[] = {"append_attend", "append_attend in three parts", "append_attend on two threads"};
+    const std::string name = std::string("append_attend") + target.execution.manner(drive);
     batch.restore(before);
-    if (!again(fused, c.fused, drive, names[int(drive)]) || !checkBytes(c, batch, lengths, names[int(drive)]))
+    if (!again(target.fused, drive, name) || !checkBytes(c, batch, lengths, name.c_str()))
       return;
   }
   if (auto change = batch.foreignChange(untouched))
@@ -303,10 +304,10 @@ void KernelVerifier::runNeighbours(const Case &c, const StepOutput &together) {
       continue;
     std::vector<SequenceData> one = {c.sequences[b]};
     Random random(c.seed + b + 1);
-    VerifyBatch batch(execution, cache, one, random);
+    VerifyBatch batch(c.target.execution, cache, one, random);
     image.write(one[0].reference, 0, shape.length, batch.memory(0));
     StepOutput alone;
-    std::string error = batch.attend(attend, c.attend, c.params, Drive::alone, alone);
+    std::string error = batch.attend(c.target.attend, c.params, Drive::alone, alone);
     if (!error.empty())
       return void(fail(c, "attend alone: " + error));
     const int64_t heads = spec.headsQ;
@@ -351,45 +352,71 @@ bool isVerified(const ModuleSpec &module, const KernelSpec &spec) {
   return spec.kind == (attended ? KV_OP_ATTEND : KV_OP_APPEND);
 }
 
-llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, Execution &execution,
-                                     const VerifyOptions &options) {
-  VerifySummary summary;
-  auto wanted = [&](const KernelSpec &spec) {
-    return options.kernels.empty() || llvm::is_contained(options.kernels, spec.name);
-  };
-  for (size_t index = 0; index < module.caches.size(); ++index) {
-    const CacheSpec &cache = module.caches[index];
-    auto append = execution.kernel(cache.name + "_append");
-    if (!append)
-      return append.takeError();
-    if ((*append)->page_bytes != cache.map.bytes || (*append)->page_tokens != cache.map.slots)
-      return llvm::createStringError("`" + cache.name + "_append` says that a page has " + std::to_string((*append)->page_bytes) +
-                                     " bytes, the page map " + std::to_string(cache.map.bytes));
-    std::vector<std::string> targets = options.targets;
-    if (targets.empty())
-      for (int32_t i = 0; i < (*append)->num_variants; ++i)
-        if (((*append)->variants[i].features & ~kv_cpu_features()) == 0)
-          targets.push_back((*append)->variants[i].target);
-
-    for (const KernelSpec &spec : module.kernels) {
-      if (spec.cache != index || !wanted(spec) || !isVerified(module, spec))
-        continue;
-      if (spec.kind == KV_OP_APPEND) {
-        if (llvm::Error error = KernelVerifier(execution, cache, spec, nullptr, *append, nullptr, nullptr, options, summary).run(targets))
-          return std::move(error);
-        continue;
-      }
-      auto function = level0.lookupSymbol<mlir::func::FuncOp>(spec.name);
-      auto attend = execution.kernel(spec.name), fused = execution.kernel(cache.name + "_append_" + spec.op);
-      if (!attend || !fused)
-        return llvm::joinErrors(attend.takeError(), fused.takeError());
-      if (!function)
-        return llvm::createStringError("level 0 has no function `" + spec.name + "`");
-      if (llvm::Error error = KernelVerifier(execution, cache, spec, function, *append, *attend, *fused, options, summary).run(targets))
+/// The rows of one kernel's family on each target. An error names what is missing.
+static llvm::Expected<std::vector<TargetRows>> findRows(const CacheSpec &cache, const KernelSpec &spec,
+                                                        llvm::ArrayRef<VerifyTarget> targets) {
+  std::vector<TargetRows> rows;
+  for (const VerifyTarget &target : targets) {
+    TargetRows found{target.name, *target.execution, {}, {}, {}};
+    auto find = [&](const std::string &name, Runnable &row) -> llvm::Error {
+      auto kernel = target.execution->kernel(name);
+      if (!kernel)
+        return kernel.takeError();
+      row = target.execution->find(*kernel, target.name);
+      return row ? llvm::Error::success() : llvm::createStringError("`" + name + "` has no variant for `" + target.name + "`");
+    };
+    if (llvm::Error error = find(cache.name + "_append", found.append))
+      return std::move(error);
+    if (spec.kind != KV_OP_APPEND) {
+      if (llvm::Error error = find(spec.name, found.attend))
+        return std::move(error);
+      if (llvm::Error error = find(cache.name + "_append_" + spec.op, found.fused))
         return std::move(error);
     }
+    const kv_kernel &append = *found.append.kernel;
+    if (append.page_bytes != cache.map.bytes || append.page_tokens != cache.map.slots)
+      return llvm::createStringError("`" + cache.name + "_append` says that a page has " + std::to_string(append.page_bytes) +
+                                     " bytes, the page map " + std::to_string(cache.map.bytes));
+    rows.push_back(std::move(found));
+  }
+  return rows;
+}
+
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, llvm::ArrayRef<VerifyTarget> targets,
+                                     const VerifyOptions &options) {
+  VerifySummary summary;
+  for (const KernelSpec &spec : module.kernels) {
+    if (!isVerified(module, spec) || (!options.kernels.empty() && !llvm::is_contained(options.kernels, spec.name)))
+      continue;
+    const CacheSpec &cache = module.caches[spec.cache];
+    auto function = level0.lookupSymbol<mlir::func::FuncOp>(spec.name);
+    if (spec.kind == KV_OP_APPEND)
+      function = nullptr;
+    else if (!function)
+      return llvm::createStringError("level 0 has no function `" + spec.name + "`");
+    auto rows = findRows(cache, spec, targets);
+    if (!rows)
+      return rows.takeError();
+    if (llvm::Error error = KernelVerifier(cache, spec, function, std::move(*rows), options, summary).run())
+      return std::move(error);
   }
   return summary;
+}
+
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, Execution &execution,
+                                     const VerifyOptions &options) {
+  std::vector<VerifyTarget> targets;
+  for (const std::string &name : options.targets)
+    targets.push_back({name, &execution});
+  if (targets.empty() && !module.caches.empty()) {
+    auto append = execution.kernel(module.caches[0].name + "_append");
+    if (!append)
+      return append.takeError();
+    for (int32_t i = 0; i < (*append)->num_variants; ++i)
+      if (((*append)->variants[i].features & ~kv_cpu_features()) == 0)
+        targets.push_back({(*append)->variants[i].target, &execution});
+  }
+  return verify(level0, module, targets, options);
 }
 
 } // namespace kv

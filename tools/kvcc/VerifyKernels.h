@@ -19,7 +19,7 @@ namespace kv {
 struct VerifyOptions {
   uint64_t seed = 1;
   bool quick = false;               ///< fewer lengths, shorter ones
-  std::vector<std::string> targets; ///< variants to run; empty: all that this processor can run (not for a runner)
+  std::vector<std::string> targets; ///< with one execution: variants to run; empty: all that this processor can run
   std::vector<std::string> kernels; ///< only these attends (`llama3_decode`); empty: all
   size_t mostFailures = 10;         ///< stop after so many
 };
@@ -43,8 +43,17 @@ struct VerifySummary {
 /// a cache without attends.
 bool isVerified(const ModuleSpec &module, const KernelSpec &spec);
 
-/// Verifies every kernel of `module`, run by `execution`; `level0` is the module it was read from. An error means that nothing
-/// could be verified.
+/// A target, and what runs it.
+struct VerifyTarget {
+  std::string name;
+  Execution *execution;
+};
+
+/// Verifies every kernel of `module` on each target; `level0` is the module it was read from. An error means that nothing could be
+/// verified.
+llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, llvm::ArrayRef<VerifyTarget> targets,
+                                     const VerifyOptions &options);
+/// The same where one execution runs all targets, those of the options.
 llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &module, Execution &execution,
                                      const VerifyOptions &options);
 

@@ -1,6 +1,7 @@
 #include "tools/kvcc/VerifySource.h"
 
 #include "kv/kv.h"
+#include "tools/kvcc/GpuExecution.h"
 #include "tools/kvcc/Loader.h"
 #include "tools/kvcc/RunnerExecution.h"
 #include "llvm/ADT/StringExtras.h"
@@ -33,10 +34,30 @@ bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help)
   return true;
 }
 
+bool checkVerifiable(llvm::ArrayRef<const Target *> targets) {
+  for (const Target *target : targets) {
+    if (!target->isLaunched()) {
+      if (!checkRunnable(target, "`--runner CMD` has another program run the kernels, such as an emulator"))
+        return false;
+    } else if (std::string refusal = GpuExecution::refusal(target->computeCapability); !refusal.empty()) {
+      llvm::errs() << "kvcc: error: this machine does not run target `" << target->name() << "`: " << refusal
+                   << "\n  help: GPU targets run by `libcuda.so.1`, or by the library that the environment variable "
+                      "`KV_CUDA_LIBRARY` names\n";
+      return false;
+    }
+  }
+  return true;
+}
+
 /// Says a mistake of the user on stderr.
 static void say(llvm::Error error) { llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n"; }
 
 std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::ArrayRef<const Target *> targets) {
+  for (const Target *target : targets)
+    if (target->isLaunched()) {
+      llvm::errs() << "kvcc: error: target `" << target->name() << "` is of a GPU; a runner is for processors\n";
+      return nullptr;
+    }
   for (const Target *target : targets)
     if (llvm::Triple(target->triple).getArch() != llvm::Triple(targets[0]->triple).getArch()) {
       llvm::errs() << "kvcc: error: targets `" << targets[0]->name() << "` and `" << target->name()
@@ -93,11 +114,11 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
     result.status = CompileStatus::internalError;
     result.error = llvm::toString(std::move(error));
   };
-  std::unique_ptr<Execution> execution;
-  std::optional<Loader> loader;
+  std::optional<Loader> loader; // outlives the executions
+  std::unique_ptr<Execution> processor, gpu;
   if (options.runner) {
-    execution = startRunner(*options.runner, compiled, options.targets);
-    if (!execution) {
+    processor = startRunner(*options.runner, compiled, options.targets);
+    if (!processor) {
       result.status = CompileStatus::userError;
       return result;
     }
@@ -108,13 +129,21 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
       return result;
     }
     loader.emplace(std::move(*loaded));
-    execution = std::make_unique<LocalExecution>([&](llvm::StringRef name) { return loader->kernel(name); });
+    auto lookup = [&](llvm::StringRef name) { return loader->kernel(name); };
+    processor = std::make_unique<LocalExecution>(lookup);
+    if (llvm::any_of(options.targets, [](const Target *target) { return target->isLaunched(); })) {
+      auto created = GpuExecution::create(lookup);
+      if (!created) {
+        fail(created.takeError());
+        return result;
+      }
+      gpu = std::move(*created);
+    }
   }
-  VerifyOptions verifyOptions = options.verify;
-  verifyOptions.targets.clear();
+  std::vector<VerifyTarget> targets;
   for (const Target *target : options.targets)
-    verifyOptions.targets.push_back(target->name());
-  auto summary = verify(source.module(), readModule(source.module()), *execution, verifyOptions);
+    targets.push_back({target->name(), target->isLaunched() ? gpu.get() : processor.get()});
+  auto summary = verify(source.module(), readModule(source.module()), targets, options.verify);
   if (summary)
     result.summary = std::move(*summary);
   else

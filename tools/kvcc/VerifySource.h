@@ -1,4 +1,4 @@
-// From a read `.kv` file to verified kernels: compile, load into this process or into a runner, verify.
+// From a read `.kv` file to verified kernels: compile, load into this process, a runner or a GPU, verify.
 #ifndef KV_TOOLS_KVCC_VERIFYSOURCE_H
 #define KV_TOOLS_KVCC_VERIFYSOURCE_H
 
@@ -11,16 +11,18 @@
 namespace kv {
 
 struct VerifySourceOptions {
-  std::vector<const Target *> targets; ///< all must run on this machine, or by the runner
+  std::vector<const Target *> targets; ///< all must run on this machine (its GPU is part of it), or by the runner
   std::optional<Accuracy> accuracy;    ///< in place of every attend's own
   RunnerBuild *runner = nullptr;       ///< runs the kernels; null: this process does
   VerifyOptions verify;                ///< its targets are ignored: those above count
 };
 
-/// Targets that this machine runs, most capable first, `generic` last.
+/// Targets that this machine's processor runs, most capable first, `generic` last.
 std::vector<const Target *> runnableTargets();
-/// Says on stderr which target this machine does not run, and `help` if there is any. True when it runs all.
+/// Says on stderr which target this machine's processor does not run, and `help` if there is any. True when it runs all.
 bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help = "");
+/// The same for what `verify` runs: on the processor, or on the GPU.
+bool checkVerifiable(llvm::ArrayRef<const Target *> targets);
 /// A runner for targets of one architecture. Null after an error, which has been said on stderr.
 std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::ArrayRef<const Target *> targets);
 

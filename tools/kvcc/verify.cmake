@@ -11,8 +11,11 @@ foreach(folder runtime/src runtime/include tools/kvcc/runner)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION share/kvcc/${parent} FILES_MATCHING PATTERN "*.[ch]")
 endforeach()
 
+# Kernels of GPUs, through the runtime's kv_gpu.h.
+kv_add_library(kvGpuExecution GpuExecution.cpp GpuDriver.cpp LINK kvVerify kvrt fmt::fmt)
+
 if(TARGET kvTargets)
-  kv_add_library(kvVerifySource VerifySource.cpp LINK kvVerify kvRunner kvDriver kvLoader)
+  kv_add_library(kvVerifySource VerifySource.cpp LINK kvVerify kvRunner kvGpuExecution kvDriver kvLoader)
   list(APPEND sources verify.cpp)
   list(APPEND libraries kvVerifySource)
 endif()

@@ -1,5 +1,5 @@
-// kvcc verify: compiles for this machine and for generic, or for what --runner runs, runs every kernel against the interpreter, and says
-// how far apart they are.
+// kvcc verify: compiles for this machine and for generic, for its GPU, or for what --runner runs, runs every kernel against the
+// interpreter, and says how far apart they are.
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -77,7 +77,7 @@ int runVerify(const VerifyArguments &arguments) {
   else if (!findTargets(arguments.targets, options.targets))
     return exitUserError;
   const bool foreign = !arguments.runner.command.empty();
-  if (!foreign && !checkRunnable(options.targets, "`--runner CMD` has another program run the kernels, such as an emulator"))
+  if (!foreign && !checkVerifiable(options.targets))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
@@ -109,8 +109,11 @@ void addVerify(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<VerifyArguments>();
   CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
   arguments->source.declare(*command);
-  declareTargets(*command, arguments->targets);
-  CLI::Option *allTargets = command->add_flag("--all-targets", arguments->allTargets, "every target that this machine runs");
+  declareTargets(*command, arguments->targets,
+                 "targets, comma separated; native: the best for this machine; sm_NN: its GPU, through libcuda.so.1 or the library "
+                 "that the environment variable KV_CUDA_LIBRARY names");
+  CLI::Option *allTargets =
+      command->add_flag("--all-targets", arguments->allTargets, "every target that this machine's processor runs");
   command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
   command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")->check(CLI::IsMember({"exact", "high", "fast"}));
   command->add_option("--seed", arguments->seed, "of all inputs and batches")->capture_default_str();

@@ -58,6 +58,8 @@ static void copyDescriptors(kv_mailbox *mailbox) {
     kernels[i] = *kv_runner_kernels[i];
     kernels[i].name = copyText(&w, kernels[i].name);
     kernels[i].cache = copyText(&w, kernels[i].cache);
+    kernels[i].num_gpu_variants = 0; /* it has no GPU */
+    kernels[i].gpu_variants = NULL;
     kv_variant *variants = copy(&w, kernels[i].variants, (size_t)kernels[i].num_variants * sizeof *variants);
     kernels[i].variants = variants;
     for (int32_t j = 0; j < kernels[i].num_variants && w.next; ++j)
