@@ -109,6 +109,7 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"s16", 3>,   // cache s16 x rows s16 -> i32, depth 2
   I32EnumAttrCase<"s8s8", 4>,  // cache s8 x rows s8 -> i32, depth 4
   I32EnumAttrCase<"u8u8", 5>,  // cache u8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"bf16", 7>,  // cache bf16 x rows bf16 -> f32, depth 2
   I32EnumAttrCase<"f16", 6>    // cache f16 x rows f16 -> f32, depth 2: a matrix instruction, on tiles of 16 rows
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;

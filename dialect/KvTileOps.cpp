@@ -62,6 +62,8 @@ LogicalResult FetchOp::verify() { return verifyMove(*this); }
 
 LogicalResult StoreOp::verify() { return verifyMove(*this); }
 
+static bool sumsIntegers(Dot dot) { return dot != Dot::f32 && dot != Dot::f16 && dot != Dot::bf16; }
+
 LogicalResult PackOp::verify() {
   auto home = cast<MemRefType>(getHome().getType());
   RankedTensorType tile = tileOf(getTile());
@@ -70,7 +72,7 @@ LogicalResult PackOp::verify() {
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > home.getDimSize(0)) // C2
     return emitOpError() << "expected a tile of [rows, columns] with at most " << home.getDimSize(0) << " rows, got " << tile;
   CodecAttr codec = codecOf(cast<CacheType>(getCache()), getStream());
-  if (getDot() != Dot::f16 && !codec.isInteger()) // C3
+  if (sumsIntegers(getDot()) && !codec.isInteger()) // C3
     return emitOpError() << "expected a codec of integer elements, got " << codec;
   return success();
 }
@@ -178,7 +180,7 @@ LogicalResult ReduceOp::verify() {
 LogicalResult ProductOp::verify() {
   auto rows = cast<MemRefType>(getRows().getType());
   RankedTensorType tile = tileOf(getTile());
-  bool packed = getDot() != Dot::f32, integer = packed && getDot() != Dot::f16;
+  bool packed = getDot() != Dot::f32, integer = sumsIntegers(getDot());
   auto agrees = [&](Type type, bool isInteger) { return isInteger ? type.isInteger(32) : type.isF32(); };
   if (!agrees(rows.getElementType(), packed) || !agrees(tile.getElementType(), integer)) // C1
     return emitOpError() << "expected rows of " << (packed ? "i32" : "f32") << " and a result of " << (integer ? "i32" : "f32")
@@ -196,14 +198,15 @@ LogicalResult ProductOp::verify() {
 
 LogicalResult DotOp::verify() {
   Type acc = getAcc().getType(), cache = getCache().getType();
-  bool integer = getDot() != Dot::f32;
-  auto agrees = [&](Type type) {
+  bool packed = getDot() != Dot::f32, integer = sumsIntegers(getDot());
+  auto agrees = [&](Type type, bool isInteger) {
     Type element = getElementTypeOrSelf(type);
-    return integer ? element.isInteger(32) : element.isF32();
+    return isInteger ? element.isInteger(32) : element.isF32();
   };
-  if (!agrees(acc) || !agrees(cache)) // C1
-    return emitOpError() << "expected an accumulator and operands of " << (integer ? "i32" : "f32") << " for the record "
-                         << stringifyDot(getDot()) << ", got " << acc << " and " << cache;
+  if (!agrees(acc, integer) || !agrees(cache, packed)) // C1
+    return emitOpError() << "expected an accumulator of " << (integer ? "i32" : "f32") << " and operands of "
+                         << (packed ? "i32" : "f32") << " for the record " << stringifyDot(getDot()) << ", got " << acc << " and "
+                         << cache;
   auto lanesOf = [](Type type) {
     auto vector = dyn_cast<VectorType>(type);
     return vector ? vector.getNumElements() : 1;

@@ -55,7 +55,7 @@ def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
   let description = [{
     Rounds to the nearest, halves to even; magnitudes of integers stay below 2^22. Column c of the tile is element `column + c` of the
     contraction. For integer records elements of one lane lie together, in the order in which the loader of the stream yields them;
-    for f16 they lie as they are numbered.
+    for f16 and bf16 they lie as they are numbered.
 
     Rules:
     - C1: the record is not f32 and the home holds i32.
@@ -274,7 +274,7 @@ def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's 
   let summary = "one step of a dot record on a team: acc[lane] += sum over depth of cache[lane] * row[lane]";
   let description = [{
     Rules:
-    - C1: accumulator and operands are of f32 for the record f32, else of i32.
+    - C1: the accumulator is of i32 for integer records, else of f32; operands are of f32 for the record f32, else of i32.
     - C2: accumulator and operands have the same lanes.
   }];
   let arguments = (ins Kv_Lanes:$acc, Kv_Lanes:$cache, Kv_Lanes:$row, Kv_DotAttr:$dot);

@@ -12,7 +12,8 @@ struct Capabilities {
   int64_t lanes = 4;       ///< of a team, 32 bits each
   bool threads = false;    ///< lanes are threads of their own
   int64_t registers = 16;  ///< vector registers
-  /// Dot records with an instruction of their own, best first, and that instruction's name as a schedule writes it.
+  /// Dot records with an instruction of their own and that instruction's name as a schedule writes it, best first: what stands after
+  /// f32 is taken only where a schedule says so.
   llvm::SmallVector<std::pair<Dot, std::string>> dots = {{Dot::f32, "fma"}};
 
   bool has(Dot dot) const {
@@ -27,6 +28,7 @@ inline int64_t dotDepth(Dot dot) {
     return 1;
   case Dot::s16:
   case Dot::f16:
+  case Dot::bf16:
     return 2;
   case Dot::u8s8:
   case Dot::s8u8:
@@ -42,7 +44,7 @@ inline bool hasSignedCodes(Dot dot) { return dot != Dot::u8s8 && dot != Dot::u8u
 inline bool hasSignedRows(Dot dot) { return dot != Dot::s8u8 && dot != Dot::u8u8; }
 
 /// Whether sums are of i32, or of f32.
-inline bool isIntegerDot(Dot dot) { return dot != Dot::f32 && dot != Dot::f16; }
+inline bool isIntegerDot(Dot dot) { return dot != Dot::f32 && dot != Dot::f16 && dot != Dot::bf16; }
 /// Whether row operands are rounded to less than f32, with a scale for each row.
 inline bool roundsRows(Dot dot) { return dot != Dot::f32; }
 /// Whether it is a matrix instruction, whose tiles have so many rows; else rows are multiplied one by one.

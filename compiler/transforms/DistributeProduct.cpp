@@ -67,6 +67,7 @@ private:
   Value loadRaw(const Lanes &at, Value z);
   Value decode(Value raw, int64_t element);
   Value integerOperand(Value raw, int64_t step);
+  Value keepBelow(Value raw, Value z, Value zEnd);
   void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
   /// Lanes of this block and of the one to prefetch (maybe none), and what to add to z to get their slot or channel.
   struct Source {
@@ -188,6 +189,17 @@ Value Product::integerOperand(Value raw, int64_t step) {
   return b.andBits(down >= 0 ? b.shrU(raw, down) : b.shl(raw, -down), mask);
 }
 
+/// Lanes with zeros for the elements at zEnd and later.
+Value Product::keepBelow(Value raw, Value z, Value zEnd) {
+  Value mask = b.i32(0);
+  for (auto [element, bit] : llvm::enumerate(load.elementBits)) {
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, int64_t(element)), zEnd);
+    int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
+    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(bits)), b.i32(0)));
+  }
+  return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
+}
+
 /// Element `element` of every lane as f32: a value, or a code as a number.
 Value Product::decode(Value raw, int64_t element) {
   Type f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
@@ -259,7 +271,10 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       raw.push_back(loadRaw(lanesAt, z));
       prefetchUntil(k * vectors + u + 1);
     }
-    if (isIntegerDot(op.getDot())) {
+    if (roundsRows(op.getDot())) {
+      if (zEnd && !codec.isInteger())
+        for (Value &word : raw)
+          word = keepBelow(word, z, zEnd);
       int64_t steps = load.pack / dotDepth(op.getDot());
       for (int64_t s = 0; s < steps; ++s) {
         SmallVector<Value> operands;
@@ -288,7 +303,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
 
 /// One step of the record: the operands by the word at `offset` of every row.
 void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset) {
-  Type word = isIntegerDot(op.getDot()) ? Type(b.getI32Type()) : Type(b.getF32Type());
+  Type word = roundsRows(op.getDot()) ? Type(b.getI32Type()) : Type(b.getF32Type());
   for (int64_t r = 0; r < rows; ++r) {
     Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
     for (int64_t u = 0; u < vectors; ++u) {

@@ -272,6 +272,8 @@ void Distributor::convert(PackOp op) {
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < columns; c += width) {
       auto round = [&](int64_t column) -> Value {
+        if (op.getDot() == Dot::bf16)
+          return arith::TruncIOp::create(b, b.loc, narrow, b.bfloatBits(parts[(r * columns + column) / lanes]));
         Value magic = b.broadcast(b.f32(roundingMagic), lanes), shifted = b.addf(parts[(r * columns + column) / lanes], magic);
         return arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
       };

@@ -151,6 +151,8 @@ private:
       return false;
     if (dot == Dot::f16)
       return true;
+    if (dot == Dot::bf16)
+      return accuracy == Accuracy::fast;
     return accuracy == Accuracy::high ? dot == Dot::s16 : dotDepth(dot) == 4 && hasSignedRows(dot) == (stream == Stream::key);
   }
 
@@ -176,12 +178,12 @@ private:
     if (matrixRows(dot))
       return fitsMatrix(cache, stream);
     LoadRecord load = productLoad(cache, stream, lanes);
-    return load.pack <= 2 * lanes && fitsIntegerDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
+    return load.pack <= 2 * lanes && fitsPackedDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
   }
 
   Dot fastestDot(CacheType cache, Stream stream, Accuracy accuracy, int64_t lanes) const {
     for (const auto &[dot, instruction] : capabilities.dots)
-      if (allows(accuracy, stream, dot) && fits(cache, stream, dot, lanes))
+      if (dot == Dot::f32 || (allows(accuracy, stream, dot) && fits(cache, stream, dot, lanes)))
         return dot;
     return Dot::f32;
   }
@@ -213,8 +215,8 @@ private:
       return op->emitOpError() << "`" << name << "` multiplies f16 and integer codes, in groups of four and more channels;"
                                << " keys and values are not both such";
     if (choice.keyDot == Dot::f32 && choice.valueDot == Dot::f32)
-      return op->emitOpError() << "`" << name
-                               << "` multiplies integer codes whose order puts 32 bits of one token or channel together;"
+      return op->emitOpError() << "`" << name << "` multiplies " << (named.front() == Dot::bf16 ? "bf16" : "integer codes")
+                               << " whose order puts 32 bits of one token or channel together;"
                                << " neither keys nor values are stored so";
     return success();
   }

@@ -93,7 +93,9 @@ IntegerForm integerForm(CodecAttr codec, Dot dot) {
   return {half, 1, flip ^ half}; // unsigned codes, which a wider signed operand holds too
 }
 
-bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
+bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
+  if (dot == Dot::bf16)
+    return codec.getElement() == Element::bf16 && load.laneBits == 32;
   return codec.isInteger() && load.kind != LoadRecord::halves && load.laneBits == 32 && 32 / dotDepth(dot) >= codec.bits();
 }
 

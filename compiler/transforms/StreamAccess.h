@@ -42,8 +42,8 @@ struct IntegerForm {
 };
 IntegerForm integerForm(CodecAttr codec, Dot dot);
 
-/// Whether `dot` can run on what `load` brings: whole 32-bit lanes of integer codes.
-bool fitsIntegerDot(const LoadRecord &load, CodecAttr codec, Dot dot);
+/// Whether `dot`, of less than f32, can run on what `load` brings: whole 32-bit lanes of integer codes or of bf16.
+bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot);
 
 /// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.
 int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub);

@@ -61,6 +61,14 @@ struct ExpandDot : OpRewritePattern<DotOp> {
         rewriter.replaceOp(op, b.addf(op.getAcc(), b.mulf(op.getCache(), op.getRow())));
       return success();
     }
+    if (op.getDot() == Dot::bf16) {
+      Type f32 = rewriter.getF32Type();
+      Value x = op.getCache(), y = op.getRow();
+      Value low = b.mulf(b.cast(f32, b.shl(x, 16)), b.cast(f32, b.shl(y, 16)));
+      Value high = b.mulf(b.cast(f32, b.conj(x, 0xffff0000)), b.cast(f32, b.conj(y, 0xffff0000)));
+      rewriter.replaceOp(op, b.addf(op.getAcc(), b.addf(low, high)));
+      return success();
+    }
     int64_t depth = dotDepth(op.getDot()), width = 32 / depth;
     auto part = [&](Value word, int64_t i, bool isSigned) {
       Value high = i == depth - 1 ? word : b.shl(word, 32 - width * (i + 1));

@@ -2,6 +2,7 @@
 //
 //   kv.dot u8s8, s8u8 on 4, 8 or 16 lanes    vpdpbusd (the unsigned operand first)
 //   kv.dot s16 on 4, 8 or 16 lanes           vpdpwssd
+//   kv.dot bf16 on 4, 8 or 16 lanes          vdpbf16ps
 #include "compiler/targets/x86/Instructions.h"
 
 #include "dialect/KvOps.h"
@@ -27,13 +28,17 @@ struct SelectIntegerDot : OpRewritePattern<DotOp> {
       return rewriter.notifyMatchFailure(op, "not a register of the family");
     std::string width = std::to_string(lanes * 32);
     Location loc = op.getLoc();
-    bool words = op.getDot() == Dot::s16;
-    auto operandType = VectorType::get({lanes * (words ? 2 : 4)}, words ? rewriter.getI16Type() : rewriter.getI8Type());
+    bool halves = op.getDot() == Dot::bf16, words = op.getDot() == Dot::s16 || halves;
+    Type element = halves ? Type(rewriter.getBF16Type()) : words ? rewriter.getI16Type() : rewriter.getI8Type();
+    auto operandType = VectorType::get({lanes * (words ? 2 : 4)}, element);
     auto cast = [&](Value value) -> Value { return LLVM::BitcastOp::create(rewriter, loc, operandType, value); };
     Value first = cast(op.getCache()), second = cast(op.getRow());
     if (op.getDot() == Dot::s8u8)
       std::swap(first, second);
-    std::string name = std::string("llvm.x86.avx512.") + (words ? "vpdpwssd." : "vpdpbusd.") + width;
+    const char *instruction = halves  ? "llvm.x86.avx512bf16.dpbf16ps."
+                              : words ? "llvm.x86.avx512.vpdpwssd."
+                                      : "llvm.x86.avx512.vpdpbusd.";
+    std::string name = instruction + width;
     rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type, rewriter.getStringAttr(name),
                                                        ValueRange{op.getAcc(), first, second});
     return success();

@@ -131,7 +131,7 @@ func.func @f(%t: tensor<2x32xf32>) {
 // -----
 // dot C1
 func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
-  // expected-error @+1 {{expected an accumulator and operands of i32 for the record u8s8, got 'vector<16xf32>' and 'vector<16xi32>'}}
+  // expected-error @+1 {{expected an accumulator of i32 and operands of i32 for the record u8s8, got 'vector<16xf32>' and 'vector<16xi32>'}}
   %0 = kv.dot u8s8 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
   return
 }
@@ -139,7 +139,7 @@ func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
 // -----
 // dot C1
 func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
-  // expected-error @+1 {{expected an accumulator and operands of f32 for the record f32}}
+  // expected-error @+1 {{expected an accumulator of f32 and operands of f32 for the record f32}}
   %0 = kv.dot f32 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
   return
 }

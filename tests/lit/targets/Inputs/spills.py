@@ -5,13 +5,13 @@ Usage: spills.py FILE.s...   A product loop is an innermost loop with at least f
 import re
 import sys
 
-DOT = re.compile(r"^\s+v(pdp\w+|fn?madd\w+ps)\s")
-VECTOR = r"^\s+v\w+\s.*"
-STACK = re.compile(VECTOR + r"\(%rsp[,)]")
-STACK_OR_FRAME = re.compile(VECTOR + r"(\(%rsp[,)]|-?\d+\(%rbp\))")  # %rbp is the frame where it was set to %rsp
+# Of x86 and of AArch64, one after the other.
+DOT = re.compile(r"^\s+(v(pdp\w+|dpbf16ps|fn?madd\w+ps)|[su]dot|usdot|bfdot|fmla|fmad)\s")
+STACK = re.compile(r"^\s+(v\w+\s.*\(%rsp[,)]|(ld|st)\w+\s+\{?\s*[qvz]\d.*\[sp\b)")
+STACK_OR_FRAME = re.compile(STACK.pattern + r"|^\s+v\w+\s.*-?\d+\(%rbp\)")  # %rbp is the frame where it was set to %rsp
 LABEL = re.compile(r"^(\.LBB\d+_\d+):")
-FUSED = re.compile(r"^\s+(callq|jmp)\s+\w+__attend\b")  # a fused kernel calls the plain one
-JUMP = re.compile(r"^\s+j\w+\s+(\.LBB\d+_\d+)")
+FUSED = re.compile(r"^\s+(callq|jmp|bl?)\s+\w+__attend\b")  # a fused kernel calls the plain one
+JUMP = re.compile(r"^\s+(?:j\w+|b(?:\.\w+)?|cbn?z|tbn?z)\s+(?:.*\s)?(\.LBB\d+_\d+)")
 
 
 def functions(text):
