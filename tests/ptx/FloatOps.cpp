@@ -109,6 +109,17 @@ uint64_t subPair(const Instruction &in, uint64_t a, uint64_t b) { return bothHal
 uint64_t mulPair(const Instruction &in, uint64_t a, uint64_t b) { return bothHalves<FMul<float>::apply>(in, a, b); }
 uint64_t fmaPair(const Instruction &in, uint64_t a, uint64_t b, uint64_t c) { return bothHalves<FFma<float>::apply>(in, a, b, c); }
 
+// 9.7.5 mixed precision, sm_100: a (and of fma b) is f16 or bf16, the last operand and the result are f32.
+template <const Format &F> float addMixed(const Instruction &in, uint16_t a, float c) {
+  return FAdd<float>::apply(in, float(decode(F, a)), c);
+}
+template <const Format &F> float subMixed(const Instruction &in, uint16_t a, float c) {
+  return FSub<float>::apply(in, float(decode(F, a)), c);
+}
+template <const Format &F> float fmaMixed(const Instruction &in, uint16_t a, uint16_t b, float c) {
+  return FFma<float>::apply(in, float(decode(F, a)), float(decode(F, b)), c);
+}
+
 void modifiers(Decoder &decoder) {
   constexpr std::pair<std::string_view, Rounding> modes[] = {
       {"rn", Rounding::nearest}, {"rz", Rounding::zero}, {"rm", Rounding::down}, {"rp", Rounding::up}};
@@ -132,6 +143,18 @@ template <auto F, size_t Sources> Handler buildPair(Decoder &decoder) {
   return handler<F>();
 }
 
+template <auto Half, auto Brain, size_t Narrow> Handler buildMixed(Decoder &decoder) {
+  const Type narrow = decoder.type();
+  decoder.count(Narrow + 2);
+  decoder.in.type = Type::f32;
+  decoder.write(0, Type::f32);
+  for (size_t i = 1; i <= Narrow; ++i)
+    decoder.read(i, narrow);
+  decoder.read(Narrow + 1, Type::f32);
+  modifiers(decoder);
+  return narrow == Type::f16 ? handler<Half>() : handler<Brain>();
+}
+
 template <double F(double)> Handler buildApproximate(Decoder &decoder) {
   sameType(decoder, 1, Type::f32);
   modifiers(decoder);
@@ -148,6 +171,9 @@ constexpr Row rows[] = {
     {"sub<rnd>{.ftz|}.f32x2", buildPair<subPair, 2>},
     {"mul<rnd>{.ftz|}.f32x2", buildPair<mulPair, 2>},
     {"fma{.rn|.rz|.rm|.rp}{.ftz|}.f32x2", buildPair<fmaPair, 3>},
+    {"add<rnd>{.sat|}.f32.{f16|bf16}", buildMixed<addMixed<formatF16>, addMixed<formatBF16>, 1>},
+    {"sub<rnd>{.sat|}.f32.{f16|bf16}", buildMixed<subMixed<formatF16>, subMixed<formatBF16>, 1>},
+    {"fma{.rn|.rz|.rm|.rp}{.sat|}.f32.{f16|bf16}", buildMixed<fmaMixed<formatF16>, fmaMixed<formatBF16>, 2>},
     {"add<rnd>{.ftz|}{.sat|}.f32", buildFloat<FAdd, 2>},
     {"sub<rnd>{.ftz|}{.sat|}.f32", buildFloat<FSub, 2>},
     {"mul<rnd>{.ftz|}{.sat|}.f32", buildFloat<FMul, 2>},

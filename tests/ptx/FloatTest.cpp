@@ -131,6 +131,15 @@ TEST(Float, FusedHalvesRoundOnce) {
   EXPECT_EQ(evaluate("ex2.approx.f16", 16, {{16, {0x4000}}})[0], 0x4400u);
 }
 
+TEST(Float, MixedPrecisionRoundsOnceToF32) {
+  const uint64_t half = test::bitsOf(0.5f), tiny = test::bitsOf(0x1p-24f);
+  EXPECT_EQ(evaluate("add.rn.f32.f16", 32, {{16, {0x3c00}}, {32, {half}}})[0], test::bitsOf(1.5f));
+  EXPECT_EQ(evaluate("add.rp.f32.f16", 32, {{16, {0x3c00}}, {32, {tiny}}})[0], test::bitsOf(std::nextafter(1.0f, 2.0f)));
+  EXPECT_EQ(evaluate("sub.rn.f32.f16", 32, {{16, {0x3c00}}, {32, {half}}})[0], test::bitsOf(0.5f));
+  EXPECT_EQ(evaluate("add.rn.f32.bf16", 32, {{16, {0x4040}}, {32, {half}}})[0], test::bitsOf(3.5f));
+  EXPECT_EQ(evaluate("fma.rn.f32.f16", 32, {{16, {0x4200}}, {16, {0xc000}}, {32, {half}}})[0], test::bitsOf(-5.5f));
+}
+
 TEST(Float, F32Arithmetic) {
   EXPECT_EQ(f32("add.rn.f32", {1, 0x1p-24}), test::bitsOf(1.0f));
   EXPECT_EQ(f32("add.rp.f32", {1, 0x1p-24}), test::bitsOf(std::nextafter(1.0f, 2.0f)));

@@ -17,6 +17,7 @@ State::State() {
   Options options;
   options.sharedLimit = sharedLimit();
   options.copyUndefined = std::getenv("KV_PTX_COPY_UNDEFINED") != nullptr;
+  options.instructionLimit = 2'000'000'000; // a step over long sequences is no deadlock yet
   if (const char *value = std::getenv("KV_PTX_MMA"))
     options.mmaOrder = value[0] == 's' ? MmaOrder::sequential : value[0] == 'r' ? MmaOrder::reversed : MmaOrder::exact;
   machine = std::make_unique<Machine>(options);

@@ -15,8 +15,12 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-/// Appends of one warp start and end at multiples of so many tokens: 4-bit codes of two tokens may share a byte.
-constexpr int64_t appendUnit = storedRun;
+/// Appends of one warp start and end at multiples of so many tokens of the sequence: 4-bit codes of two slots of a page may share a
+/// byte, but not those on both sides of a multiple of storedRun, or of two pages.
+int64_t appendUnit(CacheType cache) {
+  int64_t slots = cache.getLayout().getSlots();
+  return cache.getLayout().getKind() == LayoutKind::dense || slots % storedRun == 0 ? storedRun : slots;
+}
 
 class GridBuilder : public KernelBuilder {
 public:
@@ -79,11 +83,11 @@ func::FuncOp addFunction(ModuleOp module, StringRef name) {
 /// Sequences with at most `flag` new tokens are left to the attend that appends them.
 void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
   GridBuilder b(module, addFunction(module, kernel.entry));
-  int64_t heads = kernel.cache.getHeads();
+  int64_t heads = kernel.cache.getHeads(), unit = appendUnit(kernel.cache);
   Value seq = b.div(b.x, heads);
   auto [queries, length] = b.tokensOf(seq);
-  Value firstNew = b.sub(length, queries), start = b.mul(b.div(firstNew, appendUnit), appendUnit);
-  Value each = b.roundUp(b.divide(b.sub(b.add(b.sub(length, start), b.height), b.i64(1)), b.height), appendUnit);
+  Value firstNew = b.sub(length, queries), start = b.mul(b.div(firstNew, unit), unit);
+  Value each = b.roundUp(b.divide(b.sub(b.add(b.sub(length, start), b.height), b.i64(1)), b.height), unit);
   Value mine = b.add(start, b.mul(b.y, each));
   Value begin = b.max(firstNew, mine), end = b.min(length, b.add(mine, each));
   b.ifThen(b.both(b.less(b.flag, queries), b.less(begin, end)), [&] {
