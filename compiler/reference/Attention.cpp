@@ -14,10 +14,11 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int64_t rowsAtOnce = 8, tokensAtOnce = 32, laneCount = 8;
 
-// Versions of the inner loops for wider processors; sanitizers do not bear resolvers that run before they are set up.
-#if defined(__x86_64__) && defined(__clang__)
+// Versions of the inner loops for wider hosts, where the build knows some; sanitizers do not bear resolvers that run before they are set
+// up.
+#if defined(KVCC_HOST_CLONES) && defined(__clang__)
 #if !__has_feature(address_sanitizer)
-#define KV_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define KV_CLONES KVCC_HOST_CLONES
 #endif
 #endif
 #ifndef KV_CLONES

@@ -30,3 +30,8 @@ function(kv_add_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}")
 endfunction()
+
+# What a hot loop of the tools themselves is compiled for beside the host's baseline: a definition, or nothing.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(KVCC_HOST_CLONES [[KVCC_HOST_CLONES=__attribute__((target_clones("arch=x86-64-v4","arch=x86-64-v3","default")))]])
+endif()
