@@ -18,13 +18,11 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-class MatrixProduct {
+class MatrixProduct : ProductSource {
 public:
   MatrixProduct(Distributor &d, ProductOp op)
-      : d(d), op(op), b(d.b), block(d.blocks.find(op.getBlock())->second), isKey(op.getStream() == Stream::key),
-        cache(cast<BlockType>(op.getBlock().getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
-        region(isKey ? block.map.key : block.map.value), load(productLoad(cache, op.getStream(), /*lanes=*/1)),
-        run(std::max<int64_t>(4, load.pack)), chunk(4 * run) {
+      : ProductSource(d, op), load(productLoad(cache, op.getStream(), /*lanes=*/1)), run(matrixRun(cache, op.getStream())),
+        chunk(4 * run) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     tiles = type.getDimSize(1) / 8;
     int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
@@ -36,14 +34,6 @@ public:
   SmallVector<Value> build();
 
 private:
-  Distributor &d;
-  ProductOp op;
-  TeamBuilder &b;
-  const BlockPages &block;
-  bool isKey;
-  CacheType cache;
-  CodecAttr codec;
-  const Region &region;
   LoadRecord load;
   int64_t run, chunk, tiles;
   bool whole; ///< every run lies inside the contraction

@@ -15,12 +15,9 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-class Product {
+class Product : ProductSource {
 public:
-  Product(Distributor &d, ProductOp op)
-      : d(d), op(op), b(d.b), block(d.blocks.find(op.getBlock())->second), isKey(op.getStream() == Stream::key),
-        cache(cast<BlockType>(op.getBlock().getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
-        region(isKey ? block.map.key : block.map.value) {
+  Product(Distributor &d, ProductOp op) : ProductSource(d, op) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     lanes = b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes();
     rows = type.getDimSize(0);
@@ -34,14 +31,6 @@ public:
   SmallVector<Value> run();
 
 private:
-  Distributor &d;
-  ProductOp op;
-  TeamBuilder &b;
-  const BlockPages &block;
-  bool isKey;
-  CacheType cache;
-  CodecAttr codec;
-  const Region &region;
   LoadRecord load;
   int64_t lanes, rows, vectors, keyLength, stride;
   SmallVector<Value> rowBases;

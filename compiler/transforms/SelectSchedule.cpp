@@ -144,8 +144,8 @@ private:
     return choice;
   }
 
-  /// The integer records that an accuracy class allows for a stream: 8-bit row operands for `fast`, 16-bit ones for `high`. Queries
-  /// are signed, probabilities are not.
+  /// The records of less than f32 that an accuracy class allows for a stream: row operands of 8 bits, bf16's among them, for
+  /// `fast`, of 11 and more for `high`. Queries are signed, probabilities are not.
   static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
     if (!roundsRows(dot) || accuracy == Accuracy::exact)
       return false;
@@ -168,7 +168,7 @@ private:
     CodecAttr codec = isKey ? cache.getKey() : cache.getValue();
     if (!codec.isInteger() && codec.getElement() != Element::f16)
       return false;
-    int64_t run = std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack);
+    int64_t run = matrixRun(cache, stream);
     if (isKey)
       return (codec.isInteger() ? codec.getGroup() : cache.getKeyDim()) % run == 0;
     return matrixBlock(cache) % (4 * run) == 0 && (!codec.isInteger() || codec.getGroup() % 8 == 0);
@@ -229,20 +229,37 @@ private:
     return std::lcm(page, int64_t(16));
   }
 
-  LogicalResult applyOverrides(Operation *op, CacheType cache, Accuracy accuracy, DictionaryAttr overrides, Choice &choice) {
-    auto number = [&](StringRef key, int64_t &target) {
-      if (auto value = overrides.getAs<IntegerAttr>(key))
-        target = value.getInt();
-    };
-    number("block", choice.block);
-    number("unroll", choice.unroll);
-    number("prefetch", choice.prefetch);
-    number("heads", choice.heads);
+  LogicalResult checkBlock(Operation *op, CacheType cache, const Choice &choice) const {
     int64_t page = cache.getLayout().getSlots();
     if (choice.block % 16 || choice.block < 16 || choice.block > 256)
       return op->emitOpError() << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
     if (choice.block > page && fitBlocks(cache, choice.block) != BlockFit::whole && choice.block != roundUp(page, 16))
       return op->emitOpError() << "expected a `block` of whole pages of " << page << " slots, got " << choice.block;
+    if (choice.block % choice.lanes)
+      return op->emitOpError() << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
+    if (int64_t runs = 4 * matrixRun(cache, Stream::value); matrixRows(choice.valueDot) && choice.block % runs)
+      return op->emitOpError() << "expected a `block` of whole matrix tiles of " << runs << " tokens, got " << choice.block;
+    return success();
+  }
+
+  LogicalResult applyOverrides(Operation *op, CacheType cache, Accuracy accuracy, DictionaryAttr overrides, Choice &choice) {
+    auto number = [&](StringRef key, int64_t &target) {
+      if (auto value = overrides.getAs<IntegerAttr>(key))
+        target = value.getInt();
+    };
+    if (auto dot = overrides.getAs<StringAttr>("dot"))
+      if (failed(applyDot(op, cache, dot.getValue(), accuracy, choice)))
+        return failure();
+    number("unroll", choice.unroll);
+    number("prefetch", choice.prefetch);
+    number("heads", choice.heads);
+    if (overrides.contains("block")) {
+      number("block", choice.block);
+      if (failed(checkBlock(op, cache, choice)))
+        return failure();
+    }
+    if (matrixRows(choice.keyDot) && overrides.contains("unroll"))
+      return op->emitOpError() << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
     if (choice.unroll < 0 || choice.unroll > 16)
       return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;
     if (choice.prefetch < 0 || choice.prefetch > 8)
@@ -253,15 +270,11 @@ private:
       return op->emitOpError() << "target `" << capabilities.name
                                << "` hides latency by many teams of one head each: expected `heads` 1"
                                << " and `prefetch` 0, got " << choice.heads << " and " << choice.prefetch;
-    if (choice.block % choice.lanes)
-      return op->emitOpError() << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);
     if (choice.split % unit || choice.split < unit)
       return op->emitOpError() << "expected a `split` that is a multiple of " << unit << " tokens, got " << choice.split;
-    if (auto dot = overrides.getAs<StringAttr>("dot"))
-      return applyDot(op, cache, dot.getValue(), accuracy, choice);
     return success();
   }
 };

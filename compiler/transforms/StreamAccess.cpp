@@ -80,6 +80,8 @@ LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
   return chooseLoad(map.key, 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
 }
 
+int64_t matrixRun(CacheType cache, Stream stream) { return std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack); }
+
 int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement()) ? int64_t(1) << (codec.bits() - 1) : 0; }
 
 IntegerForm integerForm(CodecAttr codec, Dot dot) {

@@ -31,6 +31,9 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
 /// The load that a product of `stream` uses.
 LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
 
+/// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
+int64_t matrixRun(CacheType cache, Stream stream);
+
 /// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small. Stored
 /// bits become two's complement centred codes by this xor, element by element.
 int64_t centeringFlip(CodecAttr codec);

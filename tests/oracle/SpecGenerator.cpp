@@ -29,6 +29,7 @@ struct Generator {
   std::string attend(const std::string &name, const std::string &queryType);
   std::string score(bool &usesSlope, bool &usesBias);
   std::string schedule(const std::string &name);
+  std::string otherSchedules(const std::string &name);
 };
 
 void Generator::chooseShape() {
@@ -70,8 +71,8 @@ std::string Generator::codec(int64_t dim, int64_t &bits) {
   return text + random.of(zeros) + random.of(scales);
 }
 
-/// An order over h, t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows whole bytes, each stored
-/// by one thread.
+/// An order over h, t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows whole bytes, each
+/// stored by one thread.
 std::string Generator::order(int64_t dim, int64_t bits) {
   if (random.chance(5))
     return "auto";
@@ -155,8 +156,10 @@ std::string Generator::score(bool &usesSlope, bool &usesBias) {
 }
 
 std::string Generator::attend(const std::string &name, const std::string &queryType) {
-  static const Names outputs = {"f32", "f16", "bf16"}, ranges = {"1", "1..8", "1..8", "1..2", "1..4", "2..5", "3", "1..64", "1..33"};
-  static const Names masks = {"", "", "mask j <= i", "mask true"}, accuracies = {"", "accuracy exact", "accuracy high", "accuracy fast"};
+  static const Names outputs = {"f32", "f16", "bf16"},
+                     ranges = {"1", "1..8", "1..8", "1..2", "1..4", "2..5", "3", "1..64", "1..33"};
+  static const Names masks = {"", "", "mask j <= i", "mask true"},
+                     accuracies = {"", "accuracy exact", "accuracy high", "accuracy fast"};
   bool usesSlope = false, usesBias = false;
   std::string formula = score(usesSlope, usesBias);
   std::string text = fmt::format("attend {}(q: {}[{}]", name, queryType, random.of(ranges));
@@ -197,6 +200,25 @@ std::string Generator::schedule(const std::string &name) {
   return text;
 }
 
+/// Of the other families; drawn last, so that what was there before them stays what it was.
+std::string Generator::otherSchedules(const std::string &name) {
+  static const Names targets = {"aarch64", "aarch64+dotprod+fp16", "aarch64+dotprod+fp16+i8mm", "aarch64+sve256", "sm_80", "sm_90",
+                                "sm_100"};
+  std::string text;
+  for (const std::string &target : targets) {
+    if (random.chance(3))
+      continue;
+    int64_t unit = std::lcm(paged ? slots : (slots + 15) / 16 * 16, int64_t(128));
+    text += fmt::format("schedule {} for {} {{ split {}", name, target, unit * random.between(1, 2));
+    if (!paged && slots >= 64 && random.chance(2))
+      text += fmt::format("; block {}", 32 * random.between(1, 2));
+    if (random.chance(4))
+      text += "; dot fma";
+    text += " }\n";
+  }
+  return text;
+}
+
 std::string Generator::run(uint64_t seed) {
   chooseShape();
   int64_t keyBits = 0, valueBits = 0;
@@ -208,14 +230,14 @@ std::string Generator::run(uint64_t seed) {
   } else {
     codecs = "k: " + codec(dimK, keyBits) + "\n  v: " + codec(dimV, valueBits);
   }
-  std::string text = fmt::format("// seed {}\ncache c(Hq = {}, Hkv = {}, D = {}{}) {{\n  {}\n  {}\n}}\n", seed, headsQ, headsKv, dimK,
-                                 dimV == dimK ? "" : fmt::format(", Dv = {}", dimV), codecs, layout(keyBits, valueBits));
+  std::string text = fmt::format("// seed {}\ncache c(Hq = {}, Hkv = {}, D = {}{}) {{\n  {}\n  {}\n}}\n", seed, headsQ, headsKv,
+                                 dimK, dimV == dimK ? "" : fmt::format(", Dv = {}", dimV), codecs, layout(keyBits, valueBits));
   static const Names queries = {"f32", "f16", "f16", "bf16"};
   std::string queryType = random.of(queries);
   text += attend("a", queryType);
   if (random.chance(6))
     text += attend("b", queryType);
-  return text + schedule("a");
+  return text + schedule("a") + otherSchedules("a");
 }
 
 } // namespace

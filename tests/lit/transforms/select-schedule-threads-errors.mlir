@@ -26,3 +26,32 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
+
+// -----
+// Runs of eight nibbles in four threads: 32 tokens, though lanes are 16.
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 16, valueDim = 16, key = <i4, group = 16, sym, scale = f32>,
+                   value = <i4, group = 16, sym, scale = f32>, layout = <dense 256, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x16xf32>) {
+  // expected-error @+1 {{expected a `block` of whole matrix tiles of 32 tokens, got 48}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) {schedules = {"sm_90" = {block = 48 : i64}}}
+       : tensor<?x8x16xf32>, !cache -> tensor<?x8x16xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{`unroll` is of loads for one row at a time; a matrix instruction has none to choose}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {unroll = 2 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
+
+// -----
+// A default block needs no leave, however small the page.
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 8, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {split = 512 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
