@@ -102,15 +102,21 @@ def Kv_ParameterEnum : Kv_Enum<"CodecParameter", "a number that says how codes a
 def Kv_ParameterAttr : EnumAttr<Kv_Dialect, Kv_ParameterEnum, "parameter">;
 
 // A dot record: one way to multiply a tile of the cache by rows and add. A lane's 32 bits hold `depth` elements of the contraction.
+// dialect/DotRecord.h says what each one is.
 def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
-  I32EnumAttrCase<"f32", 0>,   // f32 x f32 -> f32, depth 1
-  I32EnumAttrCase<"u8s8", 1>,  // cache u8 x rows s8 -> i32, depth 4
-  I32EnumAttrCase<"s8u8", 2>,  // cache s8 x rows u8 -> i32, depth 4
-  I32EnumAttrCase<"s16", 3>,   // cache s16 x rows s16 -> i32, depth 2
-  I32EnumAttrCase<"s8s8", 4>,  // cache s8 x rows s8 -> i32, depth 4
-  I32EnumAttrCase<"u8u8", 5>,  // cache u8 x rows u8 -> i32, depth 4
-  I32EnumAttrCase<"bf16", 7>,  // cache bf16 x rows bf16 -> f32, depth 2
-  I32EnumAttrCase<"f16", 6>    // cache f16 x rows f16 -> f32, depth 2: a matrix instruction, on tiles of 16 rows
+  I32EnumAttrCase<"f32", 0>,     // f32 x f32 -> f32, depth 1
+  I32EnumAttrCase<"u8s8", 1>,    // cache u8 x rows s8 -> i32, depth 4
+  I32EnumAttrCase<"s8u8", 2>,    // cache s8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"s16", 3>,     // cache s16 x rows s16 -> i32, depth 2
+  I32EnumAttrCase<"s8s8", 4>,    // cache s8 x rows s8 -> i32, depth 4
+  I32EnumAttrCase<"u8u8", 5>,    // cache u8 x rows u8 -> i32, depth 4
+  I32EnumAttrCase<"f16", 6>,     // cache f16 x rows f16 -> f32, depth 2
+  I32EnumAttrCase<"bf16", 7>,    // cache bf16 x rows bf16 -> f32, depth 2
+  I32EnumAttrCase<"bf16x2", 8>,  // cache bf16 x rows of two bf16, whose sum they are -> f32, depth 2
+  I32EnumAttrCase<"s8s8mm", 9>,  // the same on 2 rows x 2 columns in every 4 lanes, two words of each
+  I32EnumAttrCase<"s8u8mm", 10>,
+  I32EnumAttrCase<"u8u8mm", 11>,
+  I32EnumAttrCase<"bf16mm", 12>
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
 

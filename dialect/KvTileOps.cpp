@@ -1,5 +1,7 @@
 // Rules of the operations of levels 1 and 2 (KvTileOps.td). Each check names the rule that it enforces.
+#include "dialect/DotRecord.h"
 #include "dialect/KvOps.h"
+#include "dialect/Storage.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -62,17 +64,16 @@ LogicalResult FetchOp::verify() { return verifyMove(*this); }
 
 LogicalResult StoreOp::verify() { return verifyMove(*this); }
 
-static bool sumsIntegers(Dot dot) { return dot != Dot::f32 && dot != Dot::f16 && dot != Dot::bf16; }
-
 LogicalResult PackOp::verify() {
   auto home = cast<MemRefType>(getHome().getType());
   RankedTensorType tile = tileOf(getTile());
   if (getDot() == Dot::f32 || !home.getElementType().isInteger(32)) // C1
-    return emitOpError() << "expected a record of less than f32 and a home of i32, got " << stringifyDot(getDot()) << " and " << home;
+    return emitOpError() << "expected a record of less than f32 and a home of i32, got " << stringifyDot(getDot()) << " and "
+                         << home;
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > home.getDimSize(0)) // C2
     return emitOpError() << "expected a tile of [rows, columns] with at most " << home.getDimSize(0) << " rows, got " << tile;
   CodecAttr codec = codecOf(cast<CacheType>(getCache()), getStream());
-  if (sumsIntegers(getDot()) && !codec.isInteger()) // C3
+  if (isIntegerDot(getDot()) && !codec.isInteger()) // C3
     return emitOpError() << "expected a codec of integer elements, got " << codec;
   return success();
 }
@@ -105,6 +106,29 @@ LogicalResult AcquireOp::verify() {
   if (getAhead().size() != 0 && getAhead().size() != 3) // C1
     return emitOpError() << "expected nothing or a head, a token and a count ahead, got " << getAhead().size() << " values";
   return success();
+}
+
+/// Whether a slot of a ring is a page of `cache`.
+static LogicalResult verifyRing(Operation *op, MemRefType ring, CacheType cache) {
+  int64_t bytes = mapPage(cache).bytes;
+  if (!ring.getElementType().isInteger(8) || ring.getDimSize(1) != bytes) // stage C1, staged C1
+    return op->emitOpError() << "expected slots of " << bytes << " bytes, got " << ring;
+  return success();
+}
+
+LogicalResult StageOp::verify() {
+  BlockType block = getBlock().getType();
+  return verifyRing(*this, cast<MemRefType>(getRing().getType()), stagedCache(block.getCache(), block.getTokens()));
+}
+
+LogicalResult StagedOp::verify() {
+  CacheType cache = getBlock().getType().getCache();
+  int64_t tokens = getBlock().getType().getTokens();
+  if (cache.getHeads() != 1 || cache.getLayout().getSlots() != tokens) // C1
+    return emitOpError() << "expected a block of a cache of one head and " << tokens << " slots, got " << cache;
+  if (int64_t pending = int64_t(getPending()); pending < 0) // C2
+    return emitOpError() << "expected `pending` from 0, got " << pending;
+  return verifyRing(*this, cast<MemRefType>(getRing().getType()), cache);
 }
 
 LogicalResult ReadOp::verify() {
@@ -161,8 +185,9 @@ LogicalResult SpreadOp::verify() {
   auto from = dyn_cast_or_null<TileAttr>(source.getEncoding()), to = dyn_cast_or_null<TileAttr>(tile.getEncoding());
   auto oneVector = [&] { return from.getDim() < 0 || (from.getDim() == 0 && from.getLanes() == source.getDimSize(0)); };
   if (from && to && (dim == 0 ? !oneVector() : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
-    return emitOpError() << "expected a source " << (dim == 0 ? "of rows in one vector or in every lane" : "along the lanes of the result")
-                         << ", got " << source << " and " << tile;
+    return emitOpError() << "expected a source "
+                         << (dim == 0 ? "of rows in one vector or in every lane" : "along the lanes of the result") << ", got "
+                         << source << " and " << tile;
   return success();
 }
 
@@ -180,7 +205,7 @@ LogicalResult ReduceOp::verify() {
 LogicalResult ProductOp::verify() {
   auto rows = cast<MemRefType>(getRows().getType());
   RankedTensorType tile = tileOf(getTile());
-  bool packed = getDot() != Dot::f32, integer = sumsIntegers(getDot());
+  bool packed = getDot() != Dot::f32, integer = isIntegerDot(getDot());
   auto agrees = [&](Type type, bool isInteger) { return isInteger ? type.isInteger(32) : type.isF32(); };
   if (!agrees(rows.getElementType(), packed) || !agrees(tile.getElementType(), integer)) // C1
     return emitOpError() << "expected rows of " << (packed ? "i32" : "f32") << " and a result of " << (integer ? "i32" : "f32")
@@ -198,21 +223,32 @@ LogicalResult ProductOp::verify() {
 
 LogicalResult DotOp::verify() {
   Type acc = getAcc().getType(), cache = getCache().getType();
-  bool packed = getDot() != Dot::f32, integer = sumsIntegers(getDot());
-  auto agrees = [&](Type type, bool isInteger) {
-    Type element = getElementTypeOrSelf(type);
-    return isInteger ? element.isInteger(32) : element.isF32();
-  };
-  if (!agrees(acc, integer) || !agrees(cache, packed)) // C1
-    return emitOpError() << "expected an accumulator of " << (integer ? "i32" : "f32") << " and operands of "
-                         << (packed ? "i32" : "f32") << " for the record " << stringifyDot(getDot()) << ", got " << acc << " and "
-                         << cache;
+  Type f32 = Float32Type::get(getContext());
+  Type sum = isIntegerDot(getDot()) ? IntegerType::get(getContext(), 32) : f32;
+  Type operand = getDot() == Dot::f32 ? f32 : IntegerType::get(getContext(), getDot() == Dot::f16 ? 16 : 32);
+  if (getElementTypeOrSelf(acc) != sum || getElementTypeOrSelf(cache) != operand) // C1
+    return emitOpError() << "expected an accumulator of " << sum << " and operands of " << operand << " for the record "
+                         << stringifyDot(getDot()) << ", got " << acc << " and " << cache;
   auto lanesOf = [](Type type) {
     auto vector = dyn_cast<VectorType>(type);
     return vector ? vector.getNumElements() : 1;
   };
   if (lanesOf(acc) != lanesOf(cache)) // C2
     return emitOpError() << "expected an accumulator with the lanes of its operands, got " << acc << " and " << cache;
+  if (isPaired(getDot()) && lanesOf(acc) % 4) // C3
+    return emitOpError() << "expected whole groups of four lanes for the record " << stringifyDot(getDot()) << ", got " << acc;
+  return success();
+}
+
+LogicalResult MmaOp::verify() {
+  if (getDot() != Dot::f16 && getDot() != Dot::bf16) // C1
+    return emitOpError() << "expected the record f16 or bf16, got " << stringifyDot(getDot());
+  return success();
+}
+
+LogicalResult CopyOp::verify() {
+  if (getBytes() != 4 && getBytes() != 8 && getBytes() != 16) // C1
+    return emitOpError() << "expected 4, 8 or 16 bytes, got " << getBytes();
   return success();
 }
 

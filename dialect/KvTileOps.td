@@ -155,6 +155,34 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
+def Kv_StageOp : Kv_Op<"stage", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "start to copy a block's head into a slot of a ring in scratch, without waiting for it";
+  let description = [{
+    A slot holds a page of a cache of one head and as many slots as the block has tokens, with the orders and codecs of the block's.
+
+    Rules:
+    - C1: a slot of the ring is a page of the staged cache.
+  }];
+  let arguments = (ins Kv_BlockType:$block, Kv_Home:$ring, I64:$slot);
+  let assemblyFormat = "$block `to` $ring `[` $slot `]` attr-dict `:` type($block) `,` type($ring)";
+  let hasVerifier = 1;
+}
+
+def Kv_StagedOp : Kv_Op<"staged", [MemoryEffects<[MemRead]>]> {
+  let summary = "wait for a staged block; it is read from the ring";
+  let description = [{
+    Waits until no more than `pending` groups of copies, the youngest, are under way (see kv.commit).
+
+    Rules:
+    - C1: a slot of the ring is a page of the block's cache, which has one head and the block's tokens.
+    - C2: `pending` is not negative.
+  }];
+  let arguments = (ins Kv_Home:$ring, I64:$slot, I64Attr:$pending);
+  let results = (outs Kv_BlockType:$block);
+  let assemblyFormat = "$ring `[` $slot `]` `pending` $pending attr-dict `:` type($ring) `->` type($block)";
+  let hasVerifier = 1;
+}
+
 def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {
   let summary = "scales or zeros of consecutive tokens of a block, for one group of channels";
   let description = [{
@@ -267,15 +295,18 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
 }
 
 // What a team holds: a vector, or in a team of threads a scalar of each.
-def Kv_Lanes : AnyTypeOf<[F32, I32, VectorOfAnyRankOf<[F32, I32]>]>;
+def Kv_Lanes : AnyTypeOf<[F32, I16, I32, VectorOfAnyRankOf<[F32, I16, I32]>]>;
 
 def Kv_DotOp : Kv_Op<"dot", [Pure, TypesMatchWith<"accumulator has the result's type", "result", "acc", "$_self">,
                              TypesMatchWith<"both operands have one type", "cache", "row", "$_self">]> {
   let summary = "one step of a dot record on a team: acc[lane] += sum over depth of cache[lane] * row[lane]";
   let description = [{
     Rules:
-    - C1: the accumulator is of i32 for integer records, else of f32; operands are of f32 for the record f32, else of i32.
+    - C1: the accumulator is of i32 for integer records, else of f32; operands are of f32 for the record f32, of i16, the bits of a
+      half, for f16, else of i32.
     - C2: accumulator and operands have the same lanes.
+    - C3: a record on 2 rows x 2 columns has whole groups of four lanes: of the operands the two words of one and of the other column or
+      row, of the accumulator row by row its two columns.
   }];
   let arguments = (ins Kv_Lanes:$acc, Kv_Lanes:$cache, Kv_Lanes:$row, Kv_DotAttr:$dot);
   let results = (outs Kv_Lanes:$result);
@@ -306,18 +337,57 @@ def Kv_ExchangeOp : Kv_Op<"exchange", [Pure, SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
+def Kv_CopyOp : Kv_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "start to copy some bytes to memory of the team, without waiting for them";
+  let description = [{
+    Rules:
+    - C1: 4, 8 or 16 bytes, to which both addresses are aligned.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$source, LLVM_AnyPointer:$target, I64Attr:$bytes);
+  let assemblyFormat = "$bytes `from` $source `to` $target attr-dict `:` type($source) `,` type($target)";
+  let hasVerifier = 1;
+}
+
+def Kv_CommitOp : Kv_Op<"commit", [MemoryEffects<[MemWrite]>]> {
+  let summary = "what this thread has started to copy since the last one becomes a group, maybe an empty one";
+  let assemblyFormat = "attr-dict";
+}
+
+def Kv_AwaitOp : Kv_Op<"await", [MemoryEffects<[MemWrite]>]> {
+  let summary = "wait for this thread's groups of copies, save the youngest `pending`; others see them after a barrier";
+  let arguments = (ins I64Attr:$pending);
+  let assemblyFormat = "$pending attr-dict";
+}
+
+def Kv_ReadTransposedOp : Kv_Op<"read_transposed", [MemoryEffects<[MemRead]>]> {
+  let summary = "four tiles of 8 x 8 halves from memory of the team, each transposed, by all its 32 threads";
+  let description = [{
+    Thread 8i + r gives the address, a multiple of 16, of row r of tile i. With g = thread / 4 and t = thread % 4 a thread receives of
+    each tile what rows 2t, in the low half, and 2t + 1 have in column g: columns of kv.mma, contraction first, or its rows.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$address);
+  let results = (outs I32:$tile0, I32:$tile1, I32:$tile2, I32:$tile3);
+  let assemblyFormat = "$address attr-dict `:` type($address)";
+}
+
 def Kv_MmaOp : Kv_Op<"mma", [Pure]> {
   let summary = "one step of a matrix record: sums[16 rows x 8 columns] += rows[16 x 16] * columns[16 x 8], by all threads of a team";
   let description = [{
-    Operands are f16, two to an i32, low half first; sums are f32. With g = thread / 4 and t = thread % 4 a thread holds of the sums
-    (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1); of the rows, contraction last, (g, 2t..), (g + 8, 2t..), (g, 2t + 8..),
-    (g + 8, 2t + 8..), two each; of the columns, contraction first, (2t.., g), (2t + 8.., g).
+    Operands are f16 or bf16, two to an i32, low half first; sums are f32. With g = thread / 4 and t = thread % 4 a thread holds of
+    the sums (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1); of the rows, contraction last, (g, 2t..), (g + 8, 2t..),
+    (g, 2t + 8..), (g + 8, 2t + 8..), two each; of the columns, contraction first, (2t.., g), (2t + 8.., g).
+
+    Rules:
+    - C1: the record is f16 or bf16.
   }];
-  let arguments = (ins F32:$sum0, F32:$sum1, F32:$sum2, F32:$sum3, I32:$row0, I32:$row1, I32:$row2, I32:$row3, I32:$column0, I32:$column1);
+  let arguments = (ins Kv_DotAttr:$dot, F32:$sum0, F32:$sum1, F32:$sum2, F32:$sum3, I32:$row0, I32:$row1, I32:$row2, I32:$row3,
+                       I32:$column0, I32:$column1);
   let results = (outs F32:$result0, F32:$result1, F32:$result2, F32:$result3);
   let assemblyFormat = [{
-    `(` $sum0 `,` $sum1 `,` $sum2 `,` $sum3 `)` `,` `(` $row0 `,` $row1 `,` $row2 `,` $row3 `)` `,` `(` $column0 `,` $column1 `)` attr-dict
+    $dot `(` $sum0 `,` $sum1 `,` $sum2 `,` $sum3 `)` `,` `(` $row0 `,` $row1 `,` $row2 `,` $row3 `)` `,`
+    `(` $column0 `,` $column1 `)` attr-dict
   }];
+  let hasVerifier = 1;
 }
 
 class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {

@@ -120,6 +120,15 @@ CacheType resolveAuto(CacheType cache) {
                         cache.getValue(), LayoutAttr::get(context, layout.getKind(), layout.getSlots(), key, value));
 }
 
+CacheType stagedCache(CacheType cache, int64_t tokens) {
+  LayoutAttr layout = cache.getLayout();
+  LayoutAttr staged = LayoutAttr::get(cache.getContext(), LayoutKind::dense, tokens, layout.getKey(), layout.getValue());
+  const Digit &fastest = layout.getValue().getDigits().back();
+  bool rows = cache.getValue().bits() == 16 && fastest.coordinate == 'd' && fastest.divisor == 1 && fastest.extent == 0;
+  return CacheType::get(cache.getContext(), cache.getName(), 1, cache.getKeyDim(), cache.getValueDim() + (rows ? 8 : 0),
+                        cache.getKey(), cache.getValue(), staged);
+}
+
 double bytesPerToken(CacheType cache) {
   auto stream = [](CodecAttr codec, int64_t dim) {
     double bits = double(dim) * codec.bits();

@@ -29,7 +29,8 @@ struct Region {
   int64_t byte(int64_t h, int64_t t, int64_t d) const { return offset + element(h, t, d) * bits / 8; }
 };
 
-/// What stores codes has one head and whole aligned runs of so many tokens to itself; other threads may store what lies beside them.
+/// What stores codes has one head and whole aligned runs of so many tokens to itself; other threads may store what lies beside
+/// them.
 inline constexpr int64_t storedRun = 16;
 
 /// Whether the two 4-bit codes of a byte are always stored by the same thread, in an order that ends with this digit.
@@ -39,8 +40,8 @@ bool keepsBytesApart(const Digit &fastest);
 struct PageMap {
   Region key, value;
   std::optional<Region> keyScale, keyZero, valueScale, valueZero; ///< in the order [h, t/16, group, t%16]
-  int64_t bytes = 0; ///< of a page, a multiple of 64
-  int64_t slots = 0; ///< tokens of a page
+  int64_t bytes = 0;                                              ///< of a page, a multiple of 64
+  int64_t slots = 0;                                              ///< tokens of a page
 };
 
 /// The map of a page of `cache`; its orders must be resolved (see resolveAuto).
@@ -48,6 +49,10 @@ PageMap mapPage(CacheType cache);
 
 /// `cache` with `auto` orders replaced by the order of tokens in lanes that CPU families want.
 CacheType resolveAuto(CacheType cache);
+
+/// A cache whose page holds a block of `tokens` tokens of one head of `cache`, whose orders are resolved. Rows of 16-bit channels
+/// are longer by eight: eight rows then lie in different banks of shared memory.
+CacheType stagedCache(CacheType cache, int64_t tokens);
 
 /// Bytes that one token adds to a cache: codes, scales and zeros of all heads, without padding.
 double bytesPerToken(CacheType cache);

@@ -33,10 +33,12 @@ struct Attend {
   Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
         schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
-        maxRows(schedule.getHeads() == 1 ? llvm::divideCeil(schedule.getQueryBlock() * spec.group(), rows) * rows
-                                         : std::max(schedule.getQueryBlock(), schedule.getHeads()) *
-                                               (llvm::divideCeil(spec.group(), rows) * rows)) {}
+        maxRows(schedule.getHeads() == 1
+                    ? llvm::divideCeil(schedule.getQueryBlock() * spec.group(), rows) * rows
+                    : std::max(schedule.getQueryBlock(), schedule.getHeads()) * (llvm::divideCeil(spec.group(), rows) * rows)) {}
 
+  /// Words of a row's operands.
+  static int64_t rowWords(Dot dot, int64_t length) { return length / dotDepth(dot) * rowParts(dot); }
   bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
   int64_t keyShift() const {
@@ -73,7 +75,11 @@ struct Attend {
     Value block, index;
   };
   Place placeAhead(Value at, Value index);
-  void attendBlock(Span here, const Head &head, Span ahead, Value headAhead);
+  void attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt);
+  void attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt);
+  Value some(Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()); }
+  Value acquire(const Head &head, Span here, ValueRange ahead);
+  void attendBlock(Value blockValue, Span here, const Head &head);
   SmallVector<Value> scores(Value blockValue, Value row);
   /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
@@ -112,7 +118,7 @@ void Attend::readArguments() {
   table = b.sequenceTable(cache, seq);
 
   if (roundsQueries()) {
-    homeQ = b.scratch("q", maxRows, cache.getKeyDim() / dotDepth(schedule.getKeyDot()), b.getI32Type());
+    homeQ = b.scratch("q", maxRows, rowWords(schedule.getKeyDot(), cache.getKeyDim()), b.getI32Type());
     homeQScale = b.scratch("qscale", maxRows, 1, b.getF32Type());
     homeQFloats = b.scratch("qfloats", 1, cache.getKeyDim(), b.getF32Type());
   } else {
@@ -123,8 +129,8 @@ void Attend::readArguments() {
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
-  homeP = roundsProbabilities() ? b.scratch("p", rows, block / dotDepth(schedule.getValueDot()), b.getI32Type())
-                          : b.scratch("p", rows, block, b.getF32Type());
+  homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
+                                : b.scratch("p", rows, block, b.getF32Type());
 }
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
@@ -202,7 +208,7 @@ Attend::Place Attend::placeAhead(Value at, Value index) {
   return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
 }
 
-/// For each block, each head. Blocks never cross a page unless they hold whole pages.
+/// Blocks never cross a page unless they hold whole pages.
 void Attend::loopOverBlocks() {
   int64_t page = cache.getLayout().getSlots();
   Value end = tokenEnd;
@@ -227,32 +233,64 @@ void Attend::loopOverBlocks() {
       return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
     };
   }
-  auto some = [&](Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()).getResult(); };
+  if (schedule.getThreads() && schedule.getPrefetch())
+    attendStaged(first, last, blockAt);
+  else
+    attendAhead(first, last, blockAt);
+}
+
+/// Reading a block prefetches one that comes later, maybe of another head.
+void Attend::attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt) {
   b.loop(first, last, 1, [&](Value at) {
     Span here = blockAt(at);
     b.ifThen(some(here), [&] {
       b.loop(zero(), numHeads, 1, [&](Value index) {
+        Head head = headAt(index);
+        if (!schedule.getPrefetch())
+          return attendBlock(acquire(head, here, {}), here, head);
         Place next = placeAhead(at, index);
         Span ahead = blockAt(next.block);
         Value inside = some(ahead);
-        auto choose = [&](Value there, Value otherwise) { return arith::SelectOp::create(b, b.loc, inside, there, otherwise); };
-        Head head = headAt(index);
-        attendBlock(here, head, {choose(ahead.token, here.token), choose(ahead.count, here.count)},
-                    choose(b.add(firstHead, next.index), head.number));
+        auto choose = [&](Value there, Value otherwise) -> Value {
+          return arith::SelectOp::create(b, b.loc, inside, there, otherwise);
+        };
+        Value token = choose(ahead.token, here.token), count = choose(ahead.count, here.count);
+        Value headAhead = choose(b.add(firstHead, next.index), head.number);
+        attendBlock(acquire(head, here, {headAhead, token, count}), here, head);
       });
     });
   });
 }
 
-/// `here` holds at least one token; reading it prefetches `ahead` of another head.
-void Attend::attendBlock(Span here, const Head &head, Span ahead, Value headAhead) {
-  Value firstToken = here.token, count = here.count;
+/// A team of threads copies blocks into a ring in scratch, so many before it reads them; an item has one head.
+void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt) {
+  int64_t ahead = schedule.getPrefetch(), slots = ahead + 1;
+  CacheType staged = stagedCache(cache, block);
+  Value ring = b.scratch("ring", slots, mapPage(staged).bytes, b.getI8Type());
+  Head head = headAt(zero());
+  auto slotOf = [&](Value at) { return b.rem(b.sub(at, first), slots); };
+  auto stage = [&](Value at) {
+    Span span = blockAt(at);
+    b.ifThen(some(span), [&] { StageOp::create(b, b.loc, acquire(head, span, {}), ring, slotOf(at)); });
+    CommitOp::create(b, b.loc);
+  };
+  b.loop(first, b.add(first, ahead), 1, stage);
+  b.loop(first, last, 1, [&](Value at) {
+    stage(b.add(at, ahead));
+    auto type = BlockType::get(b.getContext(), staged, block);
+    attendBlock(StagedOp::create(b, b.loc, type, ring, slotOf(at), ahead), blockAt(at), head);
+  });
+}
+
+Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
-  SmallVector<Value> next;
-  if (schedule.getPrefetch())
-    next = {headAhead, ahead.token, ahead.count};
-  Value blockValue = AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number,
-                                       firstToken, count, next);
+  return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number, here.token,
+                           here.count, ahead);
+}
+
+/// `here` holds at least one token.
+void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
+  Value firstToken = here.token, count = here.count;
   int64_t slices = block / slice;
   b.loop(zero(), rowTiles, 1, [&](Value rowTile) {
     Value firstOfHead = b.mul(rowTile, rows), row = b.add(head.firstRow, firstOfHead);

@@ -1,16 +1,22 @@
-// kv.product by a matrix record, in a team of threads: tiles of 16 rows by 8 columns by 16 of the contraction.
+// kv.product by a matrix record, in a team of threads: an instruction has sums of 16 x 8 and takes 16 of the contraction. The 16
+// are rows and the 8 columns, or with a tile of 8 rows the 16 are columns of the product and the 8 its rows.
 //
 //   for z in steps of four runs:
-//     columns = the thread's run of the contraction, one word after another, for its column of each tile     from the page
+//     columns = the thread's run of the contraction, one word after another, for its column of every 8       from the page
 //     for each 16 of the four runs:
-//       rows = the same elements of the thread's two rows                                                    from scratch
-//       for each tile: sums = kv.mma sums, rows, columns
+//       rows = the same elements of the thread's two rows, or one                                            from scratch
+//       for every 8 columns:  sums = kv.mma sums, rows, columns,  or
+//       for every 16 columns: sums = kv.mma sums, columns, rows
 //
 // Threads t = thread % 4 read runs of W elements that follow each other: thread t has W * t .. W * t + W - 1 of every 4 W. The
 // order of a contraction is free as long as rows and columns agree, so four elements of a run stand for the record's elements 2t,
 // 2t + 1, 2t + 8 and 2t + 9; a run is then one load where the page holds it together.
 //
-// Codes become f16 without conversions: 1024 + u has the bits 0x6400 | u.
+// f16 that lies the other way, eight columns together, is read by kv.read_transposed from a staged block; elements then stand for
+// themselves.
+//
+// Codes become f16 without conversions: 1024 + u has the bits 0x6400 | u. Row operands of two parts are multiplied one part after
+// the other.
 #include "compiler/transforms/Distributor.h"
 
 using namespace mlir;
@@ -24,8 +30,16 @@ public:
       : ProductSource(d, op), load(productLoad(cache, op.getStream(), /*lanes=*/1)), run(matrixRun(cache, op.getStream())),
         chunk(4 * run) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
+    rows = type.getDimSize(0);
     tiles = type.getDimSize(1) / 8;
     int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+    LoadRecord eight = productLoad(cache, op.getStream(), /*lanes=*/8);
+    transposed =
+        block.staged && region.bits == 16 && eight.kind == LoadRecord::vector && eight.pack == 1 && (!isKey || length % 16 == 0);
+    if (transposed) {
+      run = 4;
+      chunk = 16;
+    }
     whole = isKey && length % chunk == 0;
     thread = b.laneOffset({0, 1});
     column = b.laneOffset({2, 3, 4});
@@ -35,7 +49,10 @@ public:
 
 private:
   LoadRecord load;
-  int64_t run, chunk, tiles;
+  int64_t run, chunk;
+  int64_t rows;  ///< of the tile: 16 or 8
+  int64_t tiles; ///< of 8 columns
+  bool transposed;
   bool whole; ///< every run lies inside the contraction
   Value thread, column;
 
@@ -43,6 +60,9 @@ private:
   Value field(Value word, int64_t element, int64_t bits);
   Value pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd);
   SmallVector<Value> columnPairs(Value page, Value x, Value z, Value zEnd);
+  SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
+  SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
+  void multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords);
 };
 
 /// `pack` elements from z on, in the low bits of an i32.
@@ -108,50 +128,117 @@ SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Valu
   return pairs;
 }
 
+/// 16 elements from z on of every column: elements 2t, 2t + 1 and 2t + 8, 2t + 9 of its 16.
+SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEnd) {
+  Value row = b.KernelBuilder::add(z, b.laneOffset({0, 1, 2, 3})),
+        second = b.laneOffset({-1, -1, -1, 4}); // of two tiles of columns
+  SmallVector<Value> keep;                      // bits of the elements that are there
+  for (int64_t pair = 0; pair < 2 && !isKey; ++pair) {
+    Value mask;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value element = b.add(b.KernelBuilder::add(z, b.mul(thread, 2)), 8 * pair + half);
+      Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, element, zEnd);
+      Value bits = arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(0xffffu << 16 * half)), b.i32(0));
+      mask = mask ? arith::OrIOp::create(b, b.loc, mask, bits).getResult() : bits;
+    }
+    keep.push_back(mask);
+  }
+  SmallVector<SmallVector<Value>> pairs;
+  for (int64_t tile = 0; tile < tiles; tile += 2) {
+    Value x = b.add(d.scalar(op.getX()), 8 * tile);
+    if (tile + 1 < tiles)
+      x = b.KernelBuilder::add(x, second);
+    Value index = isKey ? b.element(region, block.head, x, row) : b.element(region, block.head, row, x);
+    auto words = ReadTransposedOp::create(b, b.loc, b.elementAddress(region, block.pages[0], index)).getResults();
+    for (int64_t i = 0; i < 2 && tile + i < tiles; ++i) {
+      pairs.push_back({words[2 * i], words[2 * i + 1]});
+      for (int64_t pair = 0; pair < 2 && !isKey; ++pair)
+        pairs.back()[pair] = arith::AndIOp::create(b, b.loc, pairs.back()[pair], keep[pair]);
+    }
+  }
+  return pairs;
+}
+
+/// The thread's run of every column.
+SmallVector<SmallVector<Value>> MatrixProduct::readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z,
+                                                        Value zEnd) {
+  SmallVector<SmallVector<Value>> pairs;
+  if (isKey) {
+    for (const Distributor::OwnToken &token : tokens)
+      pairs.push_back(columnPairs(token.page, token.slot, z, zEnd));
+    return pairs;
+  }
+  Distributor::OwnToken own = d.ownToken(block, z);
+  if (block.ragged) // a slot that is not the run's own says nothing of its length
+    own.slot = block.list ? own.slot : b.KernelBuilder::add(block.firstSlot, z);
+  for (Value x : columns)
+    pairs.push_back(columnPairs(own.page, x, own.slot, b.KernelBuilder::add(zEnd, b.sub(own.slot, z)))); // in slots
+  return pairs;
+}
+
+/// One 16 of the contraction: pairs 2 * step and 2 * step + 1 of every 8 columns by the words of the rows, pair by pair.
+void MatrixProduct::multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords) {
+  Dot dot = plainDot(op.getDot());
+  // What an instruction adds to: a row of it is a row of the tile, its columns are neighbours, or the other way about.
+  auto add = [&](ArrayRef<int64_t> at, ArrayRef<Value> tall, ArrayRef<Value> wide) {
+    Value unused = b.f32(0);
+    SmallVector<Value> operands;
+    for (int64_t i : at)
+      operands.push_back(i < 0 ? unused : sums[i]);
+    llvm::append_range(operands, tall);
+    llvm::append_range(operands, wide);
+    SmallVector<Type> types(4, b.getF32Type());
+    auto mma = MmaOp::create(b, b.loc, types, operands, b.getNamedAttr("dot", DotAttr::get(b.getContext(), dot)));
+    for (auto [i, result] : llvm::zip_equal(at, mma.getResults()))
+      if (i >= 0)
+        sums[i] = result;
+  };
+  if (rows == 16) {
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      add({2 * tile, 2 * tile + 1, 2 * tiles + 2 * tile, 2 * tiles + 2 * tile + 1}, rowWords,
+          {pairs[tile][2 * step], pairs[tile][2 * step + 1]});
+    return;
+  }
+  for (int64_t tile = 0; tile < tiles; tile += 2) {
+    bool two = tile + 1 < tiles;
+    Value none = two ? Value() : b.i32(0);
+    auto pair = [&](int64_t i) { return two ? pairs[tile + 1][2 * step + i] : none; };
+    add({tile, tiles + tile, two ? tile + 1 : -1, two ? tiles + tile + 1 : -1},
+        {pairs[tile][2 * step], pair(0), pairs[tile][2 * step + 1], pair(1)}, rowWords);
+  }
+}
+
 SmallVector<Value> MatrixProduct::build() {
   d.fences.beforeRead();
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd()), firstRow = d.scalar(op.getRow());
-  Value homes[2]; // of the thread's two rows
-  for (int64_t half = 0; half < 2; ++half)
-    homes[half] = d.homeAddress(op.getRows(), b.KernelBuilder::add(firstRow, b.add(column, 8 * half)), b.i64(0));
+  SmallVector<Value> homes; // of the thread's rows
+  for (int64_t row = 0; row < rows; row += 8)
+    homes.push_back(d.homeAddress(op.getRows(), b.KernelBuilder::add(firstRow, b.add(column, row)), b.i64(0)));
+  int64_t parts = rowParts(op.getDot());
+  int64_t partBytes = cast<MemRefType>(op.getRows().getType()).getDimSize(1) * 4 / parts;
   SmallVector<Value> columns; // x of the thread's column in each tile
   SmallVector<Distributor::OwnToken> tokens;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     Value x = b.KernelBuilder::add(d.scalar(op.getX()), b.add(column, 8 * tile));
     columns.push_back(x);
-    if (isKey)
+    if (isKey && !transposed)
       tokens.push_back(d.ownToken(block, x));
   }
   return b.loop(zBegin, zEnd, chunk, d.tile(op.getInit()), [&](Value zChunk, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    Value z = b.KernelBuilder::add(zChunk, b.mul(thread, run));
-    Distributor::OwnToken own;
-    Value end = zEnd;
-    if (!isKey) {
-      own = d.ownToken(block, z);
-      if (block.ragged) // a slot that is not the run's own says nothing of its length
-        own.slot = block.list ? own.slot : b.KernelBuilder::add(block.firstSlot, z);
-      end = b.KernelBuilder::add(zEnd, b.sub(own.slot, z)); // in slots
-    }
-    SmallVector<SmallVector<Value>> pairs;
-    for (int64_t tile = 0; tile < tiles; ++tile)
-      pairs.push_back(isKey ? columnPairs(tokens[tile].page, tokens[tile].slot, z, end)
-                            : columnPairs(own.page, columns[tile], own.slot, end));
+    Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
+    SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
     Value zRow = isKey && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
-    for (int64_t step = 0; step < run / 4; ++step) {
-      Value rows[4]; // pair by pair, rows g and g + 8
-      for (int64_t i = 0; i < 4; ++i)
-        rows[i] = b.load(b.getI32Type(), b.at(homes[i % 2], b.mul(b.add(zRow, 4 * step + i / 2 * 2), 2)));
-      for (int64_t tile = 0; tile < tiles; ++tile) {
-        Value *top = &sums[2 * tile], *bottom = &sums[2 * tiles + 2 * tile];
-        auto mma = MmaOp::create(b, b.loc, top[0], top[1], bottom[0], bottom[1], rows[0], rows[1], rows[2], rows[3],
-                                 pairs[tile][2 * step], pairs[tile][2 * step + 1]);
-        top[0] = mma.getResult0();
-        top[1] = mma.getResult1();
-        bottom[0] = mma.getResult2();
-        bottom[1] = mma.getResult3();
+    int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
+    for (int64_t step = 0; step < run / 4; ++step)
+      for (int64_t part = 0; part < parts; ++part) {
+        SmallVector<Value> words;
+        for (int64_t pair = 0; pair < 2; ++pair)
+          for (Value home : homes)
+            words.push_back(
+                b.load(b.getI32Type(), b.at(b.at(home, b.mul(b.add(zRow, 4 * step + apart * pair), 2)), part * partBytes)));
+        multiply(sums, pairs, step, words);
       }
-    }
     return sums;
   });
 }

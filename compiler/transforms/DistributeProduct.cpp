@@ -7,6 +7,9 @@
 //     for each depth of pack:      operand[u] = some of raw[u]'s bits      (integer records)
 //       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z + e]
 //
+// A paired record takes two operands at a time, zipped word by word, and two rows: its sums are 2 x 2 in every four lanes until the
+// loop is over.
+//
 // Tokens past zEnd that share a load with tokens before it are replaced by zeros: they may hold anything.
 #include "compiler/transforms/Distributor.h"
 
@@ -28,9 +31,10 @@ public:
     stride = linearStride(region, isKey ? 'd' : 't', load.pack);
   }
 
-  SmallVector<Value> run();
+  SmallVector<Value> build();
 
 private:
+  void run(SmallVector<Value> &acc);
   LoadRecord load;
   int64_t lanes, rows, vectors, keyLength, stride;
   SmallVector<Value> rowBases;
@@ -57,12 +61,24 @@ private:
   Value decode(Value raw, int64_t element);
   Value integerOperand(Value raw, int64_t step);
   Value keepBelow(Value raw, Value z, Value zEnd);
+  Value keepIf(Value condition, Value operand);
   void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
+  bool isPairedDot() { return isPaired(op.getDot()); }
+  Value pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second);
+  void multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
+                     int64_t offset);
+  Value interleave(Value x, Value y, int64_t words, bool high);
+  Value separate(Value x, Value y, bool odd);
+  void pairSums(SmallVector<Value> &acc);
+  void unpairSums(SmallVector<Value> &acc);
   /// Lanes of this block and of the one to prefetch (maybe none), and what to add to z to get their slot or channel.
   struct Source {
     SmallVector<Lanes> here, ahead;
     Value shift, aheadShift;
   };
+  /// Steps of a rounded record that a load feeds, and bytes of a row's operands in each.
+  int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
+  int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
   void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd);
   void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
   Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
@@ -189,6 +205,12 @@ Value Product::keepBelow(Value raw, Value z, Value zEnd) {
   return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
 }
 
+/// Lanes of f32, or zeros. On their bits: of a condition that all lanes share some targets make a mask in memory.
+Value Product::keepIf(Value condition, Value operand) {
+  Value mask = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(), condition), lanes);
+  return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
+}
+
 /// Element `element` of every lane as f32: a value, or a code as a number.
 Value Product::decode(Value raw, int64_t element) {
   Type f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
@@ -231,7 +253,7 @@ bool Product::startsLine(int64_t k, int64_t u) const {
 
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
-  Value zero, zLocal = shifted(z, source.shift);
+  Value zLocal = shifted(z, source.shift);
   if (zEnd)
     zEnd = shifted(zEnd, source.shift);
   // Lines to ask for, spread evenly over the loads of the iteration (a burst stalls them): of the block ahead, from memory; of this
@@ -251,6 +273,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
     }
   };
   SmallVector<Value> rowAddresses;
+  SmallVector<Value> waiting; // the first operand of a pair
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
@@ -264,13 +287,23 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       if (zEnd && !codec.isInteger())
         for (Value &word : raw)
           word = keepBelow(word, z, zEnd);
-      int64_t steps = load.pack / dotDepth(op.getDot());
+      int64_t steps = wordsOfLoad();
       for (int64_t s = 0; s < steps; ++s) {
         SmallVector<Value> operands;
         for (Value word : raw)
-          operands.push_back(integerOperand(word, s));
-        multiply(acc, operands, rowAddresses, (k * steps + s) * 4);
+          operands.push_back(isIntegerDot(op.getDot()) ? integerOperand(word, s) : word);
+        int64_t offset = (k * steps + s) * wordBytes();
+        if (!isPairedDot()) {
+          multiply(acc, operands, rowAddresses, offset);
+        } else if (!waiting.empty()) {
+          multiplyPairs(acc, waiting, operands, rowAddresses, offset - wordBytes());
+          waiting.clear();
+        } else {
+          waiting = operands;
+        }
       }
+      if (!waiting.empty() && k + 1 == count)
+        multiplyPairs(acc, waiting, {}, rowAddresses, k * wordBytes());
       continue;
     }
     for (int64_t e = 0; e < load.pack; ++e) {
@@ -278,10 +311,8 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       for (Value word : raw) {
         Value operand = decode(word, e);
         if (zEnd) {
-          if (!zero)
-            zero = arith::ConstantOp::create(b, b.loc, b.getZeroAttr(operand.getType()));
           Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
-          operand = arith::SelectOp::create(b, b.loc, there, operand, zero);
+          operand = keepIf(there, operand);
         }
         operands.push_back(operand);
       }
@@ -292,7 +323,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
 
 /// One step of the record: the operands by the word at `offset` of every row.
 void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset) {
-  Type word = roundsRows(op.getDot()) ? Type(b.getI32Type()) : Type(b.getF32Type());
+  Type word = op.getDot() == Dot::f32 ? Type(b.getF32Type()) : b.getIntegerType(unsigned(8 * wordBytes()));
   for (int64_t r = 0; r < rows; ++r) {
     Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
     for (int64_t u = 0; u < vectors; ++u) {
@@ -302,11 +333,81 @@ void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayR
   }
 }
 
+/// A row's word at `offset` and, where there is a second operand, the next; the same of the row after it; in every four lanes.
+Value Product::pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second) {
+  SmallVector<int64_t> repeated;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    repeated.push_back(lane % 4);
+  if (second) {
+    auto two = VectorType::get({2}, b.getI32Type());
+    auto words = [&](int64_t r) { return b.loadVector(two, b.at(rowAddresses[r], offset)); };
+    return vector::ShuffleOp::create(b, b.loc, words(row), words(row + 1), repeated);
+  }
+  auto word = [&](int64_t r) { return b.load(b.getI32Type(), b.at(rowAddresses[r], offset)); };
+  Value none = b.i32(0), four = vector::FromElementsOp::create(b, b.loc, VectorType::get({4}, b.getI32Type()),
+                                                               ValueRange{word(row), none, word(row + 1), none});
+  return vector::ShuffleOp::create(b, b.loc, four, four, repeated);
+}
+
+/// The low, or high, halves of x and y, runs of `words` lanes of each in turn.
+Value Product::interleave(Value x, Value y, int64_t words, bool high) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back((high ? lanes / 2 : 0) + lane / (2 * words) * words + lane % words + lane / words % 2 * lanes);
+  return vector::ShuffleOp::create(b, b.loc, x, y, order);
+}
+
+/// The even, or odd, pairs of lanes of x, then those of y: what interleaving two by two has undone.
+Value Product::separate(Value x, Value y, bool odd) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back(lane / 2 * 4 + lane % 2 + (odd ? 2 : 0));
+  return vector::ShuffleOp::create(b, b.loc, x, y, order);
+}
+
+/// Rows r and r + 1 of a column: of its lower half of lanes the sums 2 x 2, and of the upper.
+void Product::pairSums(SmallVector<Value> &acc) {
+  for (int64_t r = 0; r < rows; r += 2)
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], low = interleave(x, y, 2, false);
+      y = interleave(x, y, 2, true);
+      x = low;
+    }
+}
+
+void Product::unpairSums(SmallVector<Value> &acc) {
+  for (int64_t r = 0; r < rows; r += 2)
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], even = separate(x, y, false);
+      y = separate(x, y, true);
+      x = even;
+    }
+}
+
+/// Two steps of a paired record's words: `second` follows `first` in the contraction, or there is none.
+void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
+                            int64_t offset) {
+  SmallVector<Value> columns[2];
+  for (int64_t u = 0; u < vectors; ++u)
+    for (bool high : {false, true})
+      columns[high].push_back(interleave(first[u], second.empty() ? first[u] : second[u], 1, high));
+  for (int64_t r = 0; r < rows; r += 2) {
+    Value row = pairOfRows(rowAddresses, r, offset, !second.empty());
+    for (int64_t u = 0; u < vectors; ++u)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value &sum = acc[(r + half) * vectors + u];
+        sum = DotOp::create(b, b.loc, sum.getType(), sum, columns[half][u], row, op.getDot());
+      }
+  }
+}
+
 /// z from begin to end inside one page; z + rowShift is the column of the row operands.
 void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
+  int64_t unit = isPairedDot() && wordsOfLoad() % 2 ? 2 : 1; // loads that an iteration has whole numbers of
   int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
+  unroll = (unroll + unit - 1) / unit * unit;
   while (isKey && keyLength % (unroll * load.pack))
-    --unroll;
+    unroll -= unit;
   int64_t chunk = load.pack * unroll;
   auto loop = [&](Value from, Value to, int64_t count, bool masked) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
@@ -325,8 +426,17 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
     loop(middle, end, 1, load.pack > 1 && !codec.isInteger());
 }
 
-SmallVector<Value> Product::run() {
+SmallVector<Value> Product::build() {
   SmallVector<Value> acc(d.tile(op.getInit()));
+  if (isPairedDot())
+    pairSums(acc);
+  run(acc);
+  if (isPairedDot())
+    unpairSums(acc);
+  return acc;
+}
+
+void Product::run(SmallVector<Value> &acc) {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
@@ -352,8 +462,7 @@ SmallVector<Value> Product::run() {
       }
       return placed;
     };
-    range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
-    return acc;
+    return range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
   }
   auto columns = [&](const TokenPages &where, Value page) {
     SmallVector<Lanes> placed;
@@ -369,11 +478,10 @@ SmallVector<Value> Product::run() {
       source.ahead = columns(*block.ahead, block.ahead->pages[0]);
       source.aheadShift = block.ahead->firstSlot;
     }
-    range(acc, source, zBegin, zEnd, Value());
-    return acc;
+    return range(acc, source, zBegin, zEnd, Value());
   }
   int64_t inPage = block.tokensPerPage();
-  return b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
+  acc = b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);
     Value index = b.div(first, inPage / 8);
     Source source{columns(block, b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
@@ -387,7 +495,7 @@ SmallVector<Value> Product::run() {
 } // namespace
 
 SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) {
-  return matrixRows(op.getDot()) ? distributeMatrix(d, op) : Product(d, op).run();
+  return d.b.threads && roundsRows(op.getDot()) ? distributeMatrix(d, op) : Product(d, op).build();
 }
 
 } // namespace kv

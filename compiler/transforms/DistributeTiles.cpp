@@ -94,7 +94,7 @@ void Distributor::distribute(Operation &op) {
   b.loc = op.getLoc();
   llvm::TypeSwitch<Operation *>(&op)
       .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp,
-            AcquireOp, ReadOp, ParameterAddressOp, ScatterOp>([&](auto concrete) { convert(concrete); })
+            AcquireOp, StageOp, StagedOp, ReadOp, ParameterAddressOp, ScatterOp>([&](auto concrete) { convert(concrete); })
       .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
       .Case([&](RowsOp rows) {
         SmallVector<Value> values;
@@ -240,20 +240,36 @@ void Distributor::convert(StoreOp op) {
   });
 }
 
+/// The half of a record nearest to `value`, as bits; `value` becomes what that leaves.
+Value Distributor::takeHalf(Value &value, Dot dot) {
+  Type halves = b.getI16Type(), f32 = value.getType();
+  if (auto vector = dyn_cast<VectorType>(f32))
+    halves = vector.clone(halves);
+  if (dot == Dot::f16)
+    return ToHalfOp::create(b, b.loc, halves, value);
+  Value bits = b.bfloatBits(value);
+  value = b.subf(value, b.bitcast(f32, b.shl(bits, 16)));
+  return arith::TruncIOp::create(b, b.loc, halves, bits);
+}
+
 /// Elements in the order in which a load's steps consume them, `depth` to a word.
 void Distributor::convert(PackOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   fences.beforeWrite();
-  if (op.getDot() == Dot::f16) {
-    SmallVector<Value> halves;
-    for (Value part : tile(op.getTile()))
-      halves.push_back(ToHalfOp::create(b, b.loc, partType(type.clone(b.getI16Type())), part));
-    Value words = homeAddress(op.getHome(), scalar(op.getRow()), b.i64(0));
+  if (op.getDot() == Dot::f16 || b.threads) { // as they are numbered; the parts of an operand in halves of the home
     int64_t rowBytes = cast<MemRefType>(op.getHome().getType()).getDimSize(1) * 4;
-    return storeParts(type, halves, [&](const Cell &cell) {
-      Value column = b.KernelBuilder::add(scalar(op.getColumn()), cell.column);
-      return b.at(words, b.KernelBuilder::add(b.mul(cell.row, rowBytes), b.mul(column, 2)));
-    });
+    SmallVector<Value> rest(tile(op.getTile()));
+    for (int64_t part = 0, count = rowParts(op.getDot()); part < count; ++part) {
+      SmallVector<Value> halves;
+      for (Value &value : rest)
+        halves.push_back(takeHalf(value, op.getDot()));
+      Value words = b.at(homeAddress(op.getHome(), scalar(op.getRow()), b.i64(0)), part * rowBytes / count);
+      storeParts(type, halves, [&](const Cell &cell) {
+        Value column = b.KernelBuilder::add(scalar(op.getColumn()), cell.column);
+        return b.at(words, b.KernelBuilder::add(b.mul(cell.row, rowBytes), b.mul(column, 2)));
+      });
+    }
+    return;
   }
   auto cache = cast<CacheType>(op.getCache());
   auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
@@ -272,7 +288,7 @@ void Distributor::convert(PackOp op) {
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < columns; c += width) {
       auto round = [&](int64_t column) -> Value {
-        if (op.getDot() == Dot::bf16)
+        if (plainDot(op.getDot()) == Dot::bf16)
           return arith::TruncIOp::create(b, b.loc, narrow, b.bfloatBits(parts[(r * columns + column) / lanes]));
         Value magic = b.broadcast(b.f32(roundingMagic), lanes), shifted = b.addf(parts[(r * columns + column) / lanes], magic);
         return arith::TruncIOp::create(b, b.loc, narrow, b.bitcast(integers, shifted));
@@ -471,14 +487,15 @@ void Distributor::convert(AcquireOp op) {
   PageMap map = mapPage(type.getCache());
   int64_t slots = map.slots, tokens = type.getTokens();
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
-  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several), map, tokens,
+  bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
+  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list), map, tokens,
                    /*ragged=*/!several && slots % tokens != 0, std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty())
-    block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several);
+    block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
   blocks.insert({op.getBlock(), block});
 }
 
-TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several) {
+TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {
   int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
   int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
   Value first = b.div(scalar(token), slots);
@@ -490,7 +507,7 @@ TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value c
     Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
     found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
   }
-  if (several) {
+  if (list) {
     found.list = allocate(found.pages.size() * 8);
     fences.beforeWrite();
     b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
@@ -510,6 +527,8 @@ SmallVector<Value> Distributor::ownRows(RankedTensorType type, ArrayRef<Value> v
     Value chosen = values[first];
     Value offset = b.laneOffset(map.bits(0));
     for (int64_t step = 1; step < int64_t(1) << map.bits(0).size(); ++step) {
+      if (step & map.inRegisters(0))
+        continue;
       Value is = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, offset, b.i64(step));
       chosen = arith::SelectOp::create(b, b.loc, is, values[first + step], chosen);
     }

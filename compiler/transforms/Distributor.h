@@ -14,7 +14,7 @@ namespace kv {
 struct TokenPages {
   mlir::Value head;
   llvm::SmallVector<mlir::Value> pages;
-  mlir::Value list; ///< where the addresses of several pages lie in scratch, for loops over them
+  mlir::Value list; ///< where the addresses of several pages lie in scratch, for loops over them; none of blocks only staged
   mlir::Value firstSlot;
 };
 
@@ -24,6 +24,7 @@ struct BlockPages : TokenPages {
   int64_t tokens;                  ///< of the block
   bool ragged;                     ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead; ///< the block to prefetch
+  bool staged = false;             ///< in memory of the team
 
   /// Tokens of the block in each page.
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
@@ -99,6 +100,8 @@ public:
   }
   /// Where control flow joins: anything may have been before.
   void forget() { read = written = true; }
+  /// Now, whatever was before.
+  void now() { stand(true); }
   /// At the end of a kernel, for whoever comes after.
   void finish() { stand(written); }
 
@@ -160,6 +163,8 @@ private:
   void convert(SpreadOp op);
   void convert(ReduceOp op);
   void convert(AcquireOp op);
+  void convert(StageOp op);  // StageBlocks.cpp
+  void convert(StagedOp op); // StageBlocks.cpp
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);
@@ -167,7 +172,8 @@ private:
   void storeParts(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> parts,
                   llvm::function_ref<mlir::Value(const Cell &)> addressOf);
   llvm::SmallVector<mlir::Value> ownRows(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> values);
-  TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several);
+  mlir::Value takeHalf(mlir::Value &value, Dot dot);
+  TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several, bool list);
 };
 
 /// What a product reads, for those that distribute it.

@@ -26,6 +26,13 @@ size_t LaneMap::partAt(ArrayRef<int64_t> constants) const {
   return size_t(llvm::find_if(parts, [&](const auto &part) { return ArrayRef(part) == constants; }) - parts.begin());
 }
 
+int64_t LaneMap::inRegisters(int64_t dim) const {
+  int64_t bits = 0;
+  for (auto [position, bit] : llvm::enumerate(dims[dim]))
+    bits |= int64_t(bit < 0) << position;
+  return bits;
+}
+
 int64_t LaneMap::idleBits(int64_t threads) const {
   int64_t idle = threads - 1;
   for (const SmallVector<int64_t> &bits : dims)

@@ -21,6 +21,8 @@ public:
   size_t partAt(llvm::ArrayRef<int64_t> constants) const;
   /// Which bits of the thread's number are which bits of the coordinate.
   llvm::ArrayRef<int64_t> bits(int64_t dim) const { return dims[dim]; }
+  /// Bits of the coordinate that the part's constant has, not the thread.
+  int64_t inRegisters(int64_t dim) const;
   /// Bits of a thread's number, of a team of `threads`, that make no difference to what it holds.
   int64_t idleBits(int64_t threads) const;
 

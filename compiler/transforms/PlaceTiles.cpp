@@ -48,15 +48,21 @@ private:
   /// Of a team of threads: tiles as high as those of a matrix instruction lie as its sums do; the others have columns along
   /// threads.
   static MapAttr mapOf(RankedTensorType type, bool tokens, ScheduleAttr schedule) {
-    int64_t matrix = std::max(matrixRows(schedule.getKeyDot()), matrixRows(schedule.getValueDot()));
+    int64_t matrix = roundsRows(schedule.getKeyDot()) ? schedule.getRows() : 0;
     int64_t columns = std::gcd(schedule.getLanes(), type.getShape().back());
     bool isMatrix = matrix && (type.getRank() == 2 || !tokens ? type.getDimSize(0) == matrix : type.getDimSize(0) % 8 == 0);
     SmallVector<int64_t> along;
     for (int64_t bit = 0; int64_t(1) << bit < columns; ++bit)
       along.push_back(bit);
     auto list = [&](ArrayRef<int64_t> bits) { return DenseI64ArrayAttr::get(type.getContext(), bits); };
-    DenseI64ArrayAttr rowBits = list(isMatrix ? ArrayRef<int64_t>{2, 3, 4} : ArrayRef<int64_t>()),
-                      columnBits = list(isMatrix ? ArrayRef<int64_t>{-1, 0, 1} : ArrayRef<int64_t>(along));
+    // The sums of an instruction are 16 x 8: of rows x columns, or of columns x rows where there are no more than 8 rows.
+    static constexpr int64_t of16[] = {2, 3, 4}, of8[] = {-1, 0, 1};
+    ArrayRef<int64_t> rows, across = along;
+    if (isMatrix) {
+      rows = matrix == 16 ? of16 : of8;
+      across = matrix == 16 ? of8 : of16;
+    }
+    DenseI64ArrayAttr rowBits = list(rows), columnBits = list(across);
     if (type.getRank() == 1)
       return MapAttr::get(type.getContext(), {tokens ? columnBits : rowBits});
     return MapAttr::get(type.getContext(), {rowBits, columnBits});

@@ -2,7 +2,9 @@
 // that. The one pass that looks at the target, through Capabilities.
 //
 // A `schedule NAME for TARGET` of the source overrides single numbers; what does not fit is an error, never rounded in silence.
+#include "compiler/transforms/ChooseDot.h"
 #include "compiler/transforms/Passes.h"
+#include "compiler/transforms/Staging.h"
 #include "compiler/transforms/StreamAccess.h"
 #include "dialect/KvOps.h"
 #include "dialect/Storage.h"
@@ -79,14 +81,13 @@ private:
 
   WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
     Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
-    if (overrides && failed(applyOverrides(op, cache, accuracy, overrides, choice)))
+    if (overrides && failed(applyOverrides(op, cache, group, accuracy, overrides, choice)))
       return WalkResult::interrupt();
-    if (!matrixRows(choice.keyDot)) // the schedule may have said so
-      choice.rows = rowTile(group);
+    choice.rows = rowTile(choice, group); // the schedule may have named an instruction
     CodecAttr key = cache.getKey(), value = cache.getValue();
     // Grouped codes need a second set of accumulators, one inside the group.
     bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
-    bool matrix = matrixRows(choice.keyDot) && matrixRows(choice.valueDot);
+    bool matrix = isMatrix(choice.keyDot);
     int64_t keyVectors =
         matrix ? choice.block / choice.lanes
                : vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
@@ -109,12 +110,28 @@ private:
     return (capabilities.registers - 2) / (choice.rows * sets + own);
   }
 
-  /// Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be.
-  static int64_t rowTile(int64_t group) { return llvm::divideCeil(group, llvm::divideCeil(group, 8)); }
+  bool isMatrix(Dot dot) const { return isMatrixDot(capabilities, dot); }
+
+  /// Of a matrix tile 8 or 16. Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be; by twos where a record
+  /// takes two.
+  int64_t rowTile(const Choice &choice, int64_t group) const {
+    if (isMatrix(choice.keyDot))
+      return choice.queryBlock * group <= 8 ? 8 : 16;
+    int64_t rows = llvm::divideCeil(group, llvm::divideCeil(group, 8));
+    return isPaired(choice.keyDot) || isPaired(choice.valueDot) ? roundUp(rows, 2) : rows;
+  }
+
+  /// Blocks that a team of threads has on their way while it works on one: as many as its share of the memory that teams have
+  /// together lets it, up to two.
+  static int64_t stagesAhead(CacheType cache, int64_t block) {
+    constexpr int64_t share = 64 << 10;
+    if (!canStage(cache, block))
+      return 0;
+    return std::clamp<int64_t>(share / mapPage(stagedCache(cache, block)).bytes - 1, 0, 2);
+  }
 
   Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
     Choice choice;
-    choice.rows = rowTile(group);
     choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 64 / group));
     choice.heads = cache.getHeads();
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
@@ -128,68 +145,27 @@ private:
     if (capabilities.threads) { // threads by the thousand: short splits, one head each; latency is hidden by other teams
       choice.threads = capabilities.lanes;
       choice.heads = 1;
-      choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 16 / group));
+      int64_t rows = maxQueries <= 8 ? 8 : 16; // of a matrix tile: few where what is read counts, more where work does
+      choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, rows / group));
       choice.split = roundUp(256, splitUnit(cache, choice.block));
       choice.prefetch = 0;
     }
-    choice.keyDot = fastestDot(cache, Stream::key, accuracy, choice.lanes);
-    choice.valueDot = fastestDot(cache, Stream::value, accuracy, choice.lanes);
-    if (bool(matrixRows(choice.keyDot)) != bool(matrixRows(choice.valueDot))) // their tiles lie in other ways
+    DotChooser dots(capabilities, cache, accuracy, choice.lanes, group);
+    choice.keyDot = dots.fastest(Stream::key);
+    choice.valueDot = dots.fastest(Stream::value);
+    if (isMatrix(choice.keyDot) != isMatrix(choice.valueDot)) // their tiles lie in other ways
       choice.keyDot = choice.valueDot = Dot::f32;
-    if (int64_t rows = matrixRows(choice.keyDot)) {
-      choice.rows = rows;
-      choice.block = matrixBlock(cache);
+    if (isMatrix(choice.keyDot)) {
+      choice.block = matrixBlock(cache, rowTile(choice, group));
       choice.split = roundUp(256, splitUnit(cache, choice.block));
     }
+    if (choice.threads)
+      choice.prefetch = stagesAhead(cache, choice.block);
     return choice;
   }
 
-  /// The records of less than f32 that an accuracy class allows for a stream: row operands of 8 bits, bf16's among them, for
-  /// `fast`, of 11 and more for `high`. Queries are signed, probabilities are not.
-  static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
-    if (!roundsRows(dot) || accuracy == Accuracy::exact)
-      return false;
-    if (dot == Dot::f16)
-      return true;
-    if (dot == Dot::bf16)
-      return accuracy == Accuracy::fast;
-    return accuracy == Accuracy::high ? dot == Dot::s16 : dotDepth(dot) == 4 && hasSignedRows(dot) == (stream == Stream::key);
-  }
-
-  /// Tokens of a block of matrix tiles: what a page of 16 tokens or more fits.
-  static int64_t matrixBlock(CacheType cache) {
-    int64_t page = cache.getLayout().getSlots();
-    return page >= 64 || fitBlocks(cache, 64) == BlockFit::whole ? 64 : roundUp(page, 32);
-  }
-
-  /// A matrix instruction takes f16: codes and f16 itself, in runs of four elements or of a load, and eight columns at a time.
-  static bool fitsMatrix(CacheType cache, Stream stream) {
-    bool isKey = stream == Stream::key;
-    CodecAttr codec = isKey ? cache.getKey() : cache.getValue();
-    if (!codec.isInteger() && codec.getElement() != Element::f16)
-      return false;
-    int64_t run = matrixRun(cache, stream);
-    if (isKey)
-      return (codec.isInteger() ? codec.getGroup() : cache.getKeyDim()) % run == 0;
-    return matrixBlock(cache) % (4 * run) == 0 && (!codec.isInteger() || codec.getGroup() % 8 == 0);
-  }
-
-  static bool fits(CacheType cache, Stream stream, Dot dot, int64_t lanes) {
-    if (matrixRows(dot))
-      return fitsMatrix(cache, stream);
-    LoadRecord load = productLoad(cache, stream, lanes);
-    return load.pack <= 2 * lanes && fitsPackedDot(load, stream == Stream::key ? cache.getKey() : cache.getValue(), dot);
-  }
-
-  Dot fastestDot(CacheType cache, Stream stream, Accuracy accuracy, int64_t lanes) const {
-    for (const auto &[dot, instruction] : capabilities.dots)
-      if (dot == Dot::f32 || (allows(accuracy, stream, dot) && fits(cache, stream, dot, lanes)))
-        return dot;
-    return Dot::f32;
-  }
-
   /// The records that an instruction named in a schedule stands for, or an error.
-  LogicalResult applyDot(Operation *op, CacheType cache, StringRef name, Accuracy accuracy, Choice &choice) {
+  LogicalResult applyDot(Operation *op, StringRef name, Accuracy accuracy, const DotChooser &dots, Choice &choice) {
     SmallVector<Dot> named;
     for (const auto &[dot, instruction] : capabilities.dots)
       if (instruction == name)
@@ -200,25 +176,24 @@ private:
       choice.keyDot = choice.valueDot = Dot::f32;
       return success();
     }
-    if (accuracy == Accuracy::exact || (accuracy == Accuracy::high && !allows(accuracy, Stream::key, named.front())))
+    if (!dots.allowsAny(named))
       return op->emitOpError() << "`" << name << "` rounds queries and probabilities to fewer bits than `accuracy "
                                << stringifyAccuracy(accuracy) << "` promises";
-    auto choose = [&](Stream stream) {
-      for (Dot dot : named)
-        if ((dot == Dot::s16 || dot == Dot::f16 || allows(Accuracy::fast, stream, dot)) && fits(cache, stream, dot, choice.lanes))
-          return dot;
-      return Dot::f32;
-    };
-    choice.keyDot = choose(Stream::key);
-    choice.valueDot = choose(Stream::value);
-    if (matrixRows(named.front()) && (choice.keyDot == Dot::f32 || choice.valueDot == Dot::f32))
-      return op->emitOpError() << "`" << name << "` multiplies f16 and integer codes, in groups of four and more channels;"
+    choice.keyDot = dots.namedFor(Stream::key, named);
+    choice.valueDot = dots.namedFor(Stream::value, named);
+    if (isMatrix(named.front()) && (choice.keyDot == Dot::f32 || choice.valueDot == Dot::f32))
+      return op->emitOpError() << "`" << name << "` multiplies f16, bf16 and integer codes, in groups of four and more channels;"
                                << " keys and values are not both such";
-    if (choice.keyDot == Dot::f32 && choice.valueDot == Dot::f32)
-      return op->emitOpError() << "`" << name << "` multiplies " << (named.front() == Dot::bf16 ? "bf16" : "integer codes")
-                               << " whose order puts 32 bits of one token or channel together;"
-                               << " neither keys nor values are stored so";
-    return success();
+    if (choice.keyDot != Dot::f32 || choice.valueDot != Dot::f32)
+      return success();
+    if (named.front() == Dot::f16)
+      return op->emitOpError() << "`" << name
+                               << "` multiplies f16 whose order puts neighbouring tokens of keys, or channels of values,"
+                               << " together; neither keys nor values are stored so";
+    return op->emitOpError() << "`" << name << "` multiplies " << (plainDot(named.front()) == Dot::bf16 ? "bf16" : "integer codes")
+                             << " whose order puts 32 bits of one token or channel together"
+                             << (isPaired(named.front()) ? ", for two rows and more" : "")
+                             << "; neither keys nor values are stored so";
   }
 
   /// A split is a multiple of this many tokens: whole blocks and, where blocks end with their page, whole pages.
@@ -237,18 +212,19 @@ private:
       return op->emitOpError() << "expected a `block` of whole pages of " << page << " slots, got " << choice.block;
     if (choice.block % choice.lanes)
       return op->emitOpError() << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
-    if (int64_t runs = 4 * matrixRun(cache, Stream::value); matrixRows(choice.valueDot) && choice.block % runs)
+    if (int64_t runs = 4 * matrixRun(cache, Stream::value); isMatrix(choice.valueDot) && choice.block % runs)
       return op->emitOpError() << "expected a `block` of whole matrix tiles of " << runs << " tokens, got " << choice.block;
     return success();
   }
 
-  LogicalResult applyOverrides(Operation *op, CacheType cache, Accuracy accuracy, DictionaryAttr overrides, Choice &choice) {
+  LogicalResult applyOverrides(Operation *op, CacheType cache, int64_t group, Accuracy accuracy, DictionaryAttr overrides,
+                               Choice &choice) {
     auto number = [&](StringRef key, int64_t &target) {
       if (auto value = overrides.getAs<IntegerAttr>(key))
         target = value.getInt();
     };
     if (auto dot = overrides.getAs<StringAttr>("dot"))
-      if (failed(applyDot(op, cache, dot.getValue(), accuracy, choice)))
+      if (failed(applyDot(op, dot.getValue(), accuracy, {capabilities, cache, accuracy, choice.lanes, group}, choice)))
         return failure();
     number("unroll", choice.unroll);
     number("prefetch", choice.prefetch);
@@ -258,7 +234,7 @@ private:
       if (failed(checkBlock(op, cache, choice)))
         return failure();
     }
-    if (matrixRows(choice.keyDot) && overrides.contains("unroll"))
+    if (isMatrix(choice.keyDot) && overrides.contains("unroll"))
       return op->emitOpError() << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
     if (choice.unroll < 0 || choice.unroll > 16)
       return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;
@@ -266,10 +242,15 @@ private:
       return op->emitOpError() << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
     if (choice.heads < 1 || choice.heads > cache.getHeads())
       return op->emitOpError() << "expected `heads` from 1 to " << cache.getHeads() << ", got " << choice.heads;
-    if (choice.threads && (choice.heads != 1 || choice.prefetch != 0))
+    if (choice.threads && choice.heads != 1)
+      return op->emitOpError() << "target `" << capabilities.name << "` gives a team one head: expected `heads` 1, got "
+                               << choice.heads;
+    if (choice.threads && !overrides.contains("prefetch"))
+      choice.prefetch = stagesAhead(cache, choice.block);
+    if (choice.threads && choice.prefetch && !canStage(cache, choice.block))
       return op->emitOpError() << "target `" << capabilities.name
-                               << "` hides latency by many teams of one head each: expected `heads` 1"
-                               << " and `prefetch` 0, got " << choice.heads << " and " << choice.prefetch;
+                               << "` prefetches whole blocks of one page, or of whole pages, in runs of"
+                               << " four bytes; these are not such: expected `prefetch` 0, got " << choice.prefetch;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);

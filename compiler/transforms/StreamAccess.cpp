@@ -88,6 +88,7 @@ IntegerForm integerForm(CodecAttr codec, Dot dot) {
   int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);
   if (!isIntegerDot(dot)) // centred codes as they are
     return {0, 1, flip};
+  dot = plainDot(dot);
   if (dot == Dot::s8u8) // 4-bit codes in the high half of their byte
     return {0, codec.bits() == 4 ? 16 : 1, flip};
   if (dot == Dot::s8s8 && codec.bits() == 8)
@@ -98,6 +99,8 @@ IntegerForm integerForm(CodecAttr codec, Dot dot) {
 bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
   if (dot == Dot::bf16)
     return codec.getElement() == Element::bf16 && load.laneBits == 32;
+  if (dot == Dot::f16) // a vector of halves as wide as half a vector of sums
+    return codec.getElement() == Element::f16 && load.kind == LoadRecord::vector && load.laneBits == 16;
   return codec.isInteger() && load.kind != LoadRecord::halves && load.laneBits == 32 && 32 / dotDepth(dot) >= codec.bits();
 }
 

@@ -7,7 +7,8 @@
 
 namespace kv {
 
-/// How blocks of tokens lie on pages: each inside one (`even`), each of whole ones (`whole`), or cut short at the end of every page.
+/// How blocks of tokens lie on pages: each inside one (`even`), each of whole ones (`whole`), or cut short at the end of every
+/// page.
 enum class BlockFit { even, whole, cut };
 BlockFit fitBlocks(CacheType cache, int64_t block);
 
@@ -24,8 +25,8 @@ struct LoadRecord {
   llvm::SmallVector<int64_t> elementBits; ///< bit offset in the lane of element z % pack
 };
 
-/// The widest load for lanes along `x` and a contraction along `z` ('t' or 'd') of `region`, whose z ranges start at and span multiples
-/// of `alignment`.
+/// The widest load for lanes along `x` and a contraction along `z` ('t' or 'd') of `region`, whose z ranges start at and span
+/// multiples of `alignment`.
 LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment);
 
 /// The load that a product of `stream` uses.
@@ -34,18 +35,20 @@ LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
 /// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
 int64_t matrixRun(CacheType cache, Stream stream);
 
-/// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small. Stored
-/// bits become two's complement centred codes by this xor, element by element.
+/// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small.
+/// Stored bits become two's complement centred codes by this xor, element by element.
 int64_t centeringFlip(CodecAttr codec);
 
-/// What an integer record multiplies row operands by: (centred code + shift) * factor, so that the bits fit the instruction's operand.
+/// What an integer record multiplies row operands by: (centred code + shift) * factor, so that the bits fit the instruction's
+/// operand.
 struct IntegerForm {
   int64_t shift, factor;
   int64_t flip; ///< stored codes are xored with this, element by element
 };
 IntegerForm integerForm(CodecAttr codec, Dot dot);
 
-/// Whether `dot`, of less than f32, can run on what `load` brings: whole 32-bit lanes of integer codes or of bf16.
+/// Whether `dot`, of less than f32, on vectors, can run on what `load` brings: 32-bit lanes of integer codes or of bf16,
+/// 16-bit lanes of f16.
 bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot);
 
 /// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.

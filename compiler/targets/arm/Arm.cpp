@@ -23,6 +23,13 @@ static Target withVectors(Target target, int64_t bits, uint64_t mask) {
   return target;
 }
 
+static DotTable join(std::initializer_list<DotTable> tables) {
+  DotTable all;
+  for (const DotTable &table : tables)
+    all.append(table);
+  return all;
+}
+
 std::vector<Target> armTargets() {
   Target neon;
   neon.capabilities.name = "aarch64";
@@ -36,13 +43,24 @@ std::vector<Target> armTargets() {
 
   Target dotprod = extend(neon, "+dotprod+fp16", "+dotprod,+fullfp16", KV_FEATURE_ARM_DOTPROD | KV_FEATURE_ARM_FP16);
   dotprod.capabilities.dots = {{Dot::s8s8, "dotprod"}, {Dot::u8u8, "dotprod"}, {Dot::f32, "fma"}};
-  Target i8mm = extend(dotprod, "+i8mm", ",+i8mm", KV_FEATURE_ARM_I8MM);
-  i8mm.capabilities.dots = {
-      {Dot::s8s8, "dotprod"}, {Dot::s8u8, "usdot"}, {Dot::u8u8, "dotprod"}, {Dot::u8s8, "usdot"}, {Dot::f32, "fma"}};
+  Target i8mm = extend(dotprod, "+i8mm", ",+i8mm,+fp16fml", KV_FEATURE_ARM_I8MM | KV_FEATURE_ARM_FHM);
+  const DotTable matrix = {{Dot::s8s8mm, "i8mm"}, {Dot::s8u8mm, "i8mm"}, {Dot::u8u8mm, "i8mm"}},
+                 halves = {{Dot::bf16mm, "bfmmla"}, {Dot::bf16, "bfdot"}},
+                 mixed = {{Dot::s8s8, "dotprod"}, {Dot::s8u8, "usdot"}, {Dot::u8u8, "dotprod"}, {Dot::u8s8, "usdot"}};
+  i8mm.capabilities.dots = join({matrix, mixed, {{Dot::f16, "fmlal"}, {Dot::f32, "fma"}}});
   Target bf16 = extend(i8mm, "+bf16", ",+bf16", KV_FEATURE_ARM_BF16);
-  bf16.capabilities.dots.insert(bf16.capabilities.dots.begin(), {Dot::bf16, "bfdot"});
-  Target sve256 = withVectors(dotprod, 256, KV_FEATURE_ARM_SVE_256), sve512 = withVectors(dotprod, 512, KV_FEATURE_ARM_SVE_512);
-  return {sve512, sve256, bf16, i8mm, dotprod, neon};
+  bf16.capabilities.dots = join({halves, i8mm.capabilities.dots});
+
+  std::vector<Target> targets;
+  for (auto [bits, length] : {std::pair(512, KV_FEATURE_ARM_SVE_512), {256, KV_FEATURE_ARM_SVE_256}}) {
+    Target sve = withVectors(dotprod, bits, length);
+    Target all = extend(sve, "+i8mm+bf16", ",+i8mm,+bf16", KV_FEATURE_ARM_I8MM | KV_FEATURE_ARM_BF16);
+    all.capabilities.dots = join({halves, matrix, mixed, {{Dot::f32, "fma"}}});
+    targets.push_back(all);
+    targets.push_back(sve);
+  }
+  targets.insert(targets.end(), {bf16, i8mm, dotprod, neon});
+  return targets;
 }
 
 } // namespace kv

@@ -3,7 +3,10 @@
 //   kv.dot s8s8 on 4 lanes, or those of a fixed-length vector    sdot
 //   kv.dot u8u8                                                  udot
 //   kv.dot u8s8, s8u8                                            usdot (the unsigned operand first)
-//   kv.dot bf16 on 4 lanes                                       bfdot
+//   kv.dot bf16                                                  bfdot
+//   kv.dot s8s8mm, u8u8mm, s8u8mm                                smmla, ummla, usmmla (the row operand first)
+//   kv.dot bf16mm                                                bfmmla
+//   kv.dot f16 on 4 lanes                                        fmlal
 #include "compiler/targets/arm/Instructions.h"
 
 #include "dialect/KvOps.h"
@@ -15,48 +18,51 @@ using namespace mlir;
 namespace kv {
 namespace {
 
+/// Lanes of a register of the family: those of NEON, or of the target's scalable vectors.
+bool isRegister(VectorType type, const Target &target) {
+  return type && (type.getNumElements() == 4 || type.getNumElements() * 32 == target.vectorBits);
+}
+
+/// `name` on three registers; `operand` is the element of the second and third.
+Value callOnRegisters(OpBuilder &b, Location loc, StringRef name, Type operand, Value acc, Value first, Value second) {
+  auto type = cast<VectorType>(acc.getType());
+  int64_t lanes = type.getNumElements(), each = 32 / operand.getIntOrFloatBitWidth();
+  auto call = [&](Type result, const std::string &intrinsic, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr("llvm.aarch64." + intrinsic), operands).getResult(0);
+  };
+  auto cast = [&](Value value) -> Value {
+    return LLVM::BitcastOp::create(b, loc, VectorType::get({lanes * each}, operand), value);
+  };
+  bool integers = operand.isInteger(8);
+  if (lanes == 4) {
+    // Those of bf16 with one form have no types in their names.
+    std::string types = integers ? ".v4i32.v16i8" : name == "bfdot" ? ".v4f32.v8bf16" : "";
+    return call(type, ("neon." + name).str() + types, {acc, cast(first), cast(second)});
+  }
+  // The whole register as a scalable vector; the casts fold away.
+  auto wide = VectorType::get({4}, type.getElementType(), {true}), wideOperand = VectorType::get({4 * each}, operand, {true});
+  auto enter = [&](VectorType whole, Value value) -> Value {
+    return LLVM::vector_insert::create(b, loc, LLVM::PoisonOp::create(b, loc, whole), value, 0);
+  };
+  Value result = call(wide, ("sve." + name).str() + (integers ? ".nxv4i32" : ""),
+                      {enter(wide, acc), enter(wideOperand, cast(first)), enter(wideOperand, cast(second))});
+  return LLVM::vector_extract::create(b, loc, type, result, 0);
+}
+
 struct SelectIntegerDot : OpRewritePattern<DotOp> {
   SelectIntegerDot(MLIRContext *context, const Target &target) : OpRewritePattern(context, /*benefit=*/2), target(target) {}
 
   LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
     Dot dot = op.getDot();
-    if (dotDepth(dot) != 4 || !target.capabilities.has(dot))
+    if (dotDepth(dot) != 4 || !target.capabilities.has(dot) || !isRegister(dyn_cast<VectorType>(op.getResult().getType()), target))
       return rewriter.notifyMatchFailure(op, "no instruction for this record");
-    auto type = dyn_cast<VectorType>(op.getResult().getType());
-    if (!type)
-      return rewriter.notifyMatchFailure(op, "not a register of the family");
-    int64_t lanes = type.getNumElements();
-    bool scalable = lanes * 32 == target.vectorBits;
-    if (lanes != 4 && !scalable)
-      return rewriter.notifyMatchFailure(op, "not a register of the family");
-    Location loc = op.getLoc();
-    Type byte = rewriter.getI8Type();
+    bool isSigned = hasSignedCodes(dot), mixed = isSigned != hasSignedRows(dot), paired = isPaired(dot);
+    std::string name = std::string(mixed ? "us" : isSigned ? "s" : "u") + (paired ? "mmla" : "dot");
     Value first = op.getCache(), second = op.getRow();
-    StringRef name = hasSignedCodes(dot) ? "sdot" : "udot";
-    if (hasSignedCodes(dot) != hasSignedRows(dot)) {
-      name = "usdot";
-      if (hasSignedCodes(dot))
-        std::swap(first, second);
-    }
-    auto bytes = [&](Value value) -> Value {
-      return LLVM::BitcastOp::create(rewriter, loc, VectorType::get({lanes * 4}, byte), value);
-    };
-    if (lanes == 4) {
-      rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type,
-                                                         rewriter.getStringAttr("llvm.aarch64.neon." + name.str() + ".v4i32.v16i8"),
-                                                         ValueRange{op.getAcc(), bytes(first), bytes(second)});
-      return success();
-    }
-    // The whole register as a scalable vector; the casts fold away.
-    auto wide = VectorType::get({4}, rewriter.getI32Type(), {true}), wideBytes = VectorType::get({16}, byte, {true});
-    auto enter = [&](VectorType whole, Value value) -> Value {
-      return LLVM::vector_insert::create(rewriter, loc, LLVM::PoisonOp::create(rewriter, loc, whole), value, 0);
-    };
-    Value result = LLVM::CallIntrinsicOp::create(
-                       rewriter, loc, wide, rewriter.getStringAttr("llvm.aarch64.sve." + name.str() + ".nxv4i32"),
-                       ValueRange{enter(wide, op.getAcc()), enter(wideBytes, bytes(first)), enter(wideBytes, bytes(second))})
-                       .getResult(0);
-    rewriter.replaceOpWithNewOp<LLVM::vector_extract>(op, type, result, 0);
+    if (paired || (mixed && isSigned)) // sums lie row by row; the unsigned operand comes first
+      std::swap(first, second);
+    assert(!(paired && mixed && !isSigned) && "no instruction has sums row by row of unsigned codes and signed rows");
+    rewriter.replaceOp(op, callOnRegisters(rewriter, op.getLoc(), name, rewriter.getI8Type(), op.getAcc(), first, second));
     return success();
   }
 
@@ -68,12 +74,35 @@ struct SelectHalfDot : OpRewritePattern<DotOp> {
 
   LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
     auto type = dyn_cast<VectorType>(op.getResult().getType());
-    if (op.getDot() != Dot::bf16 || !target.capabilities.has(Dot::bf16) || !type || type.getNumElements() != 4)
+    if (plainDot(op.getDot()) != Dot::bf16 || !target.capabilities.has(op.getDot()) || !isRegister(type, target))
       return rewriter.notifyMatchFailure(op, "no instruction for this record");
-    auto halves = VectorType::get({8}, rewriter.getBF16Type());
-    auto cast = [&](Value value) -> Value { return LLVM::BitcastOp::create(rewriter, op.getLoc(), halves, value); };
-    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type, rewriter.getStringAttr("llvm.aarch64.neon.bfdot.v4f32.v8bf16"),
-                                                       ValueRange{op.getAcc(), cast(op.getCache()), cast(op.getRow())});
+    bool paired = isPaired(op.getDot());
+    Value first = op.getCache(), second = op.getRow();
+    if (paired)
+      std::swap(first, second);
+    rewriter.replaceOp(op, callOnRegisters(rewriter, op.getLoc(), paired ? "bfmmla" : "bfdot", rewriter.getBF16Type(), op.getAcc(),
+                                           first, second));
+    return success();
+  }
+
+  const Target &target;
+};
+
+/// Four halves of each operand, the low ones of a register of eight.
+struct SelectHalfMultiply : OpRewritePattern<DotOp> {
+  SelectHalfMultiply(MLIRContext *context, const Target &target) : OpRewritePattern(context, /*benefit=*/2), target(target) {}
+
+  LogicalResult matchAndRewrite(DotOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<VectorType>(op.getResult().getType());
+    if (op.getDot() != Dot::f16 || !target.capabilities.has(Dot::f16) || !type || type.getNumElements() != 4)
+      return rewriter.notifyMatchFailure(op, "no instruction for this record");
+    Location loc = op.getLoc();
+    auto eight = [&](Value bits) -> Value {
+      Value halves = LLVM::BitcastOp::create(rewriter, loc, VectorType::get({4}, rewriter.getF16Type()), bits);
+      return vector::ShuffleOp::create(rewriter, loc, halves, halves, ArrayRef<int64_t>{0, 1, 2, 3, -1, -1, -1, -1});
+    };
+    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type, rewriter.getStringAttr("llvm.aarch64.neon.fmlal.v4f32.v8f16"),
+                                                       ValueRange{op.getAcc(), eight(op.getCache()), eight(op.getRow())});
     return success();
   }
 
@@ -83,7 +112,7 @@ struct SelectHalfDot : OpRewritePattern<DotOp> {
 } // namespace
 
 void addArmInstructions(RewritePatternSet &patterns, const Target &target) {
-  patterns.add<SelectIntegerDot, SelectHalfDot>(patterns.getContext(), target);
+  patterns.add<SelectIntegerDot, SelectHalfDot, SelectHalfMultiply>(patterns.getContext(), target);
 }
 
 } // namespace kv

@@ -16,7 +16,7 @@ std::vector<Target> cudaTargets() {
     target.capabilities.lanes = 32;
     target.capabilities.registers = 72; // of a thread's 255, what the sums of a product may take
     target.capabilities.threads = true;
-    target.capabilities.dots = {{Dot::f16, "mma"}, {Dot::f32, "fma"}};
+    target.capabilities.dots = {{Dot::f16, "mma"}, {Dot::bf16, "mma"}, {Dot::bf16x2, "mma"}, {Dot::f32, "fma"}};
     target.triple = "nvptx64-nvidia-cuda";
     target.cpu = target.capabilities.name;
     target.cpuFeatures = "+ptx" + std::to_string(ptx);

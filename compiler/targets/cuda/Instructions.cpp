@@ -3,7 +3,11 @@
 //   kv.lane       %laneid
 //   kv.exchange   shfl.sync.bfly
 //   kv.barrier    bar.warp.sync
-//   kv.mma        mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+//   kv.mma        mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32, the same of bf16
+//   kv.read_transposed  ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
+//   kv.copy       cp.async.cg.shared.global 16, cp.async.ca of 4 and 8
+//   kv.commit     cp.async.commit_group
+//   kv.await      cp.async.wait_group
 //   kv.exp2       ex2.approx.ftz, whose results below 2^-126 are 0
 #include "compiler/targets/cuda/Cuda.h"
 #include "dialect/KvOps.h"
@@ -17,6 +21,9 @@ namespace {
 
 /// Every thread of the warp.
 constexpr int32_t wholeWarp = -1;
+
+/// Address spaces of PTX.
+constexpr unsigned globalSpace = 1, sharedSpace = 3;
 
 template <typename OpType> struct Select : OpRewritePattern<OpType> {
   explicit Select(MLIRContext *context) : OpRewritePattern<OpType>(context, /*benefit=*/2) {}
@@ -65,17 +72,69 @@ struct SelectMma : Select<MmaOp> {
   using Select::Select;
   LogicalResult matchAndRewrite(MmaOp op, PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
+    bool half = op.getDot() == Dot::f16; // bf16 operands are words
     auto pair = VectorType::get({2}, rewriter.getF16Type());
     SmallVector<Value> operands;
     for (Value word : op->getOperands().drop_front(4))
-      operands.push_back(LLVM::BitcastOp::create(rewriter, loc, pair, word));
+      operands.push_back(half ? LLVM::BitcastOp::create(rewriter, loc, pair, word).getResult() : word);
     llvm::append_range(operands, op->getOperands().take_front(4));
     auto sums = LLVM::LLVMStructType::getLiteral(op.getContext(), SmallVector<Type>(4, rewriter.getF32Type()));
-    Value result = call(rewriter, loc, sums, "llvm.nvvm.mma.m16n8k16.row.col.f32.f32", operands);
+    const char *type = half ? "f32.f32" : "bf16";
+    Value result = call(rewriter, loc, sums, std::string("llvm.nvvm.mma.m16n8k16.row.col.") + type, operands);
     SmallVector<Value> results;
     for (int64_t i = 0; i < 4; ++i)
       results.push_back(LLVM::ExtractValueOp::create(rewriter, loc, result, i));
     rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+struct SelectReadTransposed : Select<ReadTransposedOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(ReadTransposedOp op, PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value address =
+        LLVM::AddrSpaceCastOp::create(rewriter, loc, LLVM::LLVMPointerType::get(op.getContext(), sharedSpace), op.getAddress());
+    auto words = LLVM::LLVMStructType::getLiteral(op.getContext(), SmallVector<Type>(4, rewriter.getI32Type()));
+    Value result = call(rewriter, loc, words, "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16", address);
+    SmallVector<Value> results;
+    for (int64_t i = 0; i < 4; ++i)
+      results.push_back(LLVM::ExtractValueOp::create(rewriter, loc, result, i));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+struct SelectCopy : Select<CopyOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(CopyOp op, PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto cast = [&](Value address, unsigned space) -> Value {
+      return LLVM::AddrSpaceCastOp::create(rewriter, loc, LLVM::LLVMPointerType::get(op.getContext(), space), address);
+    };
+    std::string name = op.getBytes() == 16 ? "llvm.nvvm.cp.async.cg.shared.global." : "llvm.nvvm.cp.async.ca.shared.global.";
+    LLVM::CallIntrinsicOp::create(rewriter, loc, rewriter.getStringAttr(name + std::to_string(op.getBytes())),
+                                  ValueRange{cast(op.getTarget(), sharedSpace), cast(op.getSource(), globalSpace)});
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct SelectCommit : Select<CommitOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(CommitOp op, PatternRewriter &rewriter) const override {
+    LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), rewriter.getStringAttr("llvm.nvvm.cp.async.commit.group"), ValueRange{});
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct SelectAwait : Select<AwaitOp> {
+  using Select::Select;
+  LogicalResult matchAndRewrite(AwaitOp op, PatternRewriter &rewriter) const override {
+    LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), rewriter.getStringAttr("llvm.nvvm.cp.async.wait.group"),
+                                  ValueRange{i32(rewriter, op.getLoc(), int32_t(op.getPending()))});
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -93,7 +152,8 @@ struct SelectExp2 : Select<Exp2Op> {
 } // namespace
 
 void addCudaInstructions(RewritePatternSet &patterns, const Target &) {
-  patterns.add<SelectLane, SelectExchange, SelectBarrier, SelectMma, SelectExp2>(patterns.getContext());
+  patterns.add<SelectLane, SelectExchange, SelectBarrier, SelectMma, SelectReadTransposed, SelectCopy, SelectCommit, SelectAwait,
+               SelectExp2>(patterns.getContext());
 }
 
 } // namespace kv

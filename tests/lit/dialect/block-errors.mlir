@@ -165,3 +165,44 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<8x32xf32>
   return
 }
+
+// -----
+// stage C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+func.func @f(%p: !llvm.ptr, %n: i64, %ring: memref<3x64xi8>) {
+  %block = kv.acquire %p by %n, %p[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<16 of !cache>
+  // expected-error @+1 {{expected slots of 4352 bytes, got 'memref<3x64xi8>'}}
+  kv.stage %block to %ring[%n] : !kv.block<16 of !cache>, memref<3x64xi8>
+  return
+}
+
+// -----
+// staged C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+func.func @f(%n: i64, %ring: memref<3x4352xi8>) {
+  // expected-error @+1 {{expected a block of a cache of one head and 16 slots, got '!kv.cache<name = "c", heads = 2}}
+  %0 = kv.staged %ring[%n] pending 2 : memref<3x4352xi8> -> !kv.block<16 of !cache>
+  return
+}
+
+// -----
+// staged C1
+!one = !kv.cache<name = "c", heads = 1, keyDim = 64, valueDim = 72, key = <f16>, value = <f16>,
+                 layout = <dense 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+func.func @f(%n: i64, %ring: memref<3x64xi8>) {
+  // expected-error @+1 {{expected slots of 4352 bytes, got 'memref<3x64xi8>'}}
+  %0 = kv.staged %ring[%n] pending 2 : memref<3x64xi8> -> !kv.block<16 of !one>
+  return
+}
+
+// -----
+// staged C2
+!one = !kv.cache<name = "c", heads = 1, keyDim = 64, valueDim = 72, key = <f16>, value = <f16>,
+                 layout = <dense 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+func.func @f(%n: i64, %ring: memref<3x4352xi8>) {
+  // expected-error @+1 {{expected `pending` from 0, got -1}}
+  %0 = kv.staged %ring[%n] pending -1 : memref<3x4352xi8> -> !kv.block<16 of !one>
+  return
+}

@@ -75,3 +75,35 @@ func.func @vectors(%i: vector<16xi32>, %bits: i16) {
   %e = kv.exp2 %f : f32
   return
 }
+
+!halves = !kv.cache<name = "h", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
+                    layout = <paged 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+!staged = !kv.cache<name = "h", heads = 1, keyDim = 64, valueDim = 72, key = <f16>, value = <f16>,
+                    layout = <dense 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+
+// CHECK-LABEL: @threads
+func.func @threads(%base: !llvm.ptr, %n: i64, %x: f32, %w: i32) {
+  %ring = kv.scratch "ring" : memref<3x4352xi8>
+  %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<16 of !halves>
+  // CHECK: kv.stage %{{.*}} to %[[RING:.*]][%[[N:.*]]] : <16 of {{.*}}>, memref<3x4352xi8>
+  kv.stage %block to %ring[%n] : !kv.block<16 of !halves>, memref<3x4352xi8>
+  // CHECK: kv.commit
+  kv.commit
+  // CHECK: kv.staged %[[RING]][%[[N]]] pending 2 : memref<3x4352xi8> -> <16 of
+  %staged = kv.staged %ring[%n] pending 2 : memref<3x4352xi8> -> !kv.block<16 of !staged>
+  // CHECK: kv.copy 16 from %[[B:.*]] to %[[B]] : !llvm.ptr, !llvm.ptr
+  kv.copy 16 from %base to %base : !llvm.ptr, !llvm.ptr
+  // CHECK: kv.await 1
+  kv.await 1
+  // CHECK: kv.barrier
+  kv.barrier
+  // CHECK: kv.lane
+  %lane = kv.lane
+  // CHECK: kv.exchange %[[X:.*]] with 4 : f32
+  %other = kv.exchange %x with 4 : f32
+  // CHECK: kv.read_transposed %[[B]] : !llvm.ptr
+  %t:4 = kv.read_transposed %base : !llvm.ptr
+  // CHECK: kv.mma bf16(%[[X]], %[[X]], %[[X]], %[[X]]), (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}), (%[[W:.*]], %[[W]])
+  %sums:4 = kv.mma bf16 (%x, %x, %x, %x), (%t#0, %t#1, %t#2, %t#3), (%w, %w)
+  return
+}

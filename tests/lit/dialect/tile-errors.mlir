@@ -131,7 +131,7 @@ func.func @f(%t: tensor<2x32xf32>) {
 // -----
 // dot C1
 func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
-  // expected-error @+1 {{expected an accumulator of i32 and operands of i32 for the record u8s8, got 'vector<16xf32>' and 'vector<16xi32>'}}
+  // expected-error @+1 {{expected an accumulator of 'i32' and operands of 'i32' for the record u8s8, got 'vector<16xf32>' and 'vector<16xi32>'}}
   %0 = kv.dot u8s8 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
   return
 }
@@ -139,7 +139,7 @@ func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
 // -----
 // dot C1
 func.func @f(%acc: vector<16xf32>, %i: vector<16xi32>) {
-  // expected-error @+1 {{expected an accumulator of f32 and operands of f32 for the record f32}}
+  // expected-error @+1 {{expected an accumulator of 'f32' and operands of 'f32' for the record f32}}
   %0 = kv.dot f32 %acc, %i, %i : vector<16xi32> -> vector<16xf32>
   return
 }
@@ -173,5 +173,37 @@ func.func @f(%x: f32) {
 func.func @f(%x: f32) {
   // expected-error @+1 {{expected a distance that is a power of two, got 3}}
   %0 = kv.exchange %x with 3 : f32
+  return
+}
+
+// -----
+// dot C1
+func.func @f(%acc: vector<4xf32>, %x: vector<4xi32>) {
+  // expected-error @+1 {{expected an accumulator of 'f32' and operands of 'i16' for the record f16}}
+  %0 = kv.dot f16 %acc, %x, %x : vector<4xi32> -> vector<4xf32>
+  return
+}
+
+// -----
+// dot C3
+func.func @f(%acc: vector<2xi32>, %x: vector<2xi32>) {
+  // expected-error @+1 {{expected whole groups of four lanes for the record s8s8mm, got 'vector<2xi32>'}}
+  %0 = kv.dot s8s8mm %acc, %x, %x : vector<2xi32> -> vector<2xi32>
+  return
+}
+
+// -----
+// mma C1
+func.func @f(%s: f32, %w: i32) {
+  // expected-error @+1 {{expected the record f16 or bf16, got s8s8}}
+  %0:4 = kv.mma s8s8 (%s, %s, %s, %s), (%w, %w, %w, %w), (%w, %w)
+  return
+}
+
+// -----
+// copy C1
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expected 4, 8 or 16 bytes, got 12}}
+  kv.copy 12 from %p to %p : !llvm.ptr, !llvm.ptr
   return
 }

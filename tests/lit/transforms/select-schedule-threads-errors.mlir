@@ -3,7 +3,7 @@
 
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
-  // expected-error @+1 {{target `sm_90` hides latency by many teams of one head each: expected `heads` 1 and `prefetch` 0, got 2 and 0}}
+  // expected-error @+1 {{target `sm_90` gives a team one head: expected `heads` 1, got 2}}
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {heads = 2 : i64}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
@@ -19,9 +19,9 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 }
 
 // -----
-!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <bf16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f32>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
-  // expected-error @+1 {{`mma` multiplies f16 and integer codes, in groups of four and more channels; keys and values are not both such}}
+  // expected-error @+1 {{`mma` multiplies f16, bf16 and integer codes, in groups of four and more channels; keys and values are not both such}}
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {dot = "mma"}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
@@ -52,6 +52,16 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 8, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {split = 512 : i64}}}
+       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  return
+}
+
+// -----
+// Pages of 20 slots end inside a block.
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 20, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
+  // expected-error @+1 {{target `sm_90` prefetches whole blocks of one page, or of whole pages, in runs of four bytes; these are not such: expected `prefetch` 0, got 2}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {prefetch = 2 : i64}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
