@@ -22,6 +22,7 @@ struct ObjectFile {
   std::string name; ///< of the archive's member: "cache.x86-64-v4.o"
   std::string bytes;
   std::string architecture = {}; ///< of the machine that links it
+  std::string target = {};       ///< empty: tables for targets of one architecture
 };
 
 /// A kernel on a target that is launched.

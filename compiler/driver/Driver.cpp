@@ -106,7 +106,7 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     return CompileStatus::ok;
   }
   compiled.objects.push_back({source.stem() + "." + target.name() + (options.assembly ? ".s" : ".o"), std::move(object->bytes),
-                              target.architecture()});
+                              target.architecture(), target.name()});
   return CompileStatus::ok;
 }
 

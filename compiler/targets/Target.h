@@ -24,6 +24,7 @@ struct Target {
   std::string triple;        ///< LLVM's
   std::string cpu;           ///< LLVM's name of the baseline
   std::string tuneCpu;       ///< LLVM's name of the one whose latencies and ports order the instructions; empty: the baseline's
+  std::string modelCpu;      ///< LLVM's name of the one that reports of loops are modelled on; empty: tuneCpu's
   std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
   uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
   int64_t vectorBits = 0;    ///< of targets whose code fits one length of scalable vectors only; 0: none
@@ -38,6 +39,8 @@ struct Target {
 
   const std::string &name() const { return capabilities.name; }
   bool isLaunched() const { return computeCapability != 0; }
+  /// Empty where no processor stands for the target.
+  const std::string &modelledCpu() const { return modelCpu.empty() ? tuneCpu : modelCpu; }
   /// What a library is for, as the triple spells it: "x86_64".
   std::string architecture() const { return triple.substr(0, triple.find('-')); }
 };

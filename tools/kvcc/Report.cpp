@@ -1,89 +1,96 @@
 #include "tools/kvcc/Report.h"
 
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/ADT/SmallString.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
-#include "llvm/Support/Regex.h"
-#include "llvm/Support/raw_ostream.h"
+#include "compiler/targets/LoopModel.h"
+#include "tools/kvcc/Ptxas.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
-using namespace llvm;
+using nlohmann::json;
 
 namespace kv {
+namespace {
 
-static std::optional<std::string> findAssembler() {
-  const char *home = std::getenv("CUDA_HOME");
-  SmallString<128> folder(home ? home : "/usr/local/cuda");
-  sys::path::append(folder, "bin");
-  auto in = [](ArrayRef<StringRef> folders) -> std::optional<std::string> {
-    auto found = sys::findProgramByName("ptxas", folders);
-    return found ? std::optional(*found) : std::nullopt;
-  };
-  if (home)
-    if (auto found = in({folder.str()}))
-      return found;
-  auto found = in({});
-  return found ? found : in({folder.str()});
+int64_t sharedBytes(const Compiled &compiled, const std::string &target, const std::string &entry) {
+  int64_t shared = 0;
+  for (const DeviceVariant &variant : compiled.deviceVariants)
+    if (variant.target == target && (variant.entry == entry || variant.appendEntry == entry))
+      shared = std::max(shared, variant.sharedBytes);
+  return shared;
 }
 
-static int64_t numberBefore(StringRef line, StringRef words) {
-  SmallVector<StringRef> found;
-  int64_t number = 0;
-  if (Regex(("([0-9]+) " + words).str()).match(line, &found))
-    found[1].getAsInteger(10, number);
-  return number;
+/// Where the ratio of a product loop is worst; null without such loops.
+const LoopCost *worstProducts(const std::vector<LoopCost> &loops) {
+  const LoopCost *worst = nullptr;
+  for (const LoopCost &loop : loops)
+    if (loop.products && loop.unmodelled.empty() && (!worst || loop.ratio() > worst->ratio()))
+      worst = &loop;
+  return worst;
 }
 
-std::optional<std::vector<EntryReport>> assemble(const DeviceCode &code, std::string &problem) {
-  std::optional<std::string> assembler = findAssembler();
-  if (!assembler)
-    return std::nullopt;
-  SmallString<128> source, output, log;
-  int descriptor = -1;
-  scope_exit removeAll([&] {
-    for (const auto &path : {source, output, log})
-      if (!path.empty())
-        sys::fs::remove(path);
-  });
-  if (sys::fs::createTemporaryFile("kvcc", "ptx", descriptor, source) || sys::fs::createTemporaryFile("kvcc", "cubin", output) ||
-      sys::fs::createTemporaryFile("kvcc", "log", log)) {
-    problem = "cannot write a temporary file";
-    return std::vector<EntryReport>();
+void printLoops(const Target &target, const std::vector<LoopCost> &loops) {
+  const LoopCost *worst = worstProducts(loops);
+  fmt::print("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} {:>6} {:>6} {:>6} {:>5}\n", target.name() + " on " + target.modelledCpu(), "at",
+             "instructions", "products", "spills", "scalar", "block", "bound", "cycles", "ratio");
+  for (const LoopCost &loop : loops) {
+    fmt::print("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} ", loop.function, fmt::format("+{:#x}", loop.offset), loop.instructions,
+               loop.products, loop.spills, loop.scalarSpills);
+    if (loop.unmodelled.empty())
+      fmt::print("{:>6.1f} {:>6.1f} {:>6.1f} {:>5.2f}{}\n", loop.blockBound, loop.bound, loop.cycles, loop.ratio(),
+                 &loop == worst ? " worst" : "");
+    else
+      fmt::print("not modelled: {}\n", loop.unmodelled);
   }
-  raw_fd_ostream(descriptor, /*shouldClose=*/true) << code.text;
-  std::string arch = "-arch=" + code.target;
-  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(log), StringRef(log)};
-  int status = sys::ExecuteAndWait(*assembler, {*assembler, arch, "-v", source, "-o", output}, std::nullopt, redirects);
-  auto text = MemoryBuffer::getFile(log);
-  if (status != 0 || !text) {
-    problem = text ? (*text)->getBuffer().trim().str() : "ptxas wrote nothing";
-    return std::vector<EntryReport>();
-  }
-  std::vector<EntryReport> entries;
-  for (StringRef line : split((*text)->getBuffer(), '\n')) {
-    if (line.contains("Compiling entry function"))
-      entries.push_back({line.split('\'').second.split('\'').first.str()});
-    if (entries.empty())
+}
+
+json loopRow(const Target &target, const LoopCost &loop) {
+  json row = {{"target", target.name()},
+              {"model", target.modelledCpu()},
+              {"function", loop.function},
+              {"offset", loop.offset},
+              {"products", loop.products},
+              {"spills", loop.spills},
+              {"scalar_spills", loop.scalarSpills},
+              {"instructions", loop.instructions}};
+  if (loop.unmodelled.empty())
+    row.update({{"block_bound", loop.blockBound}, {"bound", loop.bound}, {"cycles", loop.cycles}, {"ratio", loop.ratio()}});
+  else
+    row["unmodelled"] = loop.unmodelled;
+  return row;
+}
+
+bool reportLoops(const Compiled &compiled, bool text, json &rows) {
+  bool good = true;
+  for (const ObjectFile &object : compiled.objects) {
+    if (object.target.empty())
       continue;
-    entries.back().stackBytes += numberBefore(line, "bytes stack frame");
-    entries.back().spillBytes += numberBefore(line, "bytes spill stores") + numberBefore(line, "bytes spill loads");
-    entries.back().registers += numberBefore(line, "registers");
+    const Target &target = *findTarget(object.target);
+    if (target.modelledCpu().empty()) {
+      if (text)
+        fmt::print("{}: stands for no processor: its loops are not modelled\n", target.name());
+      continue;
+    }
+    auto loops = modelLoops(object.bytes, target);
+    if (!loops) {
+      fmt::print(stderr, "kvcc: error: cannot read `{}` back: {}\n", object.name, llvm::toString(loops.takeError()));
+      good = false;
+      continue;
+    }
+    if (text)
+      printLoops(target, *loops);
+    for (const LoopCost &loop : *loops)
+      rows.push_back(loopRow(target, loop));
   }
-  return entries;
+  return good;
 }
 
-bool printReport(const Compiled &compiled) {
+bool reportEntries(const Compiled &compiled, bool text, json &rows) {
   bool good = true;
   for (const DeviceCode &code : compiled.devices) {
     std::string problem;
     std::optional<std::vector<EntryReport>> entries = assemble(code, problem);
     if (!entries) {
-      fmt::print("{}: no ptxas in PATH or CUDA_HOME: registers and spills are not known\n", code.target);
+      fmt::print(text ? stdout : stderr, "{}: no ptxas in PATH or CUDA_HOME: registers and spills are not known\n", code.target);
       continue;
     }
     if (!problem.empty()) {
@@ -91,17 +98,31 @@ bool printReport(const Compiled &compiled) {
       good = false;
       continue;
     }
-    fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", code.target, "registers", "stack", "spills", "shared bytes");
+    if (text)
+      fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", code.target, "registers", "stack", "spills", "shared bytes");
     for (const EntryReport &entry : *entries) {
-      int64_t shared = 0;
-      for (const DeviceVariant &variant : compiled.deviceVariants)
-        if (variant.target == code.target && (variant.entry == entry.entry || variant.appendEntry == entry.entry))
-          shared = std::max(shared, variant.sharedBytes);
-      fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", entry.entry, entry.registers, entry.stackBytes, entry.spillBytes, shared);
+      int64_t shared = sharedBytes(compiled, code.target, entry.entry);
+      if (text)
+        fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", entry.entry, entry.registers, entry.stackBytes, entry.spillBytes, shared);
+      rows.push_back({{"target", code.target},
+                      {"entry", entry.entry},
+                      {"registers", entry.registers},
+                      {"stack_bytes", entry.stackBytes},
+                      {"spill_bytes", entry.spillBytes},
+                      {"shared_bytes", shared}});
     }
   }
-  if (compiled.devices.empty())
-    fmt::print("none of the targets is a GPU: nothing to report\n");
+  return good;
+}
+
+} // namespace
+
+bool printReport(const Compiled &compiled, bool asJson) {
+  json loops = json::array(), entries = json::array();
+  bool good = reportLoops(compiled, !asJson, loops);
+  good &= reportEntries(compiled, !asJson, entries);
+  if (asJson)
+    fmt::print("{}\n", json{{"loops", loops}, {"entries", entries}}.dump(2));
   return good;
 }
 

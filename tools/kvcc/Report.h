@@ -1,25 +1,15 @@
-// What an assembler makes of a target's code: registers, memory and spills of each kernel.
+// What is known of the emitted code without running it: loops of processors by LLVM's model of one, registers and spills of GPUs by
+// ptxas.
 #ifndef KV_TOOLS_KVCC_REPORT_H
 #define KV_TOOLS_KVCC_REPORT_H
 
 #include "compiler/driver/Compiled.h"
 
-#include <optional>
-#include <string>
-#include <vector>
-
 namespace kv {
 
-struct EntryReport {
-  std::string entry;
-  int64_t registers = 0, stackBytes = 0, spillBytes = 0; ///< of a thread; spills: stored and loaded
-};
-
-/// Assembles PTX with the `ptxas` of CUDA_HOME, of PATH, or of where CUDA is usually. Nothing when there is none; an error of it is in `problem`.
-std::optional<std::vector<EntryReport>> assemble(const DeviceCode &code, std::string &problem);
-
-/// Prints a table of all entries of all devices, with the shared memory that launches ask for. False when ptxas refused something.
-bool printReport(const Compiled &compiled);
+/// Prints a table for every target, or all of them as one JSON object. `compiled` has objects, not assembly text. False when the
+/// code of a target was refused, which has been said.
+bool printReport(const Compiled &compiled, bool json);
 
 } // namespace kv
 

@@ -27,6 +27,7 @@ struct CompileArguments {
   std::string machine;
   bool timing = false;
   bool report = false;
+  bool json = false;
 
   bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
 };
@@ -129,7 +130,7 @@ int runCompile(const CompileArguments &arguments) {
     files.mark("files");
     timing.steps.push_back(files.steps[0]);
   }
-  if (arguments.report && arguments.until.empty() && !printReport(compiled))
+  if (arguments.report && arguments.until.empty() && !printReport(compiled, arguments.json))
     return exitInternalError;
   if (arguments.timing)
     printTiming(timing, compiled, options.targets.size());
@@ -154,11 +155,16 @@ void addCompile(CLI::App &app, Command &chosen) {
   for (llvm::StringRef phase : phaseNames())
     phases.push_back(phase.str());
   command->add_option("--until", arguments->until, "stop after this phase and print the IR")->check(CLI::IsMember(phases));
-  command->add_flag("--report", arguments->report, "print registers, spills and shared memory of GPU kernels; needs ptxas");
+  CLI::Option *report = command->add_flag("--report", arguments->report,
+                                          "print the cycles of innermost loops by LLVM's model of a processor; registers, spills "
+                                          "and shared memory of GPU kernels by ptxas");
+  command->add_flag("--json", arguments->json, "print the report as JSON")->needs(report);
   command->add_flag("--timing", arguments->timing, "print the time of every phase");
   command->callback([arguments, &chosen] {
     if (arguments->emits("asm") && arguments->emit.size() > 1)
       throw CLI::ValidationError("--emit", "asm stands alone");
+    if (arguments->emits("asm") && arguments->report)
+      throw CLI::ValidationError("--report", "reads objects, and --emit asm makes none");
     chosen = [arguments] { return runCompile(*arguments); };
   });
 }

@@ -7,13 +7,14 @@
 
 namespace kv {
 
-static Target makeLevel(const char *name, const char *cpu, int64_t lanes, int64_t registers, uint64_t mask) {
+static Target makeLevel(const char *name, const char *cpu, const char *modelCpu, int64_t lanes, int64_t registers, uint64_t mask) {
   Target target;
   target.capabilities.name = name;
   target.capabilities.lanes = lanes;
   target.capabilities.registers = registers;
   target.triple = "x86_64-unknown-linux-gnu";
   target.cpu = cpu;
+  target.modelCpu = modelCpu;
   target.featureMask = mask;
   target.hasFma = target.hasHalf = true;
   target.addInstructions = addX86Instructions;
@@ -21,8 +22,9 @@ static Target makeLevel(const char *name, const char *cpu, int64_t lanes, int64_
 }
 
 std::vector<Target> x86Targets() {
-  Target v3 = makeLevel("x86-64-v3", "x86-64-v3", 8, 16, KV_FEATURE_X86_V3);
-  Target v4 = makeLevel("x86-64-v4", "x86-64-v4", 16, 32, KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4);
+  // Modelled on what LLVM has for the level itself; its models of later ones lack the second unit for 512-bit products.
+  Target v3 = makeLevel("x86-64-v3", "x86-64-v3", "haswell", 8, 16, KV_FEATURE_X86_V3);
+  Target v4 = makeLevel("x86-64-v4", "x86-64-v4", "skylake-avx512", 16, 32, KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4);
   Target vnni = v4;
   vnni.capabilities.name = "x86-64-v4+vnni";
   // The second is a preference: without it vpdpwssd becomes vpmaddwd and vpaddd, for a latency that many accumulators hide.
