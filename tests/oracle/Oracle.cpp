@@ -38,10 +38,10 @@ bool readTargets() {
     return false;
   }
   const std::vector<std::string> names(targetOption.begin(), targetOption.end());
+  if (runnerOption.empty())
+    return findRunnableTargets(names, namedTargets, runnerHelp);
   if (!findTargets(names, namedTargets))
     return false;
-  if (runnerOption.empty())
-    return checkVerifiable(namedTargets);
   RunnerOptions options;
   options.command = runnerOption;
   options.compiler = runnerCompilerOption;

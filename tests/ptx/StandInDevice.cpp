@@ -115,7 +115,7 @@ int attributeOf(const State &s, int attribute) {
                                         {31, 1},
                                         {36, 2619000}, // clock, overlap, multiprocessors, concurrent kernels, memory clock
                                         {37, 5120},
-                                        {38, 50 << 20},
+                                        {38, 16 << 10}, // no cache: what programs do to leave one behind is soon done
                                         {39, 2048},
                                         {40, 3},
                                         {41, 1}, // bus width, L2 bytes, threads a multiprocessor, copy engines, unified

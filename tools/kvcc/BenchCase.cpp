@@ -2,9 +2,9 @@
 
 #include "tools/kvcc/Tensor.h"
 
-#include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace kv {
 
@@ -14,15 +14,16 @@ static constexpr int64_t mostFillTokens = 512;
 static constexpr size_t mostPageBytes = size_t(3) << 30;
 
 BenchCase::BenchCase(const BenchSetup &setup, size_t coldBytes) : setup(setup) {
-  if (allocate(coldBytes))
+  allocate(coldBytes);
+  if (error().empty())
     fill();
 }
 
-bool BenchCase::check(kv_status status, const char *doing) {
-  if (status == KV_OK)
-    return true;
-  problem = fmt::format("{}: {}", doing, kv_last_error());
-  return false;
+uint8_t *BenchCase::place(size_t bytes, const void *from) {
+  memory.push_back(setup.machine->allocate(std::max<size_t>(bytes, 64)));
+  if (from && error().empty())
+    setup.machine->write(memory.back().get(), from, bytes);
+  return memory.back().get();
 }
 
 double BenchCase::bytesPerStep() const {
@@ -31,115 +32,107 @@ double BenchCase::bytesPerStep() const {
   return perToken * tokens * static_cast<double>(setup.batch);
 }
 
-bool BenchCase::allocate(size_t coldBytes) {
-  const kv_kernel &kernel = *setup.kernel;
+void BenchCase::allocate(size_t coldBytes) {
+  const kv_kernel &kernel = *setup.row.kernel;
   fillTokens = std::min(mostFillTokens, setup.context);
   pagesPerSequence = kernel.dense ? 1 : (setup.context + kernel.page_tokens - 1) / kernel.page_tokens;
   if (kernel.dense && setup.context > kernel.page_tokens) {
     problem = fmt::format("a context of {} does not fit `dense({})`", setup.context, kernel.page_tokens);
-    return false;
+    return;
   }
   auto stepPages = static_cast<size_t>(pagesPerSequence * setup.batch);
   size_t stepBytes = stepPages * static_cast<size_t>(kernel.page_bytes);
   double touched = bytesPerToken(setup.cache->type) * static_cast<double>(setup.context * setup.batch);
   copies = static_cast<int64_t>(static_cast<double>(coldBytes) / touched) + 1;
   copies = std::max<int64_t>(2, std::min<int64_t>(copies, static_cast<int64_t>(mostPageBytes / stepBytes)));
-  pages = std::make_unique<HugeBuffer>(stepBytes * static_cast<size_t>(copies));
 
   // One query a sequence: a decode step.
-  int64_t rows = setup.batch;
+  int64_t rows = setup.batch, fillRows = std::max(rows, fillTokens);
   int64_t headsQ = std::max<int64_t>(kernel.heads_q, 1);
   auto type = static_cast<kv_type>(kernel.q_type);
-  q = toBytes(randomRows(rows, headsQ, kernel.dim_k, 2.0f, 1), type);
-  k = toBytes(randomRows(std::max(rows, fillTokens), kernel.heads_kv, kernel.dim_k, 8.0f, 2), type);
-  v = toBytes(randomRows(std::max(rows, fillTokens), kernel.heads_kv, kernel.dim_v, 2.0f, 3), type);
-  o.resize(static_cast<size_t>(rows * headsQ * kernel.dim_v * 4));
-  lse.resize(static_cast<size_t>(rows * headsQ));
-  params.assign(static_cast<size_t>(headsQ), 0.01f);
+  bounds = {setup.batch, setup.batch, 1, setup.context};
+  fillBounds = {1, fillTokens, fillTokens, setup.context};
+  std::vector<int32_t> queryStartLoc, seqLens(static_cast<size_t>(setup.batch), static_cast<int32_t>(setup.context));
   for (int64_t b = 0; b <= setup.batch; ++b)
     queryStartLoc.push_back(static_cast<int32_t>(b));
-  seqLens.assign(static_cast<size_t>(setup.batch), static_cast<int32_t>(setup.context));
-  blockTable.resize(stepPages * static_cast<size_t>(copies));
+  std::vector<int32_t> blockTable(stepPages * static_cast<size_t>(copies));
   for (size_t i = 0; i < blockTable.size(); ++i)
     blockTable[i] = static_cast<int32_t>(i);
 
-  kv_bounds bounds = {setup.batch, std::max(setup.batch, fillTokens), fillTokens, setup.context};
-  int64_t bytes = std::max(kv_workspace_bytes(setup.kernel, setup.variant, &bounds, setup.executor.threads),
-                           kv_workspace_bytes(setup.append, setup.appendVariant, &bounds, setup.executor.threads));
-  if (bytes < 0) {
-    problem = fmt::format("workspace: {}", kv_last_error());
-    return false;
-  }
-  workspace = std::make_unique<HugeBuffer>(static_cast<size_t>(bytes) + 64);
-  if (!pages->data() || !workspace->data()) {
-    problem = "the system has no memory for the caches";
-    return false;
-  }
-
   kv_step step;
   kv_step_init(&step);
-  step.pages = pages->data();
+  step.pages = place(stepBytes * static_cast<size_t>(copies));
   step.page_stride = kernel.page_bytes;
   step.num_pages = static_cast<int64_t>(blockTable.size());
   step.num_seqs = setup.batch;
-  step.query_start_loc = queryStartLoc.data();
-  step.seq_lens = seqLens.data();
+  step.query_start_loc = place(queryStartLoc);
+  step.seq_lens = place(seqLens);
+  step.block_table = place(blockTable);
   step.block_table_stride = pagesPerSequence;
-  step.q = q.data();
+  step.q = place(toBytes(randomRows(rows, headsQ, kernel.dim_k, 2.0f, 1), type));
   step.q_head_stride = kernel.dim_k;
   step.q_token_stride = kernel.dim_k * headsQ;
-  step.k = k.data();
+  step.k = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_k, 8.0f, 2), type));
   step.k_head_stride = kernel.dim_k;
   step.k_token_stride = kernel.dim_k * kernel.heads_kv;
-  step.v = v.data();
+  step.v = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_v, 2.0f, 3), type));
   step.v_head_stride = kernel.dim_v;
   step.v_token_stride = kernel.dim_v * kernel.heads_kv;
-  step.o = o.data();
+  step.o = place(static_cast<size_t>(rows * headsQ * kernel.dim_v * 4));
   step.o_head_stride = kernel.dim_v;
   step.o_token_stride = kernel.dim_v * headsQ;
-  step.lse = kernel.has_lse ? lse.data() : nullptr;
+  step.lse = kernel.has_lse ? reinterpret_cast<float *>(place(static_cast<size_t>(rows * headsQ * 4))) : nullptr;
+  const float *param = place(std::vector<float>(static_cast<size_t>(headsQ), 0.01f));
   for (int32_t i = 0; i < kernel.num_params; ++i)
-    step.params[i] = params.data();
-  step.workspace = workspace->data();
-  step.workspace_bytes = static_cast<int64_t>(workspace->size());
+    step.params[i] = param;
+  if (!error().empty())
+    return;
+  step.workspace_bytes = std::max(setup.machine->workspaceBytes(setup.row, step, bounds),
+                                  setup.machine->workspaceBytes(setup.append, step, fillBounds));
+  if (error().empty())
+    step.workspace = place(static_cast<size_t>(std::max<int64_t>(step.workspace_bytes, 0)));
   for (int64_t copy = 0; copy < copies; ++copy) {
-    step.block_table = blockTable.data() + copy * pagesPerSequence * setup.batch;
     steps.push_back(step);
+    step.block_table += pagesPerSequence * setup.batch;
   }
-  return true;
 }
 
-bool BenchCase::fill() {
+void BenchCase::fill() {
+  BenchMachine &machine = *setup.machine;
   // The first sequence, by append.
   kv_step step = steps[0];
-  int32_t startLoc[2] = {0, 0}, length = 0;
+  std::vector<int32_t> startLoc = {0, 0}, length = {0};
+  int32_t *startLocThere = place(startLoc), *lengthThere = place(length);
   step.num_seqs = 1;
-  step.query_start_loc = startLoc;
-  step.seq_lens = &length;
-  for (int64_t done = 0; done < setup.context; done += startLoc[1]) {
+  step.query_start_loc = startLocThere;
+  step.seq_lens = lengthThere;
+  for (int64_t done = 0; done < setup.context && error().empty(); done += startLoc[1]) {
     startLoc[1] = static_cast<int32_t>(std::min(fillTokens, setup.context - done));
-    length = static_cast<int32_t>(done + startLoc[1]);
-    if (!check(kv_run_variant(setup.append, setup.appendVariant, &step, &setup.executor), "filling the cache"))
-      return false;
+    length[0] = static_cast<int32_t>(done + startLoc[1]);
+    machine.write(startLocThere, startLoc.data(), 2 * sizeof(int32_t));
+    machine.write(lengthThere, length.data(), sizeof(int32_t));
+    machine.time(setup.append, {&step}, fillBounds);
   }
   // All others are copies of it.
-  size_t bytes = static_cast<size_t>(pagesPerSequence * setup.kernel->page_bytes);
-  for (int64_t i = 1; i < copies * setup.batch; ++i)
-    std::memcpy(pages->data() + static_cast<size_t>(i) * bytes, pages->data(), bytes);
-  return check(kv_run_variant(setup.kernel, setup.variant, &steps[0], &setup.executor), "running a step");
+  auto *first = static_cast<uint8_t *>(step.pages);
+  size_t sequence = static_cast<size_t>(pagesPerSequence * setup.row.kernel->page_bytes);
+  size_t all = sequence * static_cast<size_t>(copies * setup.batch);
+  for (size_t done = sequence; done < all && error().empty(); done *= 2)
+    machine.copy(first + done, first, std::min(done, all - done));
+  if (error().empty())
+    machine.time(setup.row, {&steps[0]}, bounds);
 }
 
 double BenchCase::run(int count, bool cold) {
   if (!cold) // what was measured in between has taken the cache's place
-    for (int i = 0; i < 2; ++i)
-      kv_run_variant(setup.kernel, setup.variant, &steps[0], &setup.executor);
-  double start = now();
+    setup.machine->time(setup.row, {&steps[0], &steps[0]}, bounds);
+  order.clear();
   for (int i = 0; i < count; ++i) {
-    kv_run_variant(setup.kernel, setup.variant, &steps[static_cast<size_t>(cold ? nextCopy : 0)], &setup.executor);
+    order.push_back(&steps[static_cast<size_t>(cold ? nextCopy : 0)]);
     if (cold)
       nextCopy = (nextCopy + 1) % copies;
   }
-  return (now() - start) / count;
+  return setup.machine->time(setup.row, order, bounds) / count;
 }
 
 } // namespace kv

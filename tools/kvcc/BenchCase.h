@@ -1,12 +1,11 @@
-// One kernel at one context: caches in memory and steps ready to run.
+// One kernel at one context: caches in a machine's memory and steps ready to run.
 #ifndef KV_TOOLS_KVCC_BENCHCASE_H
 #define KV_TOOLS_KVCC_BENCHCASE_H
 
 #include "compiler/driver/KernelSpec.h"
-#include "kv/kv.h"
-#include "tools/kvcc/ReadBandwidth.h"
+#include "tools/kvcc/BenchMachine.h"
 
-#include <memory>
+#include <vector>
 
 namespace kv {
 
@@ -14,11 +13,9 @@ namespace kv {
 struct BenchSetup {
   const CacheSpec *cache;
   const KernelSpec *spec;
-  const kv_kernel *kernel; ///< the kernel measured
-  const kv_kernel *append; ///< fills the caches; any kernel of the cache that appends
-  const kv_variant *variant;
-  const kv_variant *appendVariant;
-  kv_executor executor;
+  Runnable row;    ///< the kernel measured
+  Runnable append; ///< fills the caches; any kernel of the cache that appends
+  BenchMachine *machine;
   int64_t context; ///< tokens of each sequence, the step's own included
   int64_t batch;   ///< sequences of a step
 };
@@ -29,26 +26,28 @@ public:
   /// anything.
   BenchCase(const BenchSetup &setup, size_t coldBytes);
 
-  const std::string &error() const { return problem; }
+  /// What went wrong until now, here or on the machine.
+  const std::string &error() const { return problem.empty() ? setup.machine->problem() : problem; }
   /// Bytes of the cache that one step reads (attend) or writes (append).
   double bytesPerStep() const;
-  /// Seconds of one step, the mean of `steps` that go round the copies (cold) or stay on the first (hot).
-  double run(int steps, bool cold);
+  /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot).
+  double run(int count, bool cold);
 
 private:
-  bool allocate(size_t coldBytes);
-  bool fill();
-  bool check(kv_status status, const char *doing);
+  void allocate(size_t coldBytes);
+  void fill();
+  uint8_t *place(size_t bytes, const void *from = nullptr);
+  template <class T> T *place(const std::vector<T> &values) {
+    return reinterpret_cast<T *>(place(values.size() * sizeof(T), values.data()));
+  }
 
   BenchSetup setup;
   std::string problem;
   int64_t fillTokens = 0, pagesPerSequence = 0, copies = 0, nextCopy = 0;
-  std::unique_ptr<HugeBuffer> pages;
-  std::vector<uint8_t> q, k, v, o;
-  std::vector<float> lse, params;
-  std::vector<int32_t> queryStartLoc, seqLens, blockTable;
-  std::unique_ptr<HugeBuffer> workspace;
-  std::vector<kv_step> steps; ///< one a copy
+  kv_bounds bounds = {}, fillBounds = {};
+  std::vector<BenchMachine::Memory> memory; ///< all that the steps point to
+  std::vector<kv_step> steps;               ///< one a copy
+  std::vector<const kv_step *> order;
 };
 
 } // namespace kv

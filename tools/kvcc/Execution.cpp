@@ -8,10 +8,13 @@ std::string statusText(kv_status status, llvm::StringRef detail) {
   return status == KV_OK ? std::string() : fmt::format("{}: {}", kv_status_text(status), detail.str());
 }
 
-Runnable Execution::find(const kv_kernel *kernel, llvm::StringRef target) const {
-  for (int32_t i = 0; i < kernel->num_variants; ++i)
+Runnable findRow(const kv_kernel *kernel, llvm::StringRef target) {
+  for (int64_t i = 0; i < kernel->num_variants; ++i)
     if (target == kernel->variants[i].target)
       return {kernel, &kernel->variants[i], nullptr};
+  for (int64_t i = 0; i < kernel->num_gpu_variants; ++i)
+    if (target == kernel->gpu_variants[i].target)
+      return {kernel, nullptr, &kernel->gpu_variants[i]};
   return {};
 }
 

@@ -25,6 +25,9 @@ struct Runnable {
   int64_t splitTokens() const { return gpuVariant ? gpuVariant->split_tokens : variant->split_tokens; }
 };
 
+/// The kernel's row of that target; none when it was not compiled for it.
+Runnable findRow(const kv_kernel *kernel, llvm::StringRef target);
+
 class Execution {
 public:
   virtual ~Execution() = default;
@@ -33,8 +36,6 @@ public:
   virtual std::pmr::memory_resource *memory() = 0;
   /// A descriptor by its name, to be read; it stays as long as the execution does.
   virtual llvm::Expected<const kv_kernel *> kernel(llvm::StringRef name) = 0;
-  /// The kernel's row of that target, of those that this execution runs; none when there is none.
-  virtual Runnable find(const kv_kernel *kernel, llvm::StringRef target) const;
   /// How a drive is said after "attend": "" for `alone`. Null where it has no meaning: steps are not driven so.
   virtual const char *manner(Drive drive) const;
   /// Bytes of workspace that the step needs. -1 on an error, with what it is in `problem`.

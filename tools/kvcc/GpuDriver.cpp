@@ -28,6 +28,13 @@ std::string GpuDriver::open() {
   resolve("cuMemFree_v2", memFree);
   resolve("cuMemcpyHtoD_v2", copyToDevice);
   resolve("cuMemcpyDtoH_v2", copyToHost);
+  resolve("cuMemcpyDtoDAsync_v2", copyOnDevice);
+  resolve("cuMemsetD8Async", fill);
+  resolve("cuEventCreate", eventCreate);
+  resolve("cuEventRecord", eventRecord);
+  resolve("cuEventSynchronize", eventSynchronize);
+  resolve("cuEventElapsedTime", eventElapsed);
+  resolve("cuEventDestroy_v2", eventDestroy);
   resolve("cuStreamCreate", streamCreate);
   resolve("cuStreamSynchronize", streamSynchronize);
   resolve("cuStreamDestroy_v2", streamDestroy);
@@ -40,6 +47,22 @@ std::string GpuDriver::open() {
   if (missing.empty())
     missing = problem("cuDeviceGet", deviceGet(&device, 0));
   return missing;
+}
+
+std::string GpuDriver::enter() {
+  std::string wrong = open();
+  if (wrong.empty())
+    wrong = problem("cuDevicePrimaryCtxRetain", primaryRetain(&context, device));
+  if (wrong.empty())
+    wrong = problem("cuCtxSetCurrent", setCurrent(context));
+  return wrong;
+}
+
+GpuDriver::~GpuDriver() {
+  if (!context)
+    return;
+  kv_gpu_close();
+  primaryRelease(device);
 }
 
 std::string GpuDriver::problem(const char *call, int result) const {

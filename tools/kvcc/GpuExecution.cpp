@@ -42,20 +42,11 @@ std::pair<const uint8_t *, size_t> PieceMemory::find(const void *address) const 
 GpuExecution::GpuExecution(KernelLookup lookup, std::unique_ptr<GpuDriver> driver)
     : lookup(std::move(lookup)), driver(std::move(driver)) {}
 
-GpuExecution::~GpuExecution() {
-  kv_gpu_close(); // before the kernels' text goes
-  if (driver->context)
-    driver->primaryRelease(driver->device);
-}
+GpuExecution::~GpuExecution() = default;
 
 llvm::Expected<std::unique_ptr<GpuExecution>> GpuExecution::create(KernelLookup lookup) {
   auto driver = std::make_unique<GpuDriver>();
-  std::string problem = driver->open();
-  if (problem.empty())
-    problem = driver->problem("cuDevicePrimaryCtxRetain", driver->primaryRetain(&driver->context, driver->device));
-  if (problem.empty())
-    problem = driver->problem("cuCtxSetCurrent", driver->setCurrent(driver->context));
-  if (!problem.empty())
+  if (std::string problem = driver->enter(); !problem.empty())
     return llvm::createStringError(problem);
   return std::unique_ptr<GpuExecution>(new GpuExecution(std::move(lookup), std::move(driver)));
 }
@@ -72,13 +63,6 @@ std::string GpuExecution::refusal(int64_t capability) {
     problem =
         fmt::format("it needs compute capability {}.{}; the device has {}.{}", capability / 10, capability % 10, major, minor);
   return problem;
-}
-
-Runnable GpuExecution::find(const kv_kernel *kernel, llvm::StringRef target) const {
-  for (int64_t i = 0; i < kernel->num_gpu_variants; ++i)
-    if (target == kernel->gpu_variants[i].target)
-      return {kernel, nullptr, &kernel->gpu_variants[i]};
-  return {};
 }
 
 const char *GpuExecution::manner(Drive drive) const {

@@ -41,7 +41,6 @@ public:
 
   std::pmr::memory_resource *memory() override { return &pieces; }
   llvm::Expected<const kv_kernel *> kernel(llvm::StringRef name) override { return lookup(name); }
-  Runnable find(const kv_kernel *kernel, llvm::StringRef target) const override;
   /// `alone` is a launch with the tightest bounds, `parts` one with loose ones, captured in a graph.
   const char *manner(Drive drive) const override;
   int64_t workspaceBytes(const Runnable &row, const kv_step &step, Drive drive, std::string &problem) override;

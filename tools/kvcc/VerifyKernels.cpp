@@ -362,7 +362,7 @@ static llvm::Expected<std::vector<TargetRows>> findRows(const CacheSpec &cache, 
       auto kernel = target.execution->kernel(name);
       if (!kernel)
         return kernel.takeError();
-      row = target.execution->find(*kernel, target.name);
+      row = findRow(*kernel, target.name);
       return row ? llvm::Error::success() : llvm::createStringError("`" + name + "` has no variant for `" + target.name + "`");
     };
     if (llvm::Error error = find(cache.name + "_append", found.append))

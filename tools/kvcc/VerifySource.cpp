@@ -21,31 +21,58 @@ std::vector<const Target *> runnableTargets() {
   return found;
 }
 
-bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help) {
-  const std::vector<const Target *> runnable = runnableTargets();
-  for (const Target *target : targets)
-    if (!llvm::is_contained(runnable, target)) {
-      llvm::errs() << "kvcc: error: this machine does not run target `" << target->name() << "`\n  help: it runs "
-                   << llvm::join(llvm::map_range(runnable, [](const Target *one) { return one->name(); }), ", ") << "\n";
-      if (!help.empty())
-        llvm::errs() << "  help: " << help << "\n";
-      return false;
-    }
-  return true;
+/// Why the GPU does not run a target, and what runs GPU targets.
+static void refuseGpu(llvm::StringRef target, llvm::StringRef why) {
+  llvm::errs() << "kvcc: error: this machine does not run target `" << target << "`: " << why
+               << "\n  help: GPU targets run by `libcuda.so.1`, or by the library that the environment variable `KV_CUDA_LIBRARY` "
+                  "names\n";
 }
 
-bool checkVerifiable(llvm::ArrayRef<const Target *> targets) {
-  for (const Target *target : targets) {
-    if (!target->isLaunched()) {
-      if (!checkRunnable(target, "`--runner CMD` has another program run the kernels, such as an emulator"))
+static void refuseProcessor(llvm::StringRef target, llvm::ArrayRef<const Target *> runnable, llvm::StringRef help) {
+  llvm::errs() << "kvcc: error: this machine does not run target `" << target << "`\n  help: it runs "
+               << llvm::join(llvm::map_range(runnable, [](const Target *one) { return one->name(); }), ", ") << "\n";
+  if (!help.empty())
+    llvm::errs() << "  help: " << help << "\n";
+}
+
+/// The most capable target that the GPU runs. Null when it runs none, with the last one's refusal in `why`.
+static const Target *bestOfGpu(std::string &why) {
+  const Target *best = nullptr;
+  for (const Target &target : targets()) {
+    if (!target.isLaunched() || (best && target.computeCapability < best->computeCapability))
+      continue;
+    why = GpuExecution::refusal(target.computeCapability);
+    if (why.empty())
+      best = &target;
+  }
+  return best;
+}
+
+bool findRunnableTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found, llvm::StringRef help) {
+  std::vector<std::string> known = names.vec();
+  for (std::string &name : known)
+    if (name == "gpu") {
+      std::string why;
+      const Target *best = bestOfGpu(why);
+      if (!best) {
+        refuseGpu(name, why);
         return false;
-    } else if (std::string refusal = GpuExecution::refusal(target->computeCapability); !refusal.empty()) {
-      llvm::errs() << "kvcc: error: this machine does not run target `" << target->name() << "`: " << refusal
-                   << "\n  help: GPU targets run by `libcuda.so.1`, or by the library that the environment variable "
-                      "`KV_CUDA_LIBRARY` names\n";
+      }
+      name = best->name();
+    }
+  if (!findTargets(known, found))
+    return false;
+  const std::vector<const Target *> runnable = runnableTargets();
+  for (const Target *target : found)
+    if (target->isLaunched()) {
+      if (std::string why = GpuExecution::refusal(target->computeCapability); !why.empty()) {
+        refuseGpu(target->name(), why);
+        return false;
+      }
+    } else if (!llvm::is_contained(runnable, target)) {
+      refuseProcessor(target->name(), runnable, help);
       return false;
     }
-  }
   return true;
 }
 
@@ -72,7 +99,8 @@ std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::Arra
 }
 
 /// Starts a runner that holds the compiled kernels. Null after an error, which has been said on stderr.
-static std::unique_ptr<Execution> startRunner(RunnerBuild &runner, const Compiled &compiled, llvm::ArrayRef<const Target *> targets) {
+static std::unique_ptr<Execution> startRunner(RunnerBuild &runner, const Compiled &compiled,
+                                              llvm::ArrayRef<const Target *> targets) {
   std::vector<std::string> names;
   for (const KernelSpec &kernel : compiled.module.kernels)
     names.push_back(kernel.name);

@@ -19,10 +19,15 @@ struct VerifySourceOptions {
 
 /// Targets that this machine's processor runs, most capable first, `generic` last.
 std::vector<const Target *> runnableTargets();
-/// Says on stderr which target this machine's processor does not run, and `help` if there is any. True when it runs all.
-bool checkRunnable(llvm::ArrayRef<const Target *> targets, llvm::StringRef help = "");
-/// The same for what `verify` runs: on the processor, or on the GPU.
-bool checkVerifiable(llvm::ArrayRef<const Target *> targets);
+/// How `--target` names what runs on this machine.
+inline constexpr const char *localTargetsHelp = "targets, comma separated; native: the best for this machine; gpu, sm_NN: its GPU, "
+                                                "through libcuda.so.1 or the library that the "
+                                                "environment variable KV_CUDA_LIBRARY names";
+/// Finds targets by name, `gpu` being the best that the GPU runs, and holds that this machine runs them. False after a mistake,
+/// which has been said on stderr, and `help` where another processor would have to run them.
+bool findRunnableTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found, llvm::StringRef help = "");
+/// That help, where there is `--runner`.
+inline constexpr const char *runnerHelp = "`--runner CMD` has another program run the kernels, such as an emulator";
 /// A runner for targets of one architecture. Null after an error, which has been said on stderr.
 std::unique_ptr<RunnerBuild> makeRunner(const RunnerOptions &options, llvm::ArrayRef<const Target *> targets);
 

@@ -1,9 +1,11 @@
-// kvcc bench: how fast the kernels of a file run on this machine, held against how fast this machine reads memory in the same run.
+// kvcc bench: how fast the kernels of a file run on this machine's processor or GPU, held against how fast that moves memory in the
+// same run.
 #include "compiler/driver/Driver.h"
 #include "tools/kvcc/BenchCase.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Loader.h"
+#include "tools/kvcc/ReadBandwidth.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
 
@@ -11,7 +13,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 
 namespace kv {
@@ -30,10 +31,10 @@ struct BenchArguments {
 };
 
 struct BenchRow {
-  std::string kernel, target, mode;
+  std::string kernel, target, mode, yardstick;
   int threads;
   int64_t context;
-  double seconds, bytes, readRate;
+  double seconds, bytes, memoryRate;
 
   double rate() const { return bytes / seconds; }
 };
@@ -47,22 +48,18 @@ double median(std::vector<double> values) {
 class Bench {
 public:
   Bench(const BenchArguments &arguments, const Compiled &compiled, const Loader &loader)
-      : arguments(arguments), compiled(compiled), loader(loader), yardstick(4 * lastLevelCacheBytes()) {
-    std::memset(yardstick.data(), 1, yardstick.size());
-  }
+      : arguments(arguments), compiled(compiled), loader(loader) {}
 
-  /// Measures everything asked for. False after an error, which has been printed.
-  bool run() {
-    for (int threads : arguments.threads) {
-      kv_pool *pool = nullptr;
-      if (kv_pool_create(threads, &pool) != KV_OK)
-        return fail(kv_last_error());
-      bool good = runThreads(kv_pool_executor(pool));
-      kv_pool_destroy(pool);
-      if (!good)
-        return false;
-    }
-    return true;
+  /// Measures everything asked for on those of the targets. False after an error, which has been printed.
+  bool run(llvm::ArrayRef<const Target *> targets) {
+    std::vector<const Target *> onProcessor, onGpu;
+    for (const Target *target : targets)
+      (target->isLaunched() ? onGpu : onProcessor).push_back(target);
+    if (!onProcessor.empty())
+      for (int threads : arguments.threads)
+        if (!runMachine(*makeBenchProcessor(threads), onProcessor))
+          return false;
+    return onGpu.empty() || runMachine(*makeBenchGpu(), onGpu);
   }
 
   void print() const {
@@ -78,20 +75,20 @@ public:
                        {"us", row.seconds * 1e6},
                        {"bytes", row.bytes},
                        {"gbps", row.rate() * 1e-9},
-                       {"read_gbps", row.readRate * 1e-9},
-                       {"share", row.rate() / row.readRate}});
+                       {"memory_gbps", row.memoryRate * 1e-9},
+                       {"yardstick", row.yardstick},
+                       {"share", row.rate() / row.memoryRate}});
       fmt::print("{}\n", all.dump(2));
       return;
     }
-    fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10} {:>10} {:>7} {:>10} {:>6}\n", "kernel", "target", "threads", "context",
-               "mode", "us", "bytes", "GB/s", "read GB/s", "share");
+    fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10} {:>10} {:>7} {:>11} {:>6}\n", "kernel", "target", "threads", "context",
+               "mode", "us", "bytes", "GB/s", "memory GB/s", "share");
     for (const BenchRow &row : rows)
-      fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>10.2f} {:>4.0f} %\n", row.kernel, row.target,
-                 row.threads, row.context, row.mode, row.seconds * 1e6, row.bytes, row.rate() * 1e-9, row.readRate * 1e-9,
-                 100 * row.rate() / row.readRate);
-    fmt::print("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the "
-               "streaming read\n",
-               static_cast<double>(yardstick.size()) * 1e-9);
+      fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} %\n", row.kernel, row.target,
+                 row.threads ? std::to_string(row.threads) : "-", row.context, row.mode, row.seconds * 1e6, row.bytes,
+                 row.rate() * 1e-9, row.memoryRate * 1e-9, 100 * row.rate() / row.memoryRate);
+    for (const std::string &note : notes)
+      fmt::print("{}\n", note);
   }
 
 private:
@@ -106,8 +103,14 @@ private:
     return spec.minQueries <= 1;
   }
 
-  bool runThreads(const kv_executor &executor) {
-    ReadBandwidth reader(yardstick.data(), yardstick.size(), executor);
+  bool runMachine(BenchMachine &machine, llvm::ArrayRef<const Target *> targets) {
+    if (!machine.problem().empty())
+      return fail(machine.problem());
+    std::string note = fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; "
+                                   "share: of the {}",
+                                   static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick());
+    if (notes.empty() || notes.back() != note)
+      notes.push_back(note);
     for (const KernelSpec &spec : compiled.module.kernels) {
       if (!wanted(spec))
         continue;
@@ -116,46 +119,45 @@ private:
       auto append = loader.kernel(cache.name + "_append");
       if (!kernel || !append)
         return fail(llvm::toString(llvm::joinErrors(kernel.takeError(), append.takeError())));
-      for (int32_t i = 0; i < (*kernel)->num_variants; ++i) {
-        BenchSetup setup{&cache,   &spec, *kernel,        *append, &(*kernel)->variants[i], &(*append)->variants[i],
-                         executor, 0,     arguments.batch};
-        for (int64_t context : arguments.contexts) {
-          setup.context = context;
-          if (!runCase(setup, reader))
+      for (const Target *target : targets)
+        for (int64_t context : arguments.contexts)
+          if (!runCase({&cache, &spec, findRow(*kernel, target->name()), findRow(*append, target->name()), &machine, context,
+                        arguments.batch},
+                       target->name()))
             return false;
-        }
-      }
     }
     return true;
   }
 
-  bool runCase(const BenchSetup &setup, ReadBandwidth &reader) {
+  bool runCase(const BenchSetup &setup, const std::string &target) {
     bool anyCold = std::find(arguments.modes.begin(), arguments.modes.end(), "cold") != arguments.modes.end();
-    BenchCase steps(setup, anyCold ? yardstick.size() : 0);
-    if (!steps.error().empty())
-      return fail(setup.spec->name + ": " + steps.error());
+    BenchMachine &machine = *setup.machine;
+    BenchCase steps(setup, anyCold ? machine.coldBytes() : 0);
     for (const std::string &mode : arguments.modes) {
+      if (!steps.error().empty())
+        break;
       bool cold = mode == "cold";
       // A sample is long enough for the clock and for the first step's surprises not to matter.
       double once = std::max(steps.run(3, cold), 1e-9);
       int count = static_cast<int>(std::clamp(2e-3 / once, 1.0, 10000.0));
-      std::vector<double> times, reads;
+      std::vector<double> times, rates;
       double end = now() + arguments.seconds;
-      while (times.size() < 7 || now() < end) {
+      while (steps.error().empty() && (times.size() < 7 || now() < end)) {
         times.push_back(steps.run(count, cold));
-        reads.push_back(reader.measure());
+        rates.push_back(machine.bandwidth());
       }
-      rows.push_back({setup.spec->name, setup.variant->target, mode, setup.executor.threads, setup.context, median(times),
-                      steps.bytesPerStep(), median(reads)});
+      if (steps.error().empty())
+        rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, median(times),
+                        steps.bytesPerStep(), median(rates)});
     }
-    return true;
+    return steps.error().empty() || fail(fmt::format("{} on {}: {}", setup.spec->name, target, steps.error()));
   }
 
   const BenchArguments &arguments;
   const Compiled &compiled;
   const Loader &loader;
-  HugeBuffer yardstick;
   std::vector<BenchRow> rows;
+  std::vector<std::string> notes; ///< one a kind of machine
 };
 
 int runBench(const BenchArguments &arguments) {
@@ -163,7 +165,7 @@ int runBench(const BenchArguments &arguments) {
   if (!source)
     return exitUserError;
   CompileOptions options;
-  if (!findTargets(arguments.targets, options.targets) || !checkRunnable(options.targets))
+  if (!findRunnableTargets(arguments.targets, options.targets))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
@@ -179,7 +181,7 @@ int runBench(const BenchArguments &arguments) {
   if (!loader)
     return reportInternalError(llvm::toString(loader.takeError()));
   Bench bench(arguments, compiled, *loader);
-  if (!bench.run())
+  if (!bench.run(options.targets))
     return exitUserError;
   bench.print();
   return exitOk;
@@ -189,15 +191,15 @@ int runBench(const BenchArguments &arguments) {
 
 void addBench(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<BenchArguments>();
-  CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against its read bandwidth");
+  CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against the bandwidth of its memory");
   arguments->source.declare(*command);
-  declareTargets(*command, arguments->targets);
+  declareTargets(*command, arguments->targets, localTargetsHelp);
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
       ->delimiter(',')
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "threads")
+  command->add_option("--threads", arguments->threads, "threads; of no meaning on a GPU")
       ->delimiter(',')
       ->check(CLI::Range(1, KV_MAX_THREADS))
       ->capture_default_str();

@@ -35,12 +35,8 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
                     {"tolerance", row.tolerance},
                     {"lse_error", row.lseError},
                     {"lse_tolerance", row.lseTolerance}});
-  nlohmann::json all = {{"file", arguments.source.file},
-                        {"seed", arguments.seed},
-                        {"cases", summary.cases},
-                        {"worst_error", summary.worstError},
-                        {"tolerance", summary.tolerance},
-                        {"kernels", rows},
+  nlohmann::json all = {{"file", arguments.source.file},     {"seed", arguments.seed},         {"cases", summary.cases},
+                        {"worst_error", summary.worstError}, {"tolerance", summary.tolerance}, {"kernels", rows},
                         {"failures", summary.failures}};
   fmt::print("{}\n", all.dump(2));
 }
@@ -72,12 +68,11 @@ int runVerify(const VerifyArguments &arguments) {
   options.verify.kernels = arguments.kernels;
   if (!arguments.accuracy.empty())
     options.accuracy = symbolizeAccuracy(arguments.accuracy);
+  const bool foreign = !arguments.runner.command.empty();
   if (arguments.allTargets)
     options.targets = runnableTargets();
-  else if (!findTargets(arguments.targets, options.targets))
-    return exitUserError;
-  const bool foreign = !arguments.runner.command.empty();
-  if (!foreign && !checkVerifiable(options.targets))
+  else if (foreign ? !findTargets(arguments.targets, options.targets)
+                   : !findRunnableTargets(arguments.targets, options.targets, runnerHelp))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
@@ -109,17 +104,17 @@ void addVerify(CLI::App &app, Command &chosen) {
   auto arguments = std::make_shared<VerifyArguments>();
   CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
   arguments->source.declare(*command);
-  declareTargets(*command, arguments->targets,
-                 "targets, comma separated; native: the best for this machine; sm_NN: its GPU, through libcuda.so.1 or the library "
-                 "that the environment variable KV_CUDA_LIBRARY names");
+  declareTargets(*command, arguments->targets, localTargetsHelp);
   CLI::Option *allTargets =
       command->add_flag("--all-targets", arguments->allTargets, "every target that this machine's processor runs");
   command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
-  command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")->check(CLI::IsMember({"exact", "high", "fast"}));
+  command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")
+      ->check(CLI::IsMember({"exact", "high", "fast"}));
   command->add_option("--seed", arguments->seed, "of all inputs and batches")->capture_default_str();
-  CLI::Option *runner = command->add_option("--runner", arguments->runner.command,
-                                            "a command that runs programs of the targets' architecture, and through it the kernels: "
-                                            "'qemu-aarch64 -cpu max'");
+  CLI::Option *runner =
+      command->add_option("--runner", arguments->runner.command,
+                          "a command that runs programs of the targets' architecture, and through it the kernels: "
+                          "'qemu-aarch64 -cpu max'");
   runner->excludes(allTargets);
   command->add_option("--runner-cc", arguments->runner.compiler, "the C compiler that links them; default: ARCH-linux-gnu-gcc")
       ->needs(runner);
