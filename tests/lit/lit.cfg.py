@@ -1,5 +1,5 @@
 # What a lit test may use: kvcc, kv-opt, FileCheck, not, count, split-file, and the C and C++ compilers as %cc and %cxx.
-# %examples is the examples folder, %kvinclude the runtime's headers.
+# %examples is the examples folder, %kvinclude the runtime's headers; %gpu before a command has tests/ptx play a GPU for it.
 import os
 
 import lit.formats
@@ -23,6 +23,10 @@ config.substitutions.append(("%examples", os.path.join(config.kvcc_source_dir, "
 config.substitutions.append(("%kvinclude", os.path.join(config.kvcc_source_dir, "runtime", "include")))
 config.substitutions.append(("%cxx", config.cxx_compiler))
 config.substitutions.append(("%cc", config.c_compiler))
+
+if os.path.exists(config.cuda_stand_in):
+    config.available_features.add("ptx")
+    config.substitutions.append(("%gpu", "env KV_CUDA_LIBRARY=" + config.cuda_stand_in))
 
 if config.host_processor in ("x86_64", "AMD64"):
     config.available_features.add("x86")

@@ -25,6 +25,8 @@ llvm::cl::list<std::string> targetOption("target", llvm::cl::desc("these targets
 llvm::cl::opt<std::string> runnerOption("runner", llvm::cl::desc("a command that runs the kernels; needs --target"));
 llvm::cl::opt<std::string> runnerCompilerOption("runner-cc", llvm::cl::desc("the C compiler that links them"));
 llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, high or fast in place of the spec's"));
+llvm::cl::opt<std::string> recordOption("record", llvm::cl::desc("a folder for recordings, as kvcc verify --record makes them"));
+llvm::cl::opt<std::string> againstOption("against", llvm::cl::desc("a folder of such recordings: as kvcc verify --against"));
 
 /// What runs the kernels of --target in place of this process: null without --runner.
 std::unique_ptr<RunnerBuild> runner;
@@ -99,6 +101,10 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   VerifySourceOptions options;
   options.targets = chooseTargets(seed);
   options.runner = runner.get();
+  if (!recordOption.empty())
+    options.record = fmt::format("{}/seed-{}", recordOption.getValue(), seed);
+  if (!againstOption.empty())
+    options.against = fmt::format("{}/seed-{}", againstOption.getValue(), seed);
   options.verify.seed = seed;
   options.verify.quick = !fullOption;
   options.verify.mostFailures = 3;

@@ -8,7 +8,7 @@
 #define KV_TOOLS_KVCC_VERIFYKERNELS_H
 
 #include "compiler/driver/KernelSpec.h"
-#include "tools/kvcc/Execution.h"
+#include "tools/kvcc/Recording.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
@@ -37,6 +37,7 @@ struct VerifySummary {
   double worstError = 0, tolerance = 0; ///< of the outputs: the pair with the greatest quotient
   std::vector<VerifyRow> rows;
   std::vector<std::string> failures;
+  std::vector<Compared> compared; ///< what was held against a recording
 };
 
 /// Whether `verify` runs this kernel under its name: an attend, which brings the other kernels of its cache along, or the append of

@@ -168,19 +168,48 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
       gpu = std::move(*created);
     }
   }
+  std::unique_ptr<Recording> recording;
+  if (!options.record.empty() || !options.against.empty()) {
+    auto made = options.record.empty() ? Recording::open(options.against) : Recording::create(options.record);
+    if (!made) {
+      say(made.takeError());
+      result.status = CompileStatus::userError;
+      return result;
+    }
+    recording = std::move(*made);
+    processor = std::make_unique<RecordedExecution>(std::move(processor), *recording);
+    if (gpu)
+      gpu = std::make_unique<RecordedExecution>(std::move(gpu), *recording);
+  }
   std::vector<VerifyTarget> targets;
   for (const Target *target : options.targets)
     targets.push_back({target->name(), target->isLaunched() ? gpu.get() : processor.get()});
   auto summary = verify(source.module(), readModule(source.module()), targets, options.verify);
-  if (summary)
-    result.summary = std::move(*summary);
-  else
+  if (!summary) {
     fail(summary.takeError());
+    return result;
+  }
+  result.summary = std::move(*summary);
+  if (recording) {
+    result.summary.compared = recording->compared();
+    if (result.summary.failures.empty())
+      if (std::string problem = recording->finish(); !problem.empty())
+        result.summary.failures.push_back(problem);
+  }
   return result;
 }
 
 std::string summaryLine(const VerifySummary &summary) {
   std::string numbers = fmt::format("worst error {:.2e}, tolerance {:.2e}", summary.worstError, summary.tolerance);
+  if (!summary.compared.empty()) {
+    int64_t steps = 0;
+    double ulp = 0;
+    for (const Compared &kernel : summary.compared) {
+      steps += kernel.steps;
+      ulp = std::max({ulp, kernel.ulp, kernel.lseUlp});
+    }
+    numbers += fmt::format("; {} steps compared, at most {:.1f} ulp apart", steps, ulp);
+  }
   if (summary.failures.empty())
     return fmt::format("verified {} cases, {}", summary.cases, numbers);
   return fmt::format("failed {} of {} cases, {}", summary.failures.size(), summary.cases, numbers);

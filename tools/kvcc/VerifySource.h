@@ -14,6 +14,8 @@ struct VerifySourceOptions {
   std::vector<const Target *> targets; ///< all must run on this machine (its GPU is part of it), or by the runner
   std::optional<Accuracy> accuracy;    ///< in place of every attend's own
   RunnerBuild *runner = nullptr;       ///< runs the kernels; null: this process does
+  std::string record;                  ///< a file for what every step leaves, written when all is right; empty: none
+  std::string against;                 ///< such a file, made with the same options: what every step leaves is compared with it
   VerifyOptions verify;                ///< its targets are ignored: those above count
 };
 

@@ -17,7 +17,7 @@ struct VerifyArguments {
   SourceArguments source;
   std::vector<std::string> targets = {"native", "generic"};
   std::vector<std::string> kernels;
-  std::string accuracy;
+  std::string accuracy, record, against;
   RunnerOptions runner;
   uint64_t seed = 1;
   bool allTargets = false;
@@ -35,9 +35,17 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
                     {"tolerance", row.tolerance},
                     {"lse_error", row.lseError},
                     {"lse_tolerance", row.lseTolerance}});
-  nlohmann::json all = {{"file", arguments.source.file},     {"seed", arguments.seed},         {"cases", summary.cases},
-                        {"worst_error", summary.worstError}, {"tolerance", summary.tolerance}, {"kernels", rows},
-                        {"failures", summary.failures}};
+  nlohmann::json compared = nlohmann::json::array();
+  for (const Compared &kernel : summary.compared)
+    compared.push_back({{"kernel", kernel.kernel},
+                        {"target", kernel.target},
+                        {"steps", kernel.steps},
+                        {"bits_defined", kernel.bitsDefined},
+                        {"ulp", kernel.ulp},
+                        {"lse_ulp", kernel.lseUlp}});
+  nlohmann::json all = {
+      {"file", arguments.source.file},  {"seed", arguments.seed}, {"cases", summary.cases}, {"worst_error", summary.worstError},
+      {"tolerance", summary.tolerance}, {"kernels", rows},        {"compared", compared},   {"failures", summary.failures}};
   fmt::print("{}\n", all.dump(2));
 }
 
@@ -50,6 +58,12 @@ void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
       fmt::print(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
     fmt::print("\n");
   }
+  if (!summary.compared.empty())
+    fmt::print("\n{:<28} {:<24} {:>6} {:<10} {:>10} {:>10}\n", "against the recording", "target", "steps", "bits", "ulp",
+               "lse ulp");
+  for (const Compared &kernel : summary.compared)
+    fmt::print("{:<28} {:<24} {:>6} {:<10} {:>10.1f} {:>10.1f}\n", kernel.kernel, kernel.target, kernel.steps,
+               kernel.bitsDefined ? "defined" : "open", kernel.ulp, kernel.lseUlp);
   std::fflush(stdout);
   for (const std::string &failure : summary.failures)
     fmt::print(stderr, "{}: error: {}\n", arguments.source.file, failure);
@@ -66,6 +80,8 @@ int runVerify(const VerifyArguments &arguments) {
   options.verify.seed = arguments.seed;
   options.verify.quick = arguments.quick;
   options.verify.kernels = arguments.kernels;
+  options.record = arguments.record;
+  options.against = arguments.against;
   if (!arguments.accuracy.empty())
     options.accuracy = symbolizeAccuracy(arguments.accuracy);
   const bool foreign = !arguments.runner.command.empty();
@@ -122,6 +138,14 @@ void addVerify(CLI::App &app, Command &chosen) {
       ->needs(runner)
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
+  CLI::Option *record =
+      command->add_option("--record", arguments->record, "a file for what every step leaves, written when all is right");
+  command
+      ->add_option(
+          "--against", arguments->against,
+          "a file that --record made with the same options, on any machine: caches must be the same to the bit, and results "
+          "where the instruction set defines the bits; elsewhere ulps are told")
+      ->excludes(record);
   command->add_flag("--quick", arguments->quick, "fewer and shorter sequences");
   command->add_flag("--json", arguments->json, "print JSON");
   command->callback([arguments, &chosen] { chosen = [arguments] { return runVerify(*arguments); }; });
