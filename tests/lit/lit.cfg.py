@@ -1,5 +1,5 @@
 # What a lit test may use: kvcc, kv-opt, FileCheck, not, count, split-file, and the C and C++ compilers as %cc and %cxx.
-# %examples is the examples folder, %kvinclude the runtime's headers; %gpu before a command has tests/ptx play a GPU for it.
+# %examples is the examples folder, %kvinclude the runtime's headers, %build the build folder; %gpu before a command has tests/ptx play a GPU for it.
 import os
 
 import lit.formats
@@ -21,6 +21,7 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
 
 config.substitutions.append(("%examples", os.path.join(config.kvcc_source_dir, "examples")))
 config.substitutions.append(("%kvinclude", os.path.join(config.kvcc_source_dir, "runtime", "include")))
+config.substitutions.append(("%build", config.kvcc_build_dir))
 config.substitutions.append(("%cxx", config.cxx_compiler))
 config.substitutions.append(("%cc", config.c_compiler))
 
