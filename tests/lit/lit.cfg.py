@@ -1,5 +1,6 @@
 # What a lit test may use: kvcc, kv-opt, FileCheck, not, count, split-file, and the C and C++ compilers as %cc and %cxx.
-# %examples is the examples folder, %kvinclude the runtime's headers, %build the build folder; %gpu before a command has tests/ptx play a GPU for it.
+# %examples is the examples folder, %kvinclude the runtime's headers, %build the build folder; %gpu before a command has
+# tests/ptx play a GPU for it.
 import os
 
 import lit.formats

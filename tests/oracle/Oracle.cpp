@@ -112,7 +112,7 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
     options.accuracy = symbolizeAccuracy(accuracyOption);
   VerifySourceResult result = verifySource(source, options);
   if (result.status != CompileStatus::ok)
-    return fail(result.error.empty() ? "does not compile; the reason is above" : result.error);
+    return fail(result.error.empty() ? "could not be verified; the reason is above" : result.error);
   cases += result.summary.cases;
   if (!result.summary.failures.empty()) {
     if (llvm::any_of(options.targets, [](const Target *target) { return target->isLaunched(); }))

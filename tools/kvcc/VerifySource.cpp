@@ -122,6 +122,15 @@ static std::unique_ptr<Execution> startRunner(RunnerBuild &runner, const Compile
   return std::move(*execution);
 }
 
+/// The recording to write or to compare with; null when none is asked for.
+static llvm::Expected<std::unique_ptr<Recording>> openRecording(const VerifySourceOptions &options) {
+  if (!options.record.empty())
+    return Recording::create(options.record);
+  if (!options.against.empty())
+    return Recording::open(options.against);
+  return nullptr;
+}
+
 static void setAccuracy(mlir::ModuleOp module, Accuracy accuracy) {
   module.walk([&](AttendOp op) { op.setAccuracy(accuracy); });
   module.walk([&](AppendAttendOp op) { op.setAccuracy(accuracy); });
@@ -168,15 +177,14 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
       gpu = std::move(*created);
     }
   }
-  std::unique_ptr<Recording> recording;
-  if (!options.record.empty() || !options.against.empty()) {
-    auto made = options.record.empty() ? Recording::open(options.against) : Recording::create(options.record);
-    if (!made) {
-      say(made.takeError());
-      result.status = CompileStatus::userError;
-      return result;
-    }
-    recording = std::move(*made);
+  auto opened = openRecording(options);
+  if (!opened) {
+    say(opened.takeError());
+    result.status = CompileStatus::userError;
+    return result;
+  }
+  std::unique_ptr<Recording> recording = std::move(*opened);
+  if (recording) {
     processor = std::make_unique<RecordedExecution>(std::move(processor), *recording);
     if (gpu)
       gpu = std::make_unique<RecordedExecution>(std::move(gpu), *recording);
