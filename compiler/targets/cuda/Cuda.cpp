@@ -45,6 +45,8 @@ void finishEntries(llvm::Module &code, const Target &target, llvm::TargetMachine
     }
     function.setCallingConv(llvm::CallingConv::PTX_Kernel);
     function.addFnAttr("nvvm.reqntid", std::to_string(target.capabilities.lanes));
+    // Without it ptxas keeps to fewer registers than it needs, for more blocks than shared memory has room for.
+    function.addFnAttr("nvvm.minctasm", "1");
     // The step is a parameter by value, read where it is.
     auto *step = llvm::ArrayType::get(llvm::Type::getInt64Ty(code.getContext()), sizeof(kv_step) / 8);
     function.addParamAttr(0, llvm::Attribute::getWithByValType(code.getContext(), step));

@@ -1,21 +1,17 @@
 """Fails when a product loop of a report touches the stack with a vector, takes longer than its ports need, or is not there.
 
-Usage: loops.py [--ratio=1.3] [--known=FUNCTION,...] REPORT.json...   reports are what `kvcc compile --report --json` prints.
+Usage: loops.py [--ratio=1.3] REPORT.json...   reports are what `kvcc compile --report --json` prints.
 A product loop is an innermost loop with a dot product or multiply-add of vectors; every attend kernel that has loops has one.
-Known functions may touch the stack, and must.
 """
 import argparse
 import json
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--ratio", type=float, default=float("inf"))
-parser.add_argument("--known", default="")
 parser.add_argument("reports", nargs="+")
 arguments = parser.parse_args()
 
 bad = 0
-known = set(filter(None, arguments.known.split(",")))
-stillBad = set()
 
 
 def complain(loop, what):
@@ -34,9 +30,7 @@ for path in arguments.reports:
             continue
         if attends.get(loop["function"]):
             attends[loop["function"]] = {}
-        if loop["spills"] and loop["function"] in known:
-            stillBad.add(loop["function"])
-        elif loop["spills"]:
+        if loop["spills"]:
             complain(loop, f"{loop['spills']} loads and stores of vectors in the stack frame")
         if "unmodelled" in loop:
             complain(loop, f"not modelled: {loop['unmodelled']}")
@@ -51,7 +45,4 @@ for path in arguments.reports:
     if not worst:
         bad += 1
         print(f"{path}: no product loops")
-for function in sorted(known - stillBad):
-    bad += 1
-    print(f"{function} touches the stack no more: take it off the list of the known ones")
 raise SystemExit(1 if bad else 0)
