@@ -39,6 +39,20 @@ struct Attend {
 
   /// Words of a row's operands.
   static int64_t rowWords(Dot dot, int64_t length) { return length / dotDepth(dot) * rowParts(dot); }
+  /// What a row tile has so far. Where the item has but one and a thread's share of it fits its registers, it goes around the loop
+  /// over blocks as values; else it stays in the homes.
+  struct Carried {
+    Value max, sum;
+    SmallVector<Value> acc; ///< slice by slice
+  };
+  std::optional<Carried> carried;
+  /// Whether blocks are copied before they are read.
+  bool stages() const { return schedule.getThreads() && schedule.getPrefetch(); }
+  bool canCarry() const {
+    int64_t numbers = rows * (cache.getValueDim() + 2 * block); // with the scores and probabilities of a block
+    return schedule.getThreads() && maxRows == rows && numbers <= 80 * schedule.getThreads();
+  }
+
   bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
   int64_t keyShift() const {
@@ -156,6 +170,8 @@ void Attend::prepareRows(const Head &head) {
       roundRow(row);
     if (homeQSum)
       sumRow(row, roundsQueries() ? homeQFloats : homeQ);
+    if (stages() && canCarry())
+      return;
     b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
     b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
     b.loop(zero(), b.i64(cache.getValueDim()), valueChunk,
@@ -233,7 +249,7 @@ void Attend::loopOverBlocks() {
       return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
     };
   }
-  if (schedule.getThreads() && schedule.getPrefetch())
+  if (stages())
     attendStaged(first, last, blockAt);
   else
     attendAhead(first, last, blockAt);
@@ -275,11 +291,27 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
     CommitOp::create(b, b.loc);
   };
   b.loop(first, b.add(first, ahead), 1, stage);
-  b.loop(first, last, 1, [&](Value at) {
+  auto attend = [&](Value at) {
     stage(b.add(at, ahead));
     auto type = BlockType::get(b.getContext(), staged, block);
     attendBlock(StagedOp::create(b, b.loc, type, ring, slotOf(at), ahead), blockAt(at), head);
+  };
+  if (!canCarry())
+    return b.loop(first, last, 1, attend);
+  RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, schedule.getValueSlice()});
+  SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
+  init.append(cache.getValueDim() / schedule.getValueSlice(), b.spread(b.f32(0), 0, slice));
+  SmallVector<Value> result = b.loop(first, last, 1, init, [&](Value at, ValueRange values) {
+    carried = {values[0], values[1], SmallVector<Value>(values.drop_front(2))};
+    attend(at);
+    SmallVector<Value> next = {carried->max, carried->sum};
+    llvm::append_range(next, carried->acc);
+    return next;
   });
+  b.put(result[0], homeMax, zero(), zero());
+  b.put(result[1], homeSum, zero(), zero());
+  for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))
+    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * schedule.getValueSlice()));
 }
 
 Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
@@ -292,7 +324,7 @@ Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
 void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
   Value firstToken = here.token, count = here.count;
   int64_t slices = block / slice;
-  b.loop(zero(), rowTiles, 1, [&](Value rowTile) {
+  auto attendRows = [&](Value rowTile) {
     Value firstOfHead = b.mul(rowTile, rows), row = b.add(head.firstRow, firstOfHead);
     SmallVector<Value> positions, heads, limits;
     for (int64_t r = 0; r < rows; ++r) {
@@ -332,7 +364,8 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
     Value greatest = s[0];
     for (int64_t i = 1; i < slices; ++i)
       greatest = b.maxf(s[i], greatest);
-    Value oldMax = b.fetch(homeMax, row, zero(), {rows}), oldSum = b.fetch(homeSum, row, zero(), {rows});
+    Value oldMax = carried ? carried->max : b.fetch(homeMax, row, zero(), {rows});
+    Value oldSum = carried ? carried->sum : b.fetch(homeSum, row, zero(), {rows});
     Value newMax = b.maxf(ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::max, greatest), oldMax);
     // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
     Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, b.tileF32({rows})));
@@ -345,10 +378,17 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
       total = total ? b.addf(total, p.back()) : p.back();
     }
     Value added = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, total);
-    b.put(b.addf(b.mulf(oldSum, correction), added), homeSum, row, zero());
-    b.put(newMax, homeMax, row, zero());
+    Value newSum = b.addf(b.mulf(oldSum, correction), added);
+    if (carried) {
+      carried->max = newMax;
+      carried->sum = newSum;
+    } else {
+      b.put(newSum, homeSum, row, zero());
+      b.put(newMax, homeMax, row, zero());
+    }
     accumulate(blockValue, row, count, correction, p, masks);
-  });
+  };
+  carried ? attendRows(zero()) : b.loop(zero(), rowTiles, 1, attendRows);
 }
 
 /// q . k of a row tile and a block, decoded: one tile for each slice of tokens.
@@ -439,7 +479,8 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
   CodecAttr codec = cache.getValue();
   int64_t columns = schedule.getValueSlice(), width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
   RankedTensorType tile = b.tileF32({rows, columns}), integers = b.tile({rows, columns}, b.getI32Type());
-  auto body = [&](Value group) {
+  int64_t slices = width / columns; // of a group
+  auto body = [&](Value group, int64_t number) {
     Value bias;
     SmallVector<Value> weighted(p);
     for (auto [i, weights] : llvm::enumerate(p)) {
@@ -465,29 +506,35 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
       bias = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, bias);
     Operands operands = packProbabilities(weighted);
     Value first = b.mul(group, width);
-    b.loop(first, b.add(first, width), columns, [&](Value column) {
-      auto carried = [&] {
-        Value init = b.mulf(b.fetch(homeAcc, row, column, {rows, columns}), b.spread(correction, 0, tile));
+    auto accumulateSlice = [&](Value column, Value *acc) {
+      auto corrected = [&] {
+        Value before = acc ? *acc : b.fetch(homeAcc, row, column, {rows, columns});
+        Value init = b.mulf(before, b.spread(correction, 0, tile));
         return bias ? b.addf(init, b.spread(bias, 0, tile)) : init;
       };
       Value start;
       if (isIntegerDot(schedule.getValueDot()))
         start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
       else
-        start = roundsProbabilities() ? b.spread(b.f32(0), 0, tile) : carried();
+        start = roundsProbabilities() ? b.spread(b.f32(0), 0, tile) : corrected();
       Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), blockValue, Stream::value,
                                     schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
       if (roundsProbabilities()) { // fetched after the product, whose own sums fill the registers
         Value units = isIntegerDot(schedule.getValueDot()) ? arith::SIToFPOp::create(b, b.loc, tile, sum).getResult() : sum;
-        sum = b.addf(carried(), b.mulf(units, b.spread(operands.scale, 0, tile)));
+        sum = b.addf(corrected(), b.mulf(units, b.spread(operands.scale, 0, tile)));
       }
-      b.put(sum, homeAcc, row, column);
-    });
+      acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
+    };
+    if (!carried)
+      return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
+    for (int64_t i = 0; i < slices; ++i)
+      accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
   };
-  if (valueGroups() == 1)
-    body(zero());
+  if (carried || valueGroups() == 1)
+    for (int64_t group = 0; group < valueGroups(); ++group)
+      body(b.i64(group), group);
   else
-    b.loop(zero(), b.i64(valueGroups()), 1, body);
+    b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
 }
 
 /// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).

@@ -20,8 +20,10 @@ static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
 /// Tokens that four threads read in turn: a block is whole such runs.
 constexpr int64_t tokensOfRuns = 32;
 
-int64_t matrixBlock(CacheType cache, int64_t rows) {
-  int64_t page = cache.getLayout().getSlots(), wanted = rows == 8 ? 32 : 64;
+int64_t matrixBlock(CacheType cache) {
+  constexpr int64_t many = 20 << 10; // of which several teams would not find room beside each other
+  int64_t bytes = (cache.getKeyDim() * cache.getKey().bits() + cache.getValueDim() * cache.getValue().bits()) / 8;
+  int64_t page = cache.getLayout().getSlots(), wanted = 64 * bytes <= many ? 64 : 32;
   if (page >= wanted || fitBlocks(cache, wanted) == BlockFit::whole)
     return wanted;
   return llvm::divideCeil(page, tokensOfRuns) * tokensOfRuns;

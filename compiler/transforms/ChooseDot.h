@@ -10,8 +10,8 @@ namespace kv {
 /// Whether a target runs a record as an instruction on matrix tiles of a team of threads: all records there of less than f32.
 inline bool isMatrixDot(const Capabilities &target, Dot dot) { return target.threads && roundsRows(dot); }
 
-/// Tokens of a block of matrix tiles of 8 or 16 rows: what a page of 16 tokens or more fits.
-int64_t matrixBlock(CacheType cache, int64_t rows);
+/// Tokens of a block of matrix tiles: 64, or 32 where they are many bytes; what a page of 16 tokens or more fits.
+int64_t matrixBlock(CacheType cache);
 
 class DotChooser {
 public:

@@ -59,6 +59,7 @@ private:
   Value loadWord(Value page, Value x, Value z);
   Value field(Value word, int64_t element, int64_t bits);
   Value pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd);
+  Value pairOfCodes(ArrayRef<Value> words, int64_t element);
   SmallVector<Value> columnPairs(Value page, Value x, Value z, Value zEnd);
   SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
   SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
@@ -82,27 +83,44 @@ Value MatrixProduct::field(Value word, int64_t element, int64_t bits) {
   return b.andBits(b.shrU(word, load.elementBits[element]), (int64_t(1) << bits) - 1);
 }
 
-/// Elements `element` and `element + 1` of the run as two f16; those at zEnd and later are zero.
+/// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero.
 Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd) {
-  auto raw = [&](int64_t e) { return field(words[e / load.pack], e % load.pack, region.bits); };
-  Value low = raw(element), high = raw(element + 1);
-  if (zEnd && !codec.isInteger()) { // codes are numbers whatever they are, and their row operands are 0
-    auto masked = [&](Value value, int64_t e) -> Value {
-      Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
-      return arith::SelectOp::create(b, b.loc, there, value, b.i32(0));
-    };
-    low = masked(low, element);
-    high = masked(high, element + 1);
-  }
-  Value both = arith::OrIOp::create(b, b.loc, low, b.shl(high, 16));
-  if (!codec.isInteger())
-    return both;
+  if (codec.isInteger())
+    return pairOfCodes(words, element);
+  auto raw = [&](int64_t e) {
+    Value value = field(words[e / load.pack], e % load.pack, region.bits);
+    if (!zEnd)
+      return value;
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
+    return arith::SelectOp::create(b, b.loc, there, value, b.i32(0)).getResult();
+  };
+  return arith::OrIOp::create(b, b.loc, raw(element), b.shl(raw(element + 1), 16));
+}
+
+/// Codes are numbers whatever they are, and past the end their row operands are 0.
+Value MatrixProduct::pairOfCodes(ArrayRef<Value> words, int64_t element) {
+  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half, flips = 0;
+  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
+    flips |= flip << bit;
+  // The byte that has an element, and where it is in its four.
+  auto byteOf = [&](int64_t e) {
+    int64_t bit = load.elementBits[e % load.pack];
+    Value word = b.xorBits(words[e / load.pack], flips);
+    if (region.bits < 8)
+      word = b.andBits(b.shrU(word, bit % 8), 0x0f0f0f0f);
+    return std::pair(word, bit / 8);
+  };
+  auto [low, lowByte] = byteOf(element);
+  auto [high, highByte] = byteOf(element + 1);
+  auto bytes = VectorType::get({4}, b.getI8Type()), halves = VectorType::get({2}, b.getF16Type());
+  auto asBytes = [&](Value word) -> Value { return LLVM::BitcastOp::create(b, b.loc, bytes, word); };
+  Value both = vector::ShuffleOp::create(b, b.loc, asBytes(low), asBytes(high), ArrayRef<int64_t>{lowByte, -1, 4 + highByte, -1});
+  Value exponent = asBytes(b.i32(0x64006400));
+  both = vector::ShuffleOp::create(b, b.loc, both, exponent, ArrayRef<int64_t>{0, 5, 2, 7});
   // u = code + half its range, then 1024 + u less 1024 and the half: exact.
-  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half;
-  both = b.xorBits(both, 0x64006400 | flip | flip << 16);
-  auto type = VectorType::get({2}, b.getF16Type());
-  Value bias = arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(type, Attribute(b.getF16FloatAttr(float(1024 + half)))));
-  Value value = arith::SubFOp::create(b, b.loc, LLVM::BitcastOp::create(b, b.loc, type, both), bias);
+  Value bias =
+      arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(halves, Attribute(b.getF16FloatAttr(float(1024 + half)))));
+  Value value = arith::SubFOp::create(b, b.loc, LLVM::BitcastOp::create(b, b.loc, halves, both), bias);
   return LLVM::BitcastOp::create(b, b.loc, b.getI32Type(), value);
 }
 

@@ -124,7 +124,7 @@ private:
   /// Blocks that a team of threads has on their way while it works on one: as many as its share of the memory that teams have
   /// together lets it, up to two.
   static int64_t stagesAhead(CacheType cache, int64_t block) {
-    constexpr int64_t share = 64 << 10;
+    constexpr int64_t share = 48 << 10;
     if (!canStage(cache, block))
       return 0;
     return std::clamp<int64_t>(share / mapPage(stagedCache(cache, block)).bytes - 1, 0, 2);
@@ -156,7 +156,7 @@ private:
     if (isMatrix(choice.keyDot) != isMatrix(choice.valueDot)) // their tiles lie in other ways
       choice.keyDot = choice.valueDot = Dot::f32;
     if (isMatrix(choice.keyDot)) {
-      choice.block = matrixBlock(cache, rowTile(choice, group));
+      choice.block = matrixBlock(cache);
       choice.split = roundUp(256, splitUnit(cache, choice.block));
     }
     if (choice.threads)
