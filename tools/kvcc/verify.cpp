@@ -50,20 +50,33 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
 }
 
 void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
-  fmt::print("{:<28} {:<24} {:>6} {:>10} {:>10} {:>10} {:>10}\n", "kernel", "target", "cases", "error", "tolerance", "lse error",
-             "tolerance");
+  size_t kernels = 28, targets = 24; // widths of columns
   for (const VerifyRow &row : summary.rows) {
-    fmt::print("{:<28} {:<24} {:>6} {:>10.2e} {:>10.2e}", row.kernel, row.target, row.cases, row.error, row.tolerance);
+    kernels = std::max(kernels, row.kernel.size());
+    targets = std::max(targets, row.target.size());
+  }
+  auto names = [&](const std::string &kernel, const std::string &target) {
+    fmt::print("{:<{}} {:<{}} ", kernel, kernels, target, targets);
+  };
+  names("kernel", "target");
+  fmt::print("{:>6} {:>10} {:>10} {:>10} {:>10}\n", "cases", "error", "tolerance", "lse error", "tolerance");
+  for (const VerifyRow &row : summary.rows) {
+    names(row.kernel, row.target);
+    fmt::print("{:>6} {:>10.2e} {:>10.2e}", row.cases, row.error, row.tolerance);
     if (row.lseTolerance > 0)
       fmt::print(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
     fmt::print("\n");
   }
-  if (!summary.compared.empty())
-    fmt::print("\n{:<28} {:<24} {:>6} {:<10} {:>10} {:>10}\n", "against the recording", "target", "steps", "bits", "ulp",
-               "lse ulp");
-  for (const Compared &kernel : summary.compared)
-    fmt::print("{:<28} {:<24} {:>6} {:<10} {:>10.1f} {:>10.1f}\n", kernel.kernel, kernel.target, kernel.steps,
-               kernel.bitsDefined ? "defined" : "open", kernel.ulp, kernel.lseUlp);
+  if (!summary.compared.empty()) {
+    fmt::print("\n");
+    names("against the recording", "target");
+    fmt::print("{:>6} {:<10} {:>10} {:>10}\n", "steps", "bits", "ulp", "lse ulp");
+  }
+  for (const Compared &kernel : summary.compared) {
+    names(kernel.kernel, kernel.target);
+    fmt::print("{:>6} {:<10} {:>10.1f} {:>10.1f}\n", kernel.steps, kernel.bitsDefined ? "defined" : "open", kernel.ulp,
+               kernel.lseUlp);
+  }
   std::fflush(stdout);
   for (const std::string &failure : summary.failures)
     fmt::print(stderr, "{}: error: {}\n", arguments.source.file, failure);

@@ -1,5 +1,5 @@
-// kv.dot, kv.exp2, kv.from_half, kv.to_half and math.fma as plain arithmetic. No pattern here may leave anything that LLVM would turn
-// into a library call on a bare baseline.
+// kv.dot, kv.exp2, kv.from_half, kv.to_half and math.fma as plain arithmetic. No pattern here may leave anything that LLVM would
+// turn into a library call on a bare baseline.
 #include "compiler/targets/generic/Fallbacks.h"
 
 #include "dialect/KvOps.h"
@@ -69,6 +69,17 @@ struct ExpandDot : OpRewritePattern<DotOp> {
       rewriter.replaceOp(op, b.addf(op.getAcc(), b.addf(low, high)));
       return success();
     }
+    if (op.getDot() == Dot::f16) {
+      auto single = [&](Value bits) -> Value {
+        return FromHalfOp::create(rewriter, b.loc, b.as(rewriter.getF32Type(), bits), bits);
+      };
+      rewriter.replaceOpWithNewOp<DotOp>(op, op.getType(), op.getAcc(), single(op.getCache()), single(op.getRow()), Dot::f32);
+      return success();
+    }
+    if (isPaired(op.getDot())) {
+      rewriter.replaceOp(op, expandPair(op, rewriter));
+      return success();
+    }
     int64_t depth = dotDepth(op.getDot()), width = 32 / depth;
     auto part = [&](Value word, int64_t i, bool isSigned) {
       Value high = i == depth - 1 ? word : b.shl(word, 32 - width * (i + 1));
@@ -81,6 +92,23 @@ struct ExpandDot : OpRewritePattern<DotOp> {
     }
     rewriter.replaceOp(op, acc);
     return success();
+  }
+
+  /// One word of every column and row after the other, each by the plain record.
+  static Value expandPair(DotOp op, PatternRewriter &rewriter) {
+    int64_t lanes = cast<VectorType>(op.getType()).getNumElements();
+    Value acc = op.getAcc();
+    for (int64_t word = 0; word < 2; ++word) {
+      SmallVector<int64_t> columns, rows; // of lane 2 * row + column in every four
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        columns.push_back(lane / 4 * 4 + lane % 2 * 2 + word);
+        rows.push_back(lane / 2 * 2 + word);
+      }
+      Value cache = vector::ShuffleOp::create(rewriter, op.getLoc(), op.getCache(), op.getCache(), columns);
+      Value row = vector::ShuffleOp::create(rewriter, op.getLoc(), op.getRow(), op.getRow(), rows);
+      acc = DotOp::create(rewriter, op.getLoc(), op.getType(), acc, cache, row, plainDot(op.getDot()));
+    }
+    return acc;
   }
 
   const Target &target;
@@ -153,7 +181,8 @@ struct ExpandToHalf : OpRewritePattern<ToHalfOp> {
       return success();
     }
     Type integers = b.as(rewriter.getI32Type(), source);
-    Value word = b.cast(rewriter.getI32Type(), source), magnitude = b.conj(word, 0x7fffffff), sign = b.conj(b.shr(word, 16), 0x8000);
+    Value word = b.cast(rewriter.getI32Type(), source), magnitude = b.conj(word, 0x7fffffff),
+          sign = b.conj(b.shr(word, 16), 0x8000);
     Value odd = b.conj(b.shr(magnitude, 13), 1);
     Value normal = b.sub(b.shr(b.add(b.add(magnitude, odd), b.bits(0xfff, integers)), 13), b.bits((127 - 15) << 10, integers));
     Value half = b.number(0.5, source.getType());
