@@ -31,6 +31,14 @@ template <typename OpType> struct Select : OpRewritePattern<OpType> {
   static Value call(PatternRewriter &rewriter, Location loc, Type type, StringRef name, ValueRange operands) {
     return LLVM::CallIntrinsicOp::create(rewriter, loc, type, rewriter.getStringAttr(name), operands).getResult(0);
   }
+  /// Of instructions with four results.
+  static Type four(Type element) { return LLVM::LLVMStructType::getLiteral(element.getContext(), SmallVector<Type>(4, element)); }
+  static SmallVector<Value> unpack(PatternRewriter &rewriter, Value four) {
+    SmallVector<Value> results;
+    for (int64_t i = 0; i < 4; ++i)
+      results.push_back(LLVM::ExtractValueOp::create(rewriter, four.getLoc(), four, i));
+    return results;
+  }
   static Value i32(PatternRewriter &rewriter, Location loc, int32_t value) {
     return arith::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(value));
   }
@@ -78,13 +86,10 @@ struct SelectMma : Select<MmaOp> {
     for (Value word : op->getOperands().drop_front(4))
       operands.push_back(half ? LLVM::BitcastOp::create(rewriter, loc, pair, word).getResult() : word);
     llvm::append_range(operands, op->getOperands().take_front(4));
-    auto sums = LLVM::LLVMStructType::getLiteral(op.getContext(), SmallVector<Type>(4, rewriter.getF32Type()));
     const char *type = half ? "f32.f32" : "bf16";
-    Value result = call(rewriter, loc, sums, std::string("llvm.nvvm.mma.m16n8k16.row.col.") + type, operands);
-    SmallVector<Value> results;
-    for (int64_t i = 0; i < 4; ++i)
-      results.push_back(LLVM::ExtractValueOp::create(rewriter, loc, result, i));
-    rewriter.replaceOp(op, results);
+    Value result =
+        call(rewriter, loc, four(rewriter.getF32Type()), std::string("llvm.nvvm.mma.m16n8k16.row.col.") + type, operands);
+    rewriter.replaceOp(op, unpack(rewriter, result));
     return success();
   }
 };
@@ -95,12 +100,8 @@ struct SelectReadTransposed : Select<ReadTransposedOp> {
     Location loc = op.getLoc();
     Value address =
         LLVM::AddrSpaceCastOp::create(rewriter, loc, LLVM::LLVMPointerType::get(op.getContext(), sharedSpace), op.getAddress());
-    auto words = LLVM::LLVMStructType::getLiteral(op.getContext(), SmallVector<Type>(4, rewriter.getI32Type()));
-    Value result = call(rewriter, loc, words, "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16", address);
-    SmallVector<Value> results;
-    for (int64_t i = 0; i < 4; ++i)
-      results.push_back(LLVM::ExtractValueOp::create(rewriter, loc, result, i));
-    rewriter.replaceOp(op, results);
+    Value result = call(rewriter, loc, four(rewriter.getI32Type()), "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16", address);
+    rewriter.replaceOp(op, unpack(rewriter, result));
     return success();
   }
 };
