@@ -308,6 +308,7 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
     llvm::append_range(next, carried->acc);
     return next;
   });
+  carried.reset();
   b.put(result[0], homeMax, zero(), zero());
   b.put(result[1], homeSum, zero(), zero());
   for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))

@@ -126,7 +126,12 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
     Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * rowFloats * 4);
     Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
     b.set(offsetof(kv_item, partial), LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
-    b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] { b.call(own); });
+    b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] {
+      b.call(own);
+      // What is copied past the first-level cache must find it behind that.
+      b.fence();
+      b.waitForWarp();
+    });
     b.call(kernel.plainAttend);
     b.ifThen(several, [&] {
       // What every thread has stored is seen by whoever sees the count: the barrier orders it before the fence of the thread that
