@@ -251,6 +251,11 @@ private:
       return op->emitOpError() << "target `" << capabilities.name
                                << "` prefetches whole blocks of one page, or of whole pages, in runs of"
                                << " four bytes; these are not such: expected `prefetch` 0, got " << choice.prefetch;
+    if (choice.threads && choice.prefetch)
+      if (int64_t bytes = mapPage(stagedCache(cache, choice.block)).bytes; (choice.prefetch + 1) * bytes > capabilities.ringBytes)
+        return op->emitOpError() << "target `" << capabilities.name << "` has " << capabilities.ringBytes << " bytes for blocks of "
+                                 << bytes << ", one of them at work: expected a smaller `prefetch` or `block`, got "
+                                 << choice.prefetch << " and " << choice.block;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);

@@ -65,3 +65,12 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 128, valueDim = 128, key = <f16>, value = <f16>, layout = <dense 256, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x8x128xf32>) {
+  // expected-error @+1 {{target `sm_90` has 98304 bytes for blocks of 16896, one of them at work: expected a smaller `prefetch` or `block`, got 5 and 32}}
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"sm_90" = {prefetch = 5 : i64}}}
+       : tensor<?x8x128xf32>, !cache -> tensor<?x8x128xf32>
+  return
+}
