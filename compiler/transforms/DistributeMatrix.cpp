@@ -97,27 +97,25 @@ Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value
   return arith::OrIOp::create(b, b.loc, raw(element), b.shl(raw(element + 1), 16));
 }
 
-/// Codes are numbers whatever they are, and past the end their row operands are 0.
+/// Codes are numbers whatever they are, and past the end their row operands are 0. u = code + half its range, then 1024 + u less
+/// 1024 and the half: exact.
 Value MatrixProduct::pairOfCodes(ArrayRef<Value> words, int64_t element) {
-  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half, flips = 0;
-  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
-    flips |= flip << bit;
-  // The byte that has an element, and where it is in its four.
-  auto byteOf = [&](int64_t e) {
-    int64_t bit = load.elementBits[e % load.pack];
-    Value word = b.xorBits(words[e / load.pack], flips);
-    if (region.bits < 8)
-      word = b.andBits(b.shrU(word, bit % 8), 0x0f0f0f0f);
-    return std::pair(word, bit / 8);
-  };
-  auto [low, lowByte] = byteOf(element);
-  auto [high, highByte] = byteOf(element + 1);
+  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half;
+  Value low = words[element / load.pack], high = words[(element + 1) / load.pack], both;
+  int64_t lowBit = load.elementBits[element % load.pack], highBit = load.elementBits[(element + 1) % load.pack];
   auto bytes = VectorType::get({4}, b.getI8Type()), halves = VectorType::get({2}, b.getF16Type());
-  auto asBytes = [&](Value word) -> Value { return LLVM::BitcastOp::create(b, b.loc, bytes, word); };
-  Value both = vector::ShuffleOp::create(b, b.loc, asBytes(low), asBytes(high), ArrayRef<int64_t>{lowByte, -1, 4 + highByte, -1});
-  Value exponent = asBytes(b.i32(0x64006400));
-  both = vector::ShuffleOp::create(b, b.loc, both, exponent, ArrayRef<int64_t>{0, 5, 2, 7});
-  // u = code + half its range, then 1024 + u less 1024 and the half: exact.
+  if (low == high && lowBit % 8 == highBit % 8) { // two bytes of one word
+    if (region.bits < 8)
+      low = b.andBits(b.shrU(low, lowBit % 8), 0x0f0f0f0f);
+    low = b.xorBits(low, flip * 0x01010101);
+    auto asBytes = [&](Value word) -> Value { return LLVM::BitcastOp::create(b, b.loc, bytes, word); };
+    both = vector::ShuffleOp::create(b, b.loc, asBytes(low), asBytes(b.i32(0x64646464)),
+                                     ArrayRef<int64_t>{lowBit / 8, 5, highBit / 8, 7});
+  } else {
+    Value second = field(high, (element + 1) % load.pack, region.bits);
+    both = arith::OrIOp::create(b, b.loc, field(low, element % load.pack, region.bits), b.shl(second, 16));
+    both = b.xorBits(both, 0x64006400 | flip | flip << 16);
+  }
   Value bias =
       arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(halves, Attribute(b.getF16FloatAttr(float(1024 + half)))));
   Value value = arith::SubFOp::create(b, b.loc, LLVM::BitcastOp::create(b, b.loc, halves, both), bias);
