@@ -202,8 +202,17 @@ std::string Generator::schedule(const std::string &name) {
 
 /// Of the other families; drawn last, so that what was there before them stays what it was.
 std::string Generator::otherSchedules(const std::string &name) {
-  static const Names targets = {"aarch64", "aarch64+dotprod+fp16", "aarch64+dotprod+fp16+i8mm", "aarch64+sve256", "sm_80", "sm_90",
-                                "sm_100"};
+  static const Names targets = {"aarch64",
+                                "aarch64+dotprod+fp16",
+                                "aarch64+dotprod+fp16+i8mm",
+                                "aarch64+sve256",
+                                "sm_80",
+                                "sm_90",
+                                "sm_100",
+                                "aarch64+dotprod+fp16+i8mm+bf16",
+                                "aarch64+sve512",
+                                "aarch64+sve256+i8mm+bf16",
+                                "aarch64+sve512+i8mm+bf16"};
   std::string text;
   for (const std::string &target : targets) {
     if (random.chance(3))
