@@ -61,7 +61,6 @@ struct SelectIntegerDot : OpRewritePattern<DotOp> {
     Value first = op.getCache(), second = op.getRow();
     if (paired || (mixed && isSigned)) // sums lie row by row; the unsigned operand comes first
       std::swap(first, second);
-    assert(!(paired && mixed && !isSigned) && "no instruction has sums row by row of unsigned codes and signed rows");
     rewriter.replaceOp(op, callOnRegisters(rewriter, op.getLoc(), name, rewriter.getI8Type(), op.getAcc(), first, second));
     return success();
   }
