@@ -13,11 +13,16 @@ inline bool isPaired(Dot dot) { return dot == Dot::s8s8mm || dot == Dot::s8u8mm 
 inline Dot plainDot(Dot dot) {
   switch (dot) {
   case Dot::s8s8mm:
+  case Dot::s8s8x2:
     return Dot::s8s8;
   case Dot::s8u8mm:
+  case Dot::s8u8x2:
     return Dot::s8u8;
   case Dot::u8u8mm:
+  case Dot::u8u8x2:
     return Dot::u8u8;
+  case Dot::u8s8x2:
+    return Dot::u8s8;
   case Dot::bf16mm:
   case Dot::bf16x2:
     return Dot::bf16;
@@ -48,8 +53,10 @@ inline bool hasSignedRows(Dot dot) { return plainDot(dot) != Dot::s8u8 && plainD
 inline bool isIntegerDot(Dot dot) { return dotDepth(dot) == 4 || dot == Dot::s16; }
 /// Whether row operands are rounded to less than f32, with a scale for each row.
 inline bool roundsRows(Dot dot) { return dot != Dot::f32; }
-/// How many numbers of the record's type add up to a row operand; their words lie in so many homes' widths, greatest first.
-inline int64_t rowParts(Dot dot) { return dot == Dot::bf16x2 ? 2 : 1; }
+/// Whether a row operand has 16 bits, 256 * high + low: sums of the high bytes first, then 256 times them and those of the low.
+inline bool isTwoBytes(Dot dot) { return dot == Dot::u8s8x2 || dot == Dot::s8u8x2 || dot == Dot::s8s8x2 || dot == Dot::u8u8x2; }
+/// How many numbers of the record's type a row operand is made of; their words lie in so many homes' widths, greatest first.
+inline int64_t rowParts(Dot dot) { return dot == Dot::bf16x2 || isTwoBytes(dot) ? 2 : 1; }
 
 } // namespace kv
 

@@ -123,6 +123,8 @@ std::string checkDigits(ArrayRef<Digit> digits) {
     for (const Digit &digit : digits)
       if (digit.coordinate == coordinate)
         own.push_back(digit);
+    if (own.empty() && coordinate == 'h')
+      continue;
     if (own.empty())
       return std::string("coordinate `") + coordinate + "` is missing";
     llvm::sort(own, [](const Digit &a, const Digit &b) { return a.divisor < b.divisor; });
@@ -220,19 +222,32 @@ void OrderAttr::print(AsmPrinter &printer) const {
 
 //===- layout ----------------------------------------------------------------------------------------------------------------===//
 
-LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKind, int64_t slots, OrderAttr, OrderAttr) {
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKind, int64_t slots, int64_t tile,
+                                 OrderAttr key, OrderAttr value) {
   if (slots < 1) // C1
     return emitError() << "expected a page of at least one slot, got " << slots;
+  if (tile < 0 || tile % 16) // C2
+    return emitError() << "expected a tile of a multiple of 16 tokens, got " << tile;
+  for (OrderAttr order : {key, value})
+    if (!order.isAuto() && llvm::any_of(order.getDigits(), [](Digit digit) { return digit.coordinate == 'h'; }) != (tile == 0))
+      return emitError() << (tile ? "a tile is of one head: expected an order without `h`, got "
+                                  : "expected an order with `h`, got ")
+                         << order.str();
   return success();
 }
 
-// <paged 16, key = auto, value = "[h, t, d]">
+// <paged 16, tile = 16, key = auto, value = "[t, d]">, the tile where there is one
 Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   int64_t slots = 0;
   if (parser.parseLess())
     return {};
   FailureOr<LayoutKind> kind = parseEnum(parser, symbolizeLayoutKind, "`dense` or `paged`");
-  if (failed(kind) || parser.parseInteger(slots) || parser.parseComma() || parser.parseKeyword("key") || parser.parseEqual())
+  if (failed(kind) || parser.parseInteger(slots) || parser.parseComma())
+    return {};
+  int64_t tile = 0;
+  if (succeeded(parser.parseOptionalKeyword("tile")) && (parser.parseEqual() || parser.parseInteger(tile) || parser.parseComma()))
+    return {};
+  if (parser.parseKeyword("key") || parser.parseEqual())
     return {};
   FailureOr<OrderAttr> key = parseOrder(parser);
   if (failed(key) || parser.parseComma() || parser.parseKeyword("value") || parser.parseEqual())
@@ -240,11 +255,14 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   FailureOr<OrderAttr> value = parseOrder(parser);
   if (failed(value) || parser.parseGreater())
     return {};
-  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(), *kind, slots, *key, *value);
+  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(), *kind, slots, tile, *key, *value);
 }
 
 void LayoutAttr::print(AsmPrinter &printer) const {
-  printer << "<" << stringifyLayoutKind(getKind()) << " " << getSlots() << ", key = ";
+  printer << "<" << stringifyLayoutKind(getKind()) << " " << getSlots();
+  if (getTile())
+    printer << ", tile = " << getTile();
+  printer << ", key = ";
   printOrder(printer, getKey());
   printer << ", value = ";
   printOrder(printer, getValue());

@@ -3,8 +3,8 @@
 #define KV_ATTRS_H
 
 #include "dialect/KvDialect.h"
-#include "llvm/ADT/Hashing.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/Hashing.h"
 
 namespace kv {
 
@@ -29,7 +29,8 @@ struct Digit {
   }
 };
 
-/// Says why `digits` do not cover h, t and d exactly once, or an empty string. `auto` (no digits) is fine.
+/// Says why `digits` do not cover t, d and, where there are any of it, h exactly once, or an empty string. `auto` (no digits) is
+/// fine.
 std::string checkDigits(llvm::ArrayRef<Digit> digits);
 
 } // namespace kv

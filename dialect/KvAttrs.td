@@ -67,7 +67,7 @@ def Kv_OrderAttr : Kv_Attr<"Order", "order"> {
     that a family of processors wants and stands for no digits.
 
     Rules:
-    - C1: the digits of each coordinate cover it exactly once.
+    - C1: the digits of each coordinate cover it exactly once; an order inside a tile has none of h.
   }];
   let parameters = (ins ArrayRefParameter<"Digit">:$digits);
   let hasCustomAssemblyFormat = 1;
@@ -82,10 +82,15 @@ def Kv_OrderAttr : Kv_Attr<"Order", "order"> {
 def Kv_LayoutAttr : Kv_Attr<"Layout", "layout"> {
   let summary = "where tokens live: dense(N) or paged(P), and the orders inside a page";
   let description = [{
+    Without a tile, a page is one region after another: key codes, value codes, scales. With `tile = T` it is cut into tiles of T tokens
+    of one head, in the order [t/T, h], and each tile holds such regions of its own; the orders are then of the tokens and channels of a
+    tile. Orders are `auto` together or apart; where both are, so may be the tile (0).
+
     Rules:
     - C1: a page has at least one slot.
+    - C2: a tile is a multiple of 16 tokens; orders have digits of h exactly where there is no tile.
   }];
-  let parameters = (ins "LayoutKind":$kind, "int64_t":$slots, "OrderAttr":$key, "OrderAttr":$value);
+  let parameters = (ins "LayoutKind":$kind, "int64_t":$slots, "int64_t":$tile, "OrderAttr":$key, "OrderAttr":$value);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -116,7 +121,11 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"s8s8mm", 9>,  // the same on 2 rows x 2 columns in every 4 lanes, two words of each
   I32EnumAttrCase<"s8u8mm", 10>,
   I32EnumAttrCase<"u8u8mm", 11>,
-  I32EnumAttrCase<"bf16mm", 12>
+  I32EnumAttrCase<"bf16mm", 12>,
+  I32EnumAttrCase<"u8s8x2", 13>, // rows of 16 bits as two bytes: 256 * high + low, one after the other
+  I32EnumAttrCase<"s8u8x2", 14>,
+  I32EnumAttrCase<"s8s8x2", 15>,
+  I32EnumAttrCase<"u8u8x2", 16>
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
 

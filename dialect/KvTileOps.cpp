@@ -108,6 +108,18 @@ LogicalResult AcquireOp::verify() {
   return success();
 }
 
+LogicalResult PaceOp::verify() {
+  if (getShare() < 0 || getShare() >= getShares()) // C1
+    return emitOpError() << "expected a share below " << getShares() << ", got " << getShare();
+  return success();
+}
+
+LogicalResult Exp2Op::verify() {
+  if (getBits() < 1 || getBits() > 23) // C1
+    return emitOpError() << "expected from 1 to 23 bits of precision, got " << getBits();
+  return success();
+}
+
 /// Whether a slot of a ring is a page of `cache`.
 static LogicalResult verifyRing(Operation *op, MemRefType ring, CacheType cache) {
   int64_t bytes = mapPage(cache).bytes;

@@ -155,6 +155,21 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
+def Kv_PaceOp : Kv_Op<"pace"> {
+  let summary = "prefetch a share of what softmax may take of the block ahead";
+  let description = [{
+    Products prefetch as they go. The lines that are softmax's to ask for are cut into `shares`; this op asks for share number `share` of
+    them, between the parts of the tile that the next elementwise op computes. Nothing where the block has no block ahead or that one has
+    no pace (Pacing.h).
+
+    Rules:
+    - C1: `share` is one of `shares`.
+  }];
+  let arguments = (ins Kv_BlockType:$block, I64Attr:$share, I64Attr:$shares);
+  let assemblyFormat = "$block $share `of` $shares attr-dict `:` type($block)";
+  let hasVerifier = 1;
+}
+
 def Kv_StageOp : Kv_Op<"stage", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "start to copy a block's head into a slot of a ring in scratch, without waiting for it";
   let description = [{
@@ -266,10 +281,17 @@ def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
 }
 
 def Kv_Exp2Op : Kv_Op<"exp2", [Pure, SameOperandsAndResultType, Elementwise]> {
-  let summary = "2 to the power of x, for x <= 0; below -126 the result is 0, of NaN it is NaN";
-  let arguments = (ins AnyTypeOf<[Kv_F32Tile, F32, VectorOfAnyRankOf<[F32]>]>:$x);
+  let summary = "2 to the power of x, for x <= 0; below -127 the result is 0, of NaN it is NaN";
+  let description = [{
+    With a relative error of at most 2^-bits.
+
+    Rules:
+    - C1: `bits` is from 1 to 23.
+  }];
+  let arguments = (ins AnyTypeOf<[Kv_F32Tile, F32, VectorOfAnyRankOf<[F32]>]>:$x, DefaultValuedAttr<I64Attr, "23">:$bits);
   let results = (outs AnyTypeOf<[Kv_F32Tile, F32, VectorOfAnyRankOf<[F32]>]>:$y);
   let assemblyFormat = "$x attr-dict `:` type($x)";
+  let hasVerifier = 1;
 }
 
 def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {

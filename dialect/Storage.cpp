@@ -37,15 +37,35 @@ static Region makeRegion(ArrayRef<Digit> digits, int64_t bits, int64_t heads, in
   return region;
 }
 
+/// The region of a page whose tiles of `tile` tokens of one head have `region` and are `tileBytes` apart.
+static void repeatInTiles(Region &region, int64_t tile, int64_t tileBytes, int64_t heads, int64_t slots) {
+  for (Axis &axis : region.axes)
+    if (axis.digit.coordinate == 't' && axis.digit.extent == 0) // no longer the outermost
+      axis.digit.extent = axis.extent;
+  int64_t tiles = divideUp(slots, tile), stride = tileBytes * 8 / region.bits;
+  region.axes.insert(region.axes.begin(), {Axis{{'t', tile, 0}, tiles, stride * heads}, Axis{{'h', 1, 0}, heads, stride}});
+  region.bytes += (tiles * heads - 1) * tileBytes;
+}
+
 /// Scales and zeros lie by tiles of 16 tokens whatever the order of their codes, so that one vector holds those of 16 tokens.
-static SmallVector<Digit> scaleDigits() { return {{'h', 1, 0}, {'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}}; }
+static SmallVector<Digit> scaleDigits(bool ofTile) {
+  SmallVector<Digit> digits = {{'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}};
+  if (!ofTile)
+    digits.insert(digits.begin(), {'h', 1, 0});
+  return digits;
+}
 
 PageMap mapPage(CacheType cache) {
   PageMap map;
-  int64_t slots = map.slots = cache.getLayout().getSlots();
+  LayoutAttr layout = cache.getLayout();
+  map.slots = layout.getSlots();
+  map.tile = layout.getTile();
+  int64_t slots = map.tile ? map.tile : map.slots;
+  SmallVector<Region *> placed;
   auto place = [&](Region &region) {
     region.offset = map.bytes;
     map.bytes += divideUp(region.bytes, 64) * 64;
+    placed.push_back(&region);
   };
   struct Stream {
     CodecAttr codec;
@@ -54,8 +74,8 @@ PageMap mapPage(CacheType cache) {
     Region &codes;
     std::optional<Region> &scale, &zero;
   } streams[] = {
-      {cache.getKey(), cache.getLayout().getKey().getDigits(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero},
-      {cache.getValue(), cache.getLayout().getValue().getDigits(), cache.getValueDim(), map.value, map.valueScale, map.valueZero},
+      {cache.getKey(), layout.getKey().getDigits(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero},
+      {cache.getValue(), layout.getValue().getDigits(), cache.getValueDim(), map.value, map.valueScale, map.valueZero},
   };
   for (Stream &stream : streams) {
     assert(!stream.digits.empty() && "orders must be resolved first");
@@ -66,12 +86,17 @@ PageMap mapPage(CacheType cache) {
     if (!stream.codec.isInteger())
       continue;
     int64_t bits = stream.codec.getScale() == Element::f32 ? 32 : 16;
-    stream.scale = makeRegion(scaleDigits(), bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
+    stream.scale = makeRegion(scaleDigits(map.tile), bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
     place(*stream.scale);
     if (stream.codec.isAsym()) {
       stream.zero = *stream.scale;
       place(*stream.zero);
     }
+  }
+  if (map.tile) {
+    for (Region *region : placed)
+      repeatInTiles(*region, map.tile, map.bytes, cache.getHeads(), map.slots);
+    map.bytes *= divideUp(map.slots, map.tile) * cache.getHeads();
   }
   return map;
 }
@@ -82,47 +107,63 @@ PageMap mapPage(CacheType cache) {
 // 32-bit lane of a dot instruction takes (f16 has none with f32 sums), and 4-bit elements as two such halves, low nibbles first.
 static int64_t interleave(CodecAttr codec) { return codec.getElement() == Element::f16 ? 1 : 32 / codec.bits(); }
 
-static SmallVector<Digit> autoKey(CodecAttr codec) {
-  switch (interleave(codec)) {
-  case 1:
-    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}};
-  case 2:
-    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 2, 0}, {'t', 1, 16}, {'d', 1, 2}};
-  case 4:
-    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 4, 0}, {'t', 1, 16}, {'d', 1, 4}};
-  default:
-    return {{'h', 1, 0}, {'t', 16, 0}, {'d', 8, 0}, {'t', 1, 16}, {'d', 1, 4}, {'d', 4, 2}};
-  }
+static SmallVector<Digit> autoKey(CodecAttr codec, bool inTile) {
+  int64_t together = interleave(codec);
+  SmallVector<Digit> digits = {{'d', together, 0}, {'t', 1, 0}};
+  if (!inTile)
+    digits = {{'t', 16, 0}, {'d', together, 0}, {'t', 1, 16}};
+  if (together == 8)
+    digits.append({{'d', 1, 4}, {'d', 4, 2}});
+  else if (together > 1)
+    digits.push_back({'d', 1, together});
+  return digits;
 }
 
 static SmallVector<Digit> autoValue(CodecAttr codec) {
   switch (interleave(codec)) {
   case 1:
-    return {{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}};
+    return {{'t', 1, 0}, {'d', 1, 0}};
   case 2:
-    return {{'h', 1, 0}, {'t', 2, 0}, {'d', 1, 0}, {'t', 1, 2}};
+    return {{'t', 2, 0}, {'d', 1, 0}, {'t', 1, 2}};
   case 4:
-    return {{'h', 1, 0}, {'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}};
+    return {{'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}};
   default:
-    return {{'h', 1, 0}, {'t', 8, 0}, {'d', 1, 0}, {'t', 1, 4}, {'t', 4, 2}};
+    return {{'t', 8, 0}, {'d', 1, 0}, {'t', 1, 4}, {'t', 4, 2}};
   }
+}
+
+/// Tokens of a tile where nobody says: those of a block of the widest vectors, or a page that holds no whole number of them.
+static int64_t autoTile(LayoutAttr layout) {
+  constexpr int64_t wanted = 64;
+  int64_t slots = layout.getSlots();
+  bool whole = slots >= wanted && (layout.getKind() == LayoutKind::dense || slots % wanted == 0);
+  return whole ? wanted : divideUp(slots, 16) * 16;
 }
 
 CacheType resolveAuto(CacheType cache) {
   MLIRContext *context = cache.getContext();
   LayoutAttr layout = cache.getLayout();
   OrderAttr key = layout.getKey(), value = layout.getValue();
-  if (key.isAuto())
-    key = OrderAttr::get(context, autoKey(cache.getKey()));
-  if (value.isAuto())
-    value = OrderAttr::get(context, autoValue(cache.getValue()));
+  int64_t tile = layout.getTile();
+  if (!tile && key.isAuto() && value.isAuto())
+    tile = autoTile(layout);
+  auto resolve = [&](OrderAttr &order, SmallVector<Digit> digits) {
+    if (!order.isAuto())
+      return;
+    if (!tile)
+      digits.insert(digits.begin(), {'h', 1, 0});
+    order = OrderAttr::get(context, digits);
+  };
+  resolve(key, autoKey(cache.getKey(), tile));
+  resolve(value, autoValue(cache.getValue()));
   return CacheType::get(context, cache.getName(), cache.getHeads(), cache.getKeyDim(), cache.getValueDim(), cache.getKey(),
-                        cache.getValue(), LayoutAttr::get(context, layout.getKind(), layout.getSlots(), key, value));
+                        cache.getValue(), LayoutAttr::get(context, layout.getKind(), layout.getSlots(), tile, key, value));
 }
 
 CacheType stagedCache(CacheType cache, int64_t tokens) {
   LayoutAttr layout = cache.getLayout();
-  LayoutAttr staged = LayoutAttr::get(cache.getContext(), LayoutKind::dense, tokens, layout.getKey(), layout.getValue());
+  LayoutAttr staged = LayoutAttr::get(cache.getContext(), LayoutKind::dense, tokens, std::min(layout.getTile(), tokens),
+                                      layout.getKey(), layout.getValue());
   const Digit &fastest = layout.getValue().getDigits().back();
   bool rows = cache.getValue().bits() == 16 && fastest.coordinate == 'd' && fastest.divisor == 1 && fastest.extent == 0;
   return CacheType::get(cache.getContext(), cache.getName(), 1, cache.getKeyDim(), cache.getValueDim() + (rows ? 8 : 0),

@@ -16,10 +16,10 @@ struct Axis {
   int64_t stride;
 };
 
-/// One run of a page that holds one kind of element, in the order of its axes (slowest first).
+/// Where one kind of element lies in a page, in the order of its axes (slowest first); with tiles, a run in each of them.
 struct Region {
   int64_t offset = 0; ///< bytes from the start of the page, a multiple of 64
-  int64_t bytes = 0;  ///< padding of the digits included, padding to 64 not
+  int64_t bytes = 0;  ///< from its first to its last; padding of the digits included, padding to 64 not
   int64_t bits = 0;   ///< of an element: 32, 16, 8 or 4
   llvm::SmallVector<Axis> axes;
 
@@ -36,22 +36,26 @@ inline constexpr int64_t storedRun = 16;
 /// Whether the two 4-bit codes of a byte are always stored by the same thread, in an order that ends with this digit.
 bool keepsBytesApart(const Digit &fastest);
 
-/// A page: regions in this order, those that exist, each at a multiple of 64 bytes.
+/// A page, or each of its tiles: regions in this order, those that exist, each at a multiple of 64 bytes.
 struct PageMap {
   Region key, value;
   std::optional<Region> keyScale, keyZero, valueScale, valueZero; ///< in the order [h, t/16, group, t%16]
   int64_t bytes = 0;                                              ///< of a page, a multiple of 64
   int64_t slots = 0;                                              ///< tokens of a page
+  int64_t tile = 0;                                               ///< tokens of a tile; 0: there are none
+
+  /// Slots that regions have room for.
+  int64_t paddedSlots() const { return (slots + (tile ? tile : 16) - 1) / (tile ? tile : 16) * (tile ? tile : 16); }
 };
 
 /// The map of a page of `cache`; its orders must be resolved (see resolveAuto).
 PageMap mapPage(CacheType cache);
 
-/// `cache` with `auto` orders replaced by the order of tokens in lanes that CPU families want.
+/// `cache` with `auto` orders replaced by the order of tokens in lanes that CPU families want, in tiles where both are `auto`.
 CacheType resolveAuto(CacheType cache);
 
-/// A cache whose page holds a block of `tokens` tokens of one head of `cache`, whose orders are resolved. Rows of 16-bit channels
-/// are longer by eight: eight rows then lie in different banks of shared memory.
+/// A cache whose page holds a block of `tokens` tokens of one head of `cache`, whose orders are resolved, in the same orders. Rows
+/// of 16-bit channels are longer by eight: eight rows then lie in different banks of shared memory.
 CacheType stagedCache(CacheType cache, int64_t tokens);
 
 /// Bytes that one token adds to a cache: codes, scales and zeros of all heads, without padding.

@@ -44,6 +44,8 @@ std::string codecText(CodecAttr codec) {
 
 std::string layoutText(LayoutAttr layout) {
   std::string text = fmt::format("{}({})", stringifyLayoutKind(layout.getKind()).str(), layout.getSlots());
+  if (layout.getTile())
+    text += fmt::format(" tile({})", layout.getTile());
   if (layout.getKey() == layout.getValue())
     return text + " " + layout.getKey().str();
   return text + " k " + layout.getKey().str() + ", v " + layout.getValue().str();

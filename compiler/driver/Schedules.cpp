@@ -12,11 +12,10 @@ using namespace llvm;
 
 namespace kv {
 
+/// The instruction of a record on a target; `2*` where row operands are two bytes, one after the other.
 static std::string instructionOf(const Target &target, Dot dot) {
-  for (const auto &[record, instruction] : target.capabilities.dots)
-    if (record == dot)
-      return instruction;
-  return stringifyDot(dot).str();
+  std::string name = target.capabilities.instructionOf(dot).str();
+  return name.empty() ? stringifyDot(dot).str() : isTwoBytes(dot) ? "2*" + name : name;
 }
 
 /// The fields as the attribute prints them, so that a new one is shown without a word here: `#kv.schedule<rows = 4, ..., keyDot =
@@ -53,7 +52,7 @@ static CacheType withAutoOrders(CacheType cache) {
   LayoutAttr layout = cache.getLayout();
   return resolveAuto(CacheType::get(cache.getContext(), cache.getName(), cache.getHeads(), cache.getKeyDim(), cache.getValueDim(),
                                     cache.getKey(), cache.getValue(),
-                                    LayoutAttr::get(cache.getContext(), layout.getKind(), layout.getSlots(), none, none)));
+                                    LayoutAttr::get(cache.getContext(), layout.getKind(), layout.getSlots(), 0, none, none)));
 }
 
 static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, const Target &target, std::vector<SlowPath> &slow) {

@@ -67,6 +67,7 @@ struct OrderSyntax {
 struct LayoutSyntax {
   Word kind; ///< `dense` or `paged`; empty when the clause is absent
   ExprPtr slots;
+  ExprPtr tile;                          ///< null when not given
   std::optional<OrderSyntax> key, value; ///< one order for both stands in both
   bool separate = false;                 ///< written as `k .., v ..`
 };

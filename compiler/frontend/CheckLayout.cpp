@@ -1,10 +1,12 @@
-// Layouts: orders cover each coordinate exactly once, rows of 4-bit codes fill whole bytes that no two threads share, a page fits the
-// address space.
+// Layouts: orders cover each coordinate exactly once, rows of 4-bit codes fill whole bytes that no two threads share, a page fits
+// the address space.
 #include "compiler/frontend/ChecksImpl.h"
 
 #include "dialect/Storage.h"
 
 #include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
 
 using namespace llvm;
 
@@ -39,14 +41,15 @@ static bool checkDigit(const DigitSyntax &syntax, const CheckedCache &cache, Dig
 }
 
 /// The digits of one coordinate, from the fastest, must meet end to end; only the last one has no `%`.
-static bool checkCoverage(const OrderSyntax &syntax, ArrayRef<Digit> digits, char coordinate, Diagnostics &diagnostics) {
+static bool checkCoverage(const OrderSyntax &syntax, ArrayRef<Digit> digits, char coordinate, bool inTile,
+                          Diagnostics &diagnostics) {
   SmallVector<size_t> own;
   for (auto [i, digit] : enumerate(digits))
     if (digit.coordinate == coordinate)
       own.push_back(i);
   std::string letter(1, coordinate);
   if (own.empty()) {
-    diagnostics.error(DiagKind::order_missing, syntax.range, {letter});
+    diagnostics.error(inTile ? DiagKind::order_missing_in_tile : DiagKind::order_missing, syntax.range, {letter});
     return false;
   }
   sort(own, [&](size_t a, size_t b) { return std::pair(digits[a].divisor, a) < std::pair(digits[b].divisor, b); });
@@ -85,7 +88,8 @@ static bool checkCoverage(const OrderSyntax &syntax, ArrayRef<Digit> digits, cha
 }
 
 static int64_t extentOf(const Digit &digit, const CheckedCache &cache, int64_t dim) {
-  int64_t whole = digit.coordinate == 'h' ? cache.heads : digit.coordinate == 't' ? cache.slots : dim;
+  int64_t tokens = cache.tile ? cache.tile : cache.slots;
+  int64_t whole = digit.coordinate == 'h' ? cache.heads : digit.coordinate == 't' ? tokens : dim;
   return digit.extent ? digit.extent : (whole + digit.divisor - 1) / digit.divisor;
 }
 
@@ -96,8 +100,13 @@ static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim,
     good &= checkDigit(digit, cache, digits.emplace_back(), diagnostics);
   if (!good || digits.empty())
     return good;
-  for (char coordinate : {'h', 't', 'd'})
-    good &= checkCoverage(syntax, digits, coordinate, diagnostics);
+  for (auto [i, digit] : enumerate(digits))
+    if (cache.tile && digit.coordinate == 'h') {
+      diagnostics.error(DiagKind::order_head_in_tile, syntax.digits[i].range).note(cache.syntax->layout.tile->range, "the tile");
+      return false;
+    }
+  for (char coordinate : StringRef(cache.tile ? "td" : "htd"))
+    good &= checkCoverage(syntax, digits, coordinate, /*inTile=*/cache.tile, diagnostics);
   if (!good || codec.bits() != 4)
     return good;
   int64_t extent = extentOf(digits.back(), cache, dim);
@@ -122,7 +131,10 @@ static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim,
 /// Bytes of the codes and scales of a page, not exact (`auto` pads a little), in floating point: it may be far too large.
 static double estimateBytes(const CheckedCache &cache) {
   auto stream = [&](const CheckedCodec &codec, ArrayRef<Digit> digits, int64_t dim) {
-    double elements = digits.empty() ? double(cache.heads) * double(cache.slots) * double(dim) : 1;
+    double slots = cache.tile ? std::ceil(double(cache.slots) / double(cache.tile)) * double(cache.tile) : double(cache.slots);
+    double elements = digits.empty() ? double(cache.heads) * slots * double(dim) : 1;
+    if (cache.tile && !digits.empty())
+      elements = double(cache.heads) * slots / double(cache.tile);
     for (const Digit &digit : digits)
       elements *= double(extentOf(digit, cache, dim));
     double scaleBits = codec.scale == Element::f32 ? 32 : 16, perGroup = codec.zero == ZeroPoint::asym ? 2 : 1;
@@ -137,6 +149,16 @@ bool checkLayout(const LayoutSyntax &syntax, CheckedCache &cache, Diagnostics &d
   if (!slots)
     return false;
   cache.slots = *slots;
+  if (syntax.tile) {
+    std::optional<int64_t> tile = evaluateSize(*syntax.tile, cache.parameters, "`tile`", 16, maxSlots, diagnostics);
+    if (!tile)
+      return false;
+    cache.tile = *tile;
+    if (cache.tile % 16) {
+      diagnostics.error(DiagKind::tile_multiple, syntax.tile->range, {std::to_string(cache.tile)});
+      return false;
+    }
+  }
   const OrderSyntax *key = syntax.key ? &*syntax.key : nullptr;
   const OrderSyntax *value = !syntax.separate ? key : syntax.value ? &*syntax.value : nullptr;
   bool good = !key || checkOrder(*key, "keys", cache.keyDim, cache.key, cache, cache.keyOrder, diagnostics);

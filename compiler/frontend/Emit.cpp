@@ -60,7 +60,7 @@ private:
   }
 
   CacheType typeOf(const CheckedCache &cache) {
-    auto layout = LayoutAttr::get(&context, cache.layout, cache.slots, OrderAttr::get(&context, cache.keyOrder),
+    auto layout = LayoutAttr::get(&context, cache.layout, cache.slots, cache.tile, OrderAttr::get(&context, cache.keyOrder),
                                   OrderAttr::get(&context, cache.valueOrder));
     return CacheType::get(&context, b.getStringAttr(cache.name()), cache.heads, cache.keyDim, cache.valueDim, codecOf(cache.key),
                           codecOf(cache.value), layout);

@@ -198,7 +198,7 @@ bool Parser::atOrder() {
   return isStream ? peek().is("[") || peek().isName("auto") : token.is("[") || token.isName("auto");
 }
 
-// dense(N) | paged(P), then nothing, an order, or `k ORDER, v ORDER`
+// dense(N) | paged(P), maybe tile(T), then nothing, an order, or `k ORDER, v ORDER`
 bool Parser::parseLayout(LayoutSyntax &layout) {
   if (token.isName("ring"))
     return unsupported(DiagKind::unsupported_ring);
@@ -209,6 +209,11 @@ bool Parser::parseLayout(LayoutSyntax &layout) {
   layout.kind = takeWord();
   if (!expect("(") || !(layout.slots = parseExpr()) || !expect(")"))
     return false;
+  if (token.isName("tile")) {
+    advance();
+    if (!expect("(") || !(layout.tile = parseExpr()) || !expect(")"))
+      return false;
+  }
   if (atOrder() && (token.is("[") || token.isName("auto"))) {
     if (!parseOrder(layout.key.emplace()))
       return false;

@@ -127,6 +127,11 @@ static void printCache(const CheckedCache &cache, raw_ostream &os) {
   os << "  layout " << layout.kind.text << "(";
   printExpr(*layout.slots, os);
   os << ") ";
+  if (layout.tile) {
+    os << "tile(";
+    printExpr(*layout.tile, os);
+    os << ") ";
+  }
   if (layout.separate) {
     os << "k ";
     printOrder(layout.key, os);

@@ -35,7 +35,7 @@ struct CheckedCache {
   int64_t queryHeads = 0, heads = 0, keyDim = 0, valueDim = 0;
   CheckedCodec key, value;
   LayoutKind layout = LayoutKind::paged;
-  int64_t slots = 0;
+  int64_t slots = 0, tile = 0;             ///< tile 0: none, or as `auto` likes
   std::vector<Digit> keyOrder, valueOrder; ///< empty: auto
   Element tokenType = Element::f32;        ///< of the keys and values given to append: the q type of the attends
 

@@ -1,11 +1,5 @@
 #include "compiler/targets/Emission.h"
 
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/CommandLine.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -17,6 +11,15 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/CodeGen/MachineModuleInfo.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
 
 #include <mutex>
 
@@ -68,6 +71,25 @@ static void finishLibrary(llvm::Module &code, const Target &target) {
   }
 }
 
+/// As addPassesToEmitFile, without what moves instructions before registers are assigned. True if that is not possible.
+static bool addPassesInOrder(llvm::TargetMachine &machine, llvm::legacy::PassManager &passes, llvm::raw_pwrite_stream &stream,
+                             llvm::CodeGenFileType kind) {
+  llvm::TargetPassConfig *config = machine.createPassConfig(passes);
+  config->disablePass(&llvm::MachineSchedulerID);
+  config->disablePass(&llvm::MachineCombinerID); // adds sums as trees, which take more registers
+  auto *functions = new llvm::MachineModuleInfoWrapperPass(&machine);
+  passes.add(config);
+  passes.add(functions);
+  if (config->addISelPasses())
+    return true;
+  config->addMachinePasses();
+  config->setInitialized();
+  if (machine.addAsmPrinter(passes, stream, nullptr, kind, functions->getMMI().getContext()))
+    return true;
+  passes.add(llvm::createFreeMachineFunctionPass());
+  return false;
+}
+
 llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bool assembly) {
   initializeLLVM();
   auto fail = [](const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); };
@@ -80,8 +102,9 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, message);
   if (!backend)
     return fail("this LLVM cannot compile for `" + target.triple + "`: " + message);
-  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
-      triple, target.cpu, target.cpuFeatures, llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(triple, target.cpu, target.cpuFeatures,
+                                                                            llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
+                                                                            llvm::CodeGenOptLevel::Default));
   code->setTargetTriple(triple);
   code->setDataLayout(machine->createDataLayout());
   if (target.finish)
@@ -92,7 +115,8 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
   auto kind = assembly || target.isLaunched() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, kind))
+  if (target.keepsOrder ? addPassesInOrder(*machine, passes, stream, kind)
+                        : machine->addPassesToEmitFile(passes, stream, nullptr, kind))
     return fail("this LLVM cannot emit a file for `" + target.triple + "`");
   passes.run(*code);
   if (target.isLaunched() && buffer.str().contains(".extern .func"))

@@ -63,8 +63,8 @@ void MachineDescription::findSpills(MachineFunction &function) const {
     return any_of(registers->regclasses(),
                   [&](const MCRegisterClass &one) { return one.getSizeInBits() >= 128 && one.contains(reg); });
   };
-  // Registers that point into the frame, by the last definition above: slots far from the stack pointer are reached through them.
-  // The frame pointer stays one: what restores it stands before a return.
+  // Registers that point into the frame, by the last definition in the block of code: slots far from the stack pointer are reached
+  // through them. The frame pointer stays one: what restores it stands before a return.
   SmallSet<MCRegister, 8> pointers;
   pointers.insert(stack);
   bool hasFrame = false;
@@ -87,6 +87,12 @@ void MachineDescription::findSpills(MachineFunction &function) const {
         pointers.insert(reg);
       else if (reg != stack && !(reg == frame && hasFrame))
         pointers.erase(reg);
+    }
+    if (kind.isTerminator()) {
+      pointers.clear();
+      pointers.insert(stack);
+      if (hasFrame)
+        pointers.insert(frame);
     }
   }
 }

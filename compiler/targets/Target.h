@@ -20,16 +20,18 @@ namespace kv {
 struct KernelFunctions;
 
 struct Target {
-  Capabilities capabilities; ///< holds the name: "x86-64-v4+vnni"
-  std::string triple;        ///< LLVM's
-  std::string cpu;           ///< LLVM's name of the baseline
-  std::string tuneCpu;       ///< LLVM's name of the one whose latencies and ports order the instructions; empty: the baseline's
-  std::string modelCpu;      ///< LLVM's name of the one that reports of loops are modelled on; empty: tuneCpu's
-  std::string cpuFeatures;   ///< LLVM's, added to the baseline: "+avx512vnni"
-  uint64_t featureMask = 0;  ///< KV_FEATURE_* of kv_abi.h that must be present to run
-  int64_t vectorBits = 0;    ///< of targets whose code fits one length of scalable vectors only; 0: none
+  Capabilities capabilities;     ///< holds the name: "x86-64-v4+vnni"
+  std::string triple;            ///< LLVM's
+  std::string cpu;               ///< LLVM's name of the baseline
+  std::string tuneCpu;           ///< LLVM's name of the one whose latencies and ports order the instructions; empty: the baseline's
+  std::string modelCpu;          ///< LLVM's name of the one that reports of loops are modelled on; empty: tuneCpu's
+  std::string cpuFeatures;       ///< LLVM's, added to the baseline: "+avx512vnni"
+  uint64_t featureMask = 0;      ///< KV_FEATURE_* of kv_abi.h that must be present to run
+  int64_t vectorBits = 0;        ///< of targets whose code fits one length of scalable vectors only; 0: none
   int64_t computeCapability = 0; ///< of targets that run on a GPU: 90; their object is text, which a driver compiles
   bool hasFma = false, hasHalf = false;
+  bool keepsOrder =
+      false; ///< instructions stay in the order in which they were made: prefetches are spread over what they are among
   /// Adds the patterns of the target's own instructions, tried before the fallbacks.
   void (*addInstructions)(mlir::RewritePatternSet &patterns, const Target &target) = nullptr;
   /// Targets that are launched: adds what is, one function a kernel, and notes its name.

@@ -46,6 +46,8 @@ struct Attend {
     SmallVector<Value> acc; ///< slice by slice
   };
   std::optional<Carried> carried;
+  std::function<void()> pace; ///< before an op on tiles in softmax
+  bool pacesPacking() const { return roundsProbabilities() && valueGroups() == 1; }
   /// Whether blocks are copied before they are read.
   bool stages() const { return schedule.getThreads() && schedule.getPrefetch(); }
   bool canCarry() const {
@@ -53,6 +55,8 @@ struct Attend {
     return schedule.getThreads() && maxRows == rows && numbers <= 80 * schedule.getThreads();
   }
 
+  /// Of probabilities: the class's bound leaves room for a power of two that is a little off.
+  int64_t exponentBits() const { return spec.accuracy == Accuracy::exact ? 23 : spec.accuracy == Accuracy::high ? 18 : 13; }
   bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
   int64_t keyShift() const {
@@ -194,7 +198,8 @@ void Attend::roundRow(Value row) {
     return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));
   };
   Value greatest = total(Reduction::max, found[0]), check = total(Reduction::add, found[1]);
-  Value scale = b.addf(b.mulf(greatest, b.f32(1 / levels)), check);
+  // Never 0, which a masked score would make NaN of.
+  Value scale = b.addf(b.maxf(b.mulf(greatest, b.f32(1 / levels)), b.f32(1e-30)), check);
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
@@ -335,12 +340,25 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
       if (!spec.score->empty())
         heads.push_back(b.toI32(headOfRow(head, thisRow)));
       Value limit = spec.causal ? b.min(count, b.sub(b.add(position, 1), firstToken)) : count;
-      limits.push_back(b.toI32(limit));
+      // Rows of one query see the same tokens.
+      limits.push_back(r && spec.group() % rows == 0 ? limits.front() : b.toI32(limit));
     }
     RankedTensorType rowI32 = b.tile({rows}, b.getI32Type());
     Value limit = RowsOp::create(b, b.loc, rowI32, limits);
 
     SmallVector<Value> s = scores(blockValue, row), masks;
+    // Where scores are products as they are, a row's scale is left for softmax.
+    Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : Value();
+    if (rowScale && !spec.score->empty()) {
+      for (Value &tile : s)
+        tile = b.mulf(tile, b.spread(rowScale, 0, scoreTile()));
+      rowScale = Value();
+    }
+    // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
+    int64_t asked = 0, askers = slices * (pacesPacking() ? 2 : 1);
+    pace = [&, blockValue] { PaceOp::create(b, b.loc, blockValue, asked++ % askers, askers); };
+    if (carried || !schedule.getPrefetch())
+      pace = [] {};
     for (int64_t i = 0; i < slices; ++i) {
       if (!spec.score->empty()) {
         Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
@@ -367,15 +385,19 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
       greatest = b.maxf(s[i], greatest);
     Value oldMax = carried ? carried->max : b.fetch(homeMax, row, zero(), {rows});
     Value oldSum = carried ? carried->sum : b.fetch(homeSum, row, zero(), {rows});
-    Value newMax = b.maxf(ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::max, greatest), oldMax);
+    Value blockMax = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::max, greatest);
+    Value newMax = b.maxf(rowScale ? b.mulf(blockMax, rowScale) : blockMax, oldMax);
     // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
     Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, b.tileF32({rows})));
     Value correction = b.exp2(b.subf(oldMax, reference));
-    Value spreadReference = b.spread(reference, 0, scoreTile());
+    Value spreadReference = b.spread(reference, 0, scoreTile()),
+          spreadScale = rowScale ? b.spread(rowScale, 0, scoreTile()) : Value();
     SmallVector<Value> p;
     Value total;
     for (Value tile : s) {
-      p.push_back(b.exp2(b.subf(tile, spreadReference)));
+      Value exponent = rowScale ? b.fma(tile, spreadScale, b.negate(spreadReference)) : b.subf(tile, spreadReference);
+      pace();
+      p.push_back(b.exp2(exponent, exponentBits()));
       total = total ? b.addf(total, p.back()) : p.back();
     }
     Value added = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, total);
@@ -392,7 +414,7 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
   carried ? attendRows(zero()) : b.loop(zero(), rowTiles, 1, attendRows);
 }
 
-/// q . k of a row tile and a block, decoded: one tile for each slice of tokens.
+/// q . k of a row tile and a block, decoded but for the rows' scales: one tile for each slice of tokens.
 SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   CodecAttr codec = cache.getKey();
   RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
@@ -434,8 +456,6 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
       result.push_back(
           b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
                  [&](Value group, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, group))}; })[0]);
-    if (roundsQueries())
-      result.back() = b.mulf(result.back(), b.spread(b.fetch(homeQScale, row, zero(), {rows}), 0, scoreTile()));
   }
   return result;
 }
@@ -463,7 +483,11 @@ Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
   result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile()), sum;
   for (auto [i, tile] : llvm::enumerate(p)) {
-    Value scaled = b.mulf(tile, inverse);
+    if (pacesPacking())
+      pace();
+    // Rounding may take the product as it is, if nothing else is to round it alike.
+    auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
+    Value scaled = arith::MulFOp::create(b, b.loc, tile, inverse, fuse);
     PackOp::create(b, b.loc, scaled, homeP, zero(), b.i64(i * slice), Stream::value, dot, cache);
     if (form.shift)
       sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
@@ -522,7 +546,7 @@ void Attend::accumulate(Value blockValue, Value row, Value count, Value correcti
                                     schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
       if (roundsProbabilities()) { // fetched after the product, whose own sums fill the registers
         Value units = isIntegerDot(schedule.getValueDot()) ? arith::SIToFPOp::create(b, b.loc, tile, sum).getResult() : sum;
-        sum = b.addf(corrected(), b.mulf(units, b.spread(operands.scale, 0, tile)));
+        sum = b.fma(units, b.spread(operands.scale, 0, tile), corrected());
       }
       acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
     };

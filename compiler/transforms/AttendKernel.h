@@ -16,6 +16,7 @@ struct AttendSpec {
   mlir::Type queryType, outputType;
   int64_t heads; ///< query heads
   bool hasLse;
+  Accuracy accuracy;
   mlir::ValueRange params; ///< the declared arrays, in order
 
   int64_t group() const { return heads / cache.getHeads(); }
@@ -35,6 +36,7 @@ template <typename OpType> AttendSpec describe(OpType op) {
           mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
           query.getDimSize(1),
           bool(op.getLse()),
+          op.getAccuracy(),
           params};
 }
 

@@ -16,13 +16,17 @@ struct Capabilities {
   bool threads = false;   ///< lanes are threads of their own
   int64_t ringBytes = 0;  ///< what blocks on their way may take of the memory that a team of threads shares
   int64_t registers = 16; ///< vector registers
+  int64_t block = 0;      ///< tokens of a block where nobody says; 0: four vectors of lanes
   /// Dot records with an instruction of their own and that instruction's name as a schedule writes it, best first: what stands
   /// after f32 is taken only where a schedule says so.
   DotTable dots = {{Dot::f32, "fma"}};
 
-  bool has(Dot dot) const {
-    return llvm::any_of(dots, [&](const auto &entry) { return entry.first == dot; });
+  /// Empty where the target has none for the record.
+  llvm::StringRef instructionOf(Dot dot) const {
+    auto entry = llvm::find_if(dots, [&](const auto &entry) { return entry.first == dot; });
+    return entry == dots.end() ? llvm::StringRef() : llvm::StringRef(entry->second);
   }
+  bool has(Dot dot) const { return !instructionOf(dot).empty(); }
 };
 
 } // namespace kv

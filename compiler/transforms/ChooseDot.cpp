@@ -10,11 +10,11 @@ namespace kv {
 static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
   if (!roundsRows(dot) || accuracy == Accuracy::exact)
     return false;
-  if (dot == Dot::f16 || dot == Dot::bf16x2)
+  if (dot == Dot::f16 || dot == Dot::bf16x2 || dot == Dot::s16)
     return true;
   if (plainDot(dot) == Dot::bf16)
     return accuracy == Accuracy::fast;
-  return accuracy == Accuracy::high ? dot == Dot::s16 : dotDepth(dot) == 4 && hasSignedRows(dot) == (stream == Stream::key);
+  return isTwoBytes(dot) == (accuracy == Accuracy::high) && hasSignedRows(dot) == (stream == Stream::key);
 }
 
 /// Tokens that four threads read in turn: a block is whole such runs.

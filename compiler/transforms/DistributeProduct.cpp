@@ -28,7 +28,10 @@ public:
     int64_t dim = cache.getKeyDim();
     keyLength = codec.isInteger() ? codec.getGroup() : dim;
     load = productLoad(cache, op.getStream(), lanes);
-    stride = linearStride(region, isKey ? 'd' : 't', load.pack);
+    unroll = loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll());
+    record = isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot();
+    tileRun = tokensInTile(block.map, block.tokensPerPage());
+    stride = isKey ? linearStride(region, 'd', load.pack, dim) : linearStride(region, 't', load.pack, tileRun);
   }
 
   SmallVector<Value> build();
@@ -36,19 +39,29 @@ public:
 private:
   void run(SmallVector<Value> &acc);
   LoadRecord load;
+  Dot record; ///< of one part of the rows
+  int64_t part = 0;
   int64_t lanes, rows, vectors, keyLength, stride;
+  int64_t unroll; ///< loads of an iteration
+  bool paced = false;
+  int64_t tileRun; ///< tokens of one tile
   SmallVector<Value> rowBases;
 
   /// Where a vector of lanes is: its page and the coordinates of its first lane.
   struct Lanes {
     Value head, page, x;          ///< x: slot for keys, channel for values
+    Value origin;                 ///< where z counts from: a slot for values, channel 0 for keys
     SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
   };
-  Lanes place(const TokenPages &where, Value page, Value x);
+  Lanes place(const TokenPages &where, Value page, Value x, Value origin);
+  Value elementOf(const Lanes &at, Value x, Value z) {
+    z = b.KernelBuilder::add(at.origin, z);
+    return isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
+  }
   bool startsLine(int64_t k, int64_t u) const;
   Value address(const Lanes &at, int64_t lane, Value z);
   Value zOffset(Value z);
-  Lanes placeOwn(Value page, Value x);
+  Lanes placeOwn(Value page, Value x, Value origin);
   /// Of a thread, among those along x.
   Value ownLane() { return b.laneOffset(LaneMap(cast<RankedTensorType>(op.getTile().getType())).bits(1)); }
   Value laneX(const Lanes &at, int64_t lane);
@@ -71,11 +84,14 @@ private:
   Value separate(Value x, Value y, bool odd);
   void pairSums(SmallVector<Value> &acc);
   void unpairSums(SmallVector<Value> &acc);
-  /// Lanes of this block and of the one to prefetch (maybe none), and what to add to z to get their slot or channel.
+  /// Lanes of this block and of the one to prefetch (maybe none).
   struct Source {
     SmallVector<Lanes> here, ahead;
-    Value shift, aheadShift;
   };
+  Pace::Product walk;
+  Value start, done; ///< where the stream's share of a tile ahead begins; iterations of the block before those of this product
+  void placeCursor();
+  Value cursorAt(Value zRow);
   /// Steps of a rounded record that a load feeds, and bytes of a row's operands in each.
   int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
@@ -100,31 +116,27 @@ Value Product::zOffset(Value z) {
   return b.div(b.mul(b.div(z, load.pack), bits), 8);
 }
 
-Product::Lanes Product::place(const TokenPages &where, Value page, Value x) {
-  Lanes at{where.head, page, x, {}};
+Product::Lanes Product::place(const TokenPages &where, Value page, Value x, Value origin) {
+  Lanes at{where.head, page, x, origin, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
   if (isKey && block.ragged && load.kind <= LoadRecord::halves) // padding of the slots is the region's own
-    at.x = b.min(x, b.i64((block.map.slots + 15) / 16 * 16 - lanes));
+    at.x = b.min(x, b.i64(block.map.paddedSlots() - lanes));
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;
-  Value zero = b.i64(0);
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
   for (int64_t lane = 0; lane < count; ++lane) {
     Value own = count == 1 ? at.x : laneX(at, lane);
-    Value index = isKey ? b.element(region, at.head, own, zero) : b.element(region, at.head, zero, own);
-    at.addresses.push_back(b.elementAddress(region, page, index));
+    at.addresses.push_back(b.elementAddress(region, page, elementOf(at, own, b.i64(0))));
   }
   return at;
 }
 
 /// What a thread reads: its own lane alone, in whichever way the lanes lie together.
-Product::Lanes Product::placeOwn(Value page, Value x) {
-  Lanes at{block.head, page, x, {}};
+Product::Lanes Product::placeOwn(Value page, Value x, Value origin) {
+  Lanes at{block.head, page, x, origin, {}};
   if (stride == 0 || isNibble() || (region.bits < 8 && stride % 2))
     return at;
-  Value zero = b.i64(0);
-  Value index = isKey ? b.element(region, at.head, x, zero) : b.element(region, at.head, zero, x);
-  at.addresses.push_back(b.elementAddress(region, page, index));
+  at.addresses.push_back(b.elementAddress(region, page, elementOf(at, x, b.i64(0))));
   return at;
 }
 
@@ -132,13 +144,12 @@ Value Product::address(const Lanes &at, int64_t lane, Value z) {
   if (!at.addresses.empty())
     return b.at(at.addresses[lane], zOffset(z));
   Value x = load.kind <= LoadRecord::halves ? at.x : laneX(at, lane);
-  Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
-  return b.elementAddress(region, at.page, index);
+  return b.elementAddress(region, at.page, elementOf(at, x, z));
 }
 
 /// A 4-bit element by itself, in the low half of an i8.
 Value Product::loadNibble(const Lanes &at, Value x, Value z) {
-  Value index = isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
+  Value index = elementOf(at, x, z);
   Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
   Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
   return b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15);
@@ -251,42 +262,70 @@ bool Product::startsLine(int64_t k, int64_t u) const {
   return (alongZ ? k : u) % (64 / bytes) == 0;
 }
 
+void Product::placeCursor() {
+  const TokenPages &where = *block.ahead;
+  const Pace &pace = *block.pace;
+  int64_t parts = rowParts(op.getDot()), length = unroll * load.pack, along = isKey ? cache.getKeyDim() : block.tokens;
+  walk = isKey ? pace.key : pace.value;
+  // In the order of the kernel: slices of lanes, groups of keys, parts of the rows, then along z.
+  Value slices = b.mul(b.div(d.scalar(op.getX()), lanes * vectors), parts * along);
+  Value groups = isKey ? b.mul(d.scalar(op.getZBegin()), parts - 1) : b.i64(0);
+  done = b.div(b.KernelBuilder::add(slices, b.add(groups, part * (isKey ? keyLength : along))), length);
+  start = b.add(where.tileOffset, isKey ? 0 : pace.tileBytes - pace.valueBytes());
+}
+
+/// Where the lines are that an iteration at zRow asks for.
+Value Product::cursorAt(Value zRow) {
+  Value iteration = b.KernelBuilder::add(done, b.div(zRow, unroll * load.pack)), page = block.ahead->pages[0];
+  if (block.ahead->list) {
+    int64_t ofTile = walk.iterations / block.pace->tiles;
+    page = b.load(b.ptr(), b.at(block.ahead->list, b.mul(b.div(iteration, ofTile), 8)));
+    iteration = b.rem(iteration, ofTile);
+  }
+  return b.at(b.at(page, start), b.mul(iteration, walk.step));
+}
+
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
-  Value zLocal = shifted(z, source.shift);
-  if (zEnd)
-    zEnd = shifted(zEnd, source.shift);
   // Lines to ask for, spread evenly over the loads of the iteration (a burst stalls them): of the block ahead, from memory; of this
   // one, two iterations ahead, from the second-level cache, where the first request has put them.
-  SmallVector<std::pair<int64_t, int64_t>> lines;
+  struct Line {
+    Value address;
+    CacheLevel level;
+  };
+  SmallVector<Line> lines;
   for (int64_t k = 0; k < count; ++k)
-    for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u)
-      if (startsLine(k, u))
-        lines.push_back({k, u});
-  Value zAhead = shifted(z, source.aheadShift);
+    for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u) {
+      if (!startsLine(k, u))
+        continue;
+      if (!paced)
+        lines.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
+      if (part == 0)
+        lines.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
+    }
+  Value walked = paced && count == unroll ? cursorAt(zRow) : Value();
+  for (int64_t byte = 0; walked && byte < walk.step; byte += 64)
+    lines.push_back({b.at(walked, byte), CacheLevel::second});
   int64_t asked = 0, loads = count * vectors;
   auto prefetchUntil = [&](int64_t done) {
-    for (int64_t due = llvm::divideCeil(int64_t(lines.size()) * done, loads); asked < due; ++asked) {
-      auto [k, u] = lines[asked];
-      b.prefetch(address(source.ahead[u], 0, b.add(zAhead, k * load.pack)), CacheLevel::second);
-      b.prefetch(address(source.here[u], 0, b.add(zLocal, (k + 2 * count) * load.pack)), CacheLevel::first);
-    }
+    for (int64_t due = llvm::divideCeil(int64_t(lines.size()) * done, loads); asked < due; ++asked)
+      b.prefetch(lines[asked].address, lines[asked].level);
   };
   SmallVector<Value> rowAddresses;
   SmallVector<Value> waiting; // the first operand of a pair
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   for (int64_t k = 0; k < count; ++k) {
-    Value z = b.add(zLocal, k * load.pack);
+    Value at = b.add(z, k * load.pack);
     SmallVector<Value> raw;
     for (auto [u, lanesAt] : llvm::enumerate(source.here)) {
-      raw.push_back(loadRaw(lanesAt, z));
+      raw.push_back(loadRaw(lanesAt, at));
       prefetchUntil(k * vectors + u + 1);
     }
     if (roundsRows(op.getDot())) {
       if (zEnd && !codec.isInteger())
         for (Value &word : raw)
-          word = keepBelow(word, z, zEnd);
+          word = keepBelow(word, at, zEnd);
       int64_t steps = wordsOfLoad();
       for (int64_t s = 0; s < steps; ++s) {
         SmallVector<Value> operands;
@@ -311,7 +350,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       for (Value word : raw) {
         Value operand = decode(word, e);
         if (zEnd) {
-          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
+          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), zEnd);
           operand = keepIf(there, operand);
         }
         operands.push_back(operand);
@@ -328,7 +367,7 @@ void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayR
     Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
     for (int64_t u = 0; u < vectors; ++u) {
       Value &sum = acc[r * vectors + u];
-      sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, op.getDot());
+      sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, record);
     }
   }
 }
@@ -396,18 +435,13 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
     for (int64_t u = 0; u < vectors; ++u)
       for (int64_t half = 0; half < 2; ++half) {
         Value &sum = acc[(r + half) * vectors + u];
-        sum = DotOp::create(b, b.loc, sum.getType(), sum, columns[half][u], row, op.getDot());
+        sum = DotOp::create(b, b.loc, sum.getType(), sum, columns[half][u], row, record);
       }
   }
 }
 
 /// z from begin to end inside one page; z + rowShift is the column of the row operands.
 void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
-  int64_t unit = isPairedDot() && wordsOfLoad() % 2 ? 2 : 1; // loads that an iteration has whole numbers of
-  int64_t unroll = op.getUnroll() ? op.getUnroll() : std::max<int64_t>(1, 4 / load.pack);
-  unroll = (unroll + unit - 1) / unit * unit;
-  while (isKey && keyLength % (unroll * load.pack))
-    unroll -= unit;
   int64_t chunk = load.pack * unroll;
   auto loop = [&](Value from, Value to, int64_t count, bool masked) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
@@ -417,8 +451,8 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
     });
   };
   // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
-  int64_t padded = (block.map.slots + load.pack - 1) / load.pack * load.pack;
-  if (isKey || (codec.isInteger() && block.tokensPerPage() % chunk == 0 && padded % chunk == 0))
+  int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.pack) * load.pack;
+  if (isKey || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
     return loop(begin, end, unroll, false);
   Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), chunk), chunk));
   loop(begin, middle, unroll, false);
@@ -428,6 +462,13 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
 
 SmallVector<Value> Product::build() {
   SmallVector<Value> acc(d.tile(op.getInit()));
+  if (isTwoBytes(op.getDot())) { // sums of the high bytes first
+    SmallVector<Value> sums(acc.size(), b.like(0, acc.front().getType()));
+    run(sums);
+    for (auto [sum, init] : llvm::zip_equal(sums, acc))
+      init = b.KernelBuilder::add(b.shl(sum, 8), init);
+    ++part;
+  }
   if (isPairedDot())
     pairSums(acc);
   run(acc);
@@ -438,11 +479,16 @@ SmallVector<Value> Product::build() {
 
 void Product::run(SmallVector<Value> &acc) {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
+  int64_t partBytes = cast<MemRefType>(op.getRows().getType()).getDimSize(1) * 4 / rowParts(op.getDot());
+  rowBases.clear();
   for (int64_t r = 0; r < rows; ++r)
-    rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
+    rowBases.push_back(b.at(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
   bool prefetches = block.ahead && !b.threads && load.kind <= LoadRecord::halves;
+  paced = prefetches && block.pace;
+  if (paced)
+    placeCursor();
   if (isKey) {
     APInt first;
     bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
@@ -454,40 +500,40 @@ void Product::run(SmallVector<Value> &acc) {
         int64_t token = first.getSExtValue() + u * lanes;
         if (b.threads) {
           Distributor::OwnToken own = d.ownToken(block, b.add(ownLane(), token));
-          placed.push_back(placeOwn(own.page, own.slot));
+          placed.push_back(placeOwn(own.page, own.slot, b.i64(0)));
           continue;
         }
-        placed.push_back(
-            place(where, where.pages[token / block.tokensPerPage()], b.add(where.firstSlot, token % block.tokensPerPage())));
+        Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
+        placed.push_back(place(where, where.pages[token / block.tokensPerPage()], slot, b.i64(0)));
       }
       return placed;
     };
-    return range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>(), {}, {}}, zBegin, zEnd, Value());
+    return range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>()}, zBegin, zEnd, Value());
   }
-  auto columns = [&](const TokenPages &where, Value page) {
+  auto columns = [&](const TokenPages &where, Value page, Value slot) {
     SmallVector<Lanes> placed;
     for (int64_t u = 0; u < vectors; ++u) {
       Value x = b.add(d.scalar(op.getX()), u * lanes);
-      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, ownLane())) : place(where, page, x));
+      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, ownLane()), slot) : place(where, page, x, slot));
     }
     return placed;
   };
-  if (!block.list) {
-    Source source{columns(block, block.pages[0]), {}, block.firstSlot, {}};
-    if (prefetches) {
-      source.ahead = columns(*block.ahead, block.ahead->pages[0]);
-      source.aheadShift = block.ahead->firstSlot;
-    }
-    return range(acc, source, zBegin, zEnd, Value());
-  }
   int64_t inPage = block.tokensPerPage();
-  acc = b.loop(zBegin, zEnd, inPage, acc, [&](Value first, ValueRange carried) {
+  // A run of the block from `first` on: where it is, of this block and of the one ahead.
+  auto sourceAt = [&](Value first) {
+    auto at = [&](const TokenPages &where) {
+      if (!where.list)
+        return columns(where, where.pages[0], first ? b.KernelBuilder::add(where.firstSlot, first) : where.firstSlot);
+      Value page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(first, inPage), 8)));
+      return columns(where, page, tileRun < inPage ? b.rem(first, inPage) : b.i64(0));
+    };
+    return Source{at(block), prefetches ? at(*block.ahead) : SmallVector<Lanes>()};
+  };
+  if (!block.list && tileRun == inPage)
+    return range(acc, sourceAt(Value()), zBegin, zEnd, Value());
+  acc = b.loop(zBegin, zEnd, tileRun, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    Value index = b.div(first, inPage / 8);
-    Source source{columns(block, b.load(b.ptr(), b.at(block.list, index))), {}, {}, {}};
-    if (prefetches)
-      source.ahead = columns(*block.ahead, b.load(b.ptr(), b.at(block.ahead->list, index)));
-    range(sums, source, b.i64(0), b.min(b.i64(inPage), b.sub(zEnd, first)), first);
+    range(sums, sourceAt(first), b.i64(0), b.min(b.i64(tileRun), b.sub(zEnd, first)), first);
     return sums;
   });
 }

@@ -4,7 +4,7 @@
 
 #include "compiler/transforms/KernelBuilder.h"
 #include "compiler/transforms/LaneMap.h"
-#include "compiler/transforms/StreamAccess.h"
+#include "compiler/transforms/Pacing.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -16,6 +16,7 @@ struct TokenPages {
   llvm::SmallVector<mlir::Value> pages;
   mlir::Value list; ///< where the addresses of several pages lie in scratch, for loops over them; none of blocks only staged
   mlir::Value firstSlot;
+  mlir::Value tileOffset; ///< of a block that is one tile of each page: the byte of a page where it starts
 };
 
 /// A kv.block.
@@ -25,6 +26,7 @@ struct BlockPages : TokenPages {
   bool ragged;                     ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead; ///< the block to prefetch
   bool staged = false;             ///< in memory of the team
+  std::optional<Pace> pace;        ///< at which the block ahead is asked for
 
   /// Tokens of the block in each page.
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
@@ -143,6 +145,7 @@ public:
 private:
   mlir::func::FuncOp func;
   int64_t scratchBytes = 0;
+  llvm::SmallVector<mlir::Value> linesToAsk; ///< between the parts of the next elementwise op
   mlir::Value scratch;
 
   /// The next `bytes` of the item's scratch.
@@ -162,9 +165,10 @@ private:
   void convert(IndexOp op);
   void convert(SpreadOp op);
   void convert(ReduceOp op);
-  void convert(AcquireOp op);
-  void convert(StageOp op);  // StageBlocks.cpp
-  void convert(StagedOp op); // StageBlocks.cpp
+  void convert(StageOp op);   // StageBlocks.cpp
+  void convert(StagedOp op);  // StageBlocks.cpp
+  void convert(AcquireOp op); // DistributeCache.cpp, like those below
+  void convert(PaceOp op);
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include <cstddef>
@@ -62,6 +63,7 @@ public:
   Value addf(Value a, Value b) { return mlir::arith::AddFOp::create(*this, loc, a, b); }
   Value subf(Value a, Value b) { return mlir::arith::SubFOp::create(*this, loc, a, b); }
   Value mulf(Value a, Value b) { return mlir::arith::MulFOp::create(*this, loc, a, b); }
+  Value negate(Value a) { return mlir::arith::NegFOp::create(*this, loc, a); }
   /// The greater of the two; b where either is NaN.
   Value maxf(Value a, Value b) {
     Value greater = mlir::arith::CmpFOp::create(*this, loc, mlir::arith::CmpFPredicate::OGT, a, b);
@@ -79,7 +81,8 @@ public:
   }
   /// levels / greatest, of a scalar or tile; 0 where greatest is 0 or so small that the quotient is not finite.
   Value levelsPerUnit(Value greatest, double levels);
-  Value exp2(Value x) { return Exp2Op::create(*this, loc, x.getType(), x); }
+  Value exp2(Value x, int64_t bits = 23) { return Exp2Op::create(*this, loc, x.getType(), x, bits); }
+  Value fma(Value a, Value b, Value c) { return mlir::math::FmaOp::create(*this, loc, a, b, c); }
 
   mlir::LLVM::LLVMPointerType ptr() { return mlir::LLVM::LLVMPointerType::get(getContext()); }
   /// base + offset bytes

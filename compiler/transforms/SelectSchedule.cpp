@@ -136,7 +136,7 @@ private:
     choice.heads = cache.getHeads();
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
     choice.lanes = std::gcd(capabilities.lanes, columns);
-    choice.block = 4 * capabilities.lanes;
+    choice.block = capabilities.block ? capabilities.block : 4 * capabilities.lanes;
     int64_t page = cache.getLayout().getSlots();
     if (page < choice.block && fitBlocks(cache, choice.block) != BlockFit::whole)
       choice.block = roundUp(page, 16);

@@ -19,13 +19,12 @@ static SmallVector<const Region *> regionsOf(const PageMap &map) {
 static SmallVector<int64_t> extentsOver(const Region &region, int64_t tokens) {
   SmallVector<int64_t> extents;
   for (const Axis &axis : region.axes) {
-    bool outermost = axis.digit.extent == 0;
-    int64_t extent = axis.digit.coordinate == 'h' ? 1 : axis.extent;
+    int64_t extent = axis.digit.coordinate == 'h' ? 1 : axis.extent, divisor = axis.digit.divisor;
     if (axis.digit.coordinate == 't') {
-      if (tokens % (outermost ? axis.digit.divisor : axis.digit.divisor * axis.extent))
+      int64_t reach = axis.digit.extent ? divisor * axis.extent : tokens;
+      if (tokens % std::min(divisor, tokens) || divisor % std::min(divisor, tokens) || (reach < tokens && tokens % reach))
         return {};
-      if (outermost)
-        extent = tokens / axis.digit.divisor;
+      extent = divisor >= tokens ? 1 : std::min(reach, tokens) / divisor;
     }
     extents.push_back(extent);
   }

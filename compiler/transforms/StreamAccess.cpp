@@ -1,5 +1,7 @@
 #include "compiler/transforms/StreamAccess.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace kv {
@@ -112,18 +114,24 @@ int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t ste
 int64_t rowLevels(Dot dot, int64_t length) {
   if (!isIntegerDot(dot))
     return 1;
-  if (dotDepth(dot) == 4)
+  if (dotDepth(dot) == 4 && !isTwoBytes(dot))
     return hasSignedRows(dot) ? 127 : 255;
-  return std::min<int64_t>(32767, INT32_MAX / (255 * length));
+  // Of two bytes, the high one too must fit.
+  int64_t most = !isTwoBytes(dot) ? 32767 : hasSignedRows(dot) ? 127 * 256 + 127 : 65535;
+  return std::min(most, INT32_MAX / (255 * length));
 }
 
-int64_t linearStride(const Region &region, char z, int64_t step) {
+int64_t linearStride(const Region &region, char z, int64_t step, int64_t run) {
   SmallVector<Axis> own;
-  for (const Axis &axis : region.axes)
-    if (axis.digit.coordinate == z && axis.digit.divisor * axis.extent > step)
+  for (Axis axis : region.axes) {
+    if (axis.digit.coordinate != z || axis.digit.divisor >= run)
+      continue;
+    axis.extent = std::min<int64_t>(axis.extent, llvm::divideCeil(run, axis.digit.divisor));
+    if (axis.digit.divisor * axis.extent > step)
       own.push_back(axis);
-    else if (axis.digit.coordinate == z && step % (axis.digit.divisor * axis.extent))
+    else if (step % (axis.digit.divisor * axis.extent))
       return 0;
+  }
   if (own.empty())
     return 0;
   llvm::sort(own, [](const Axis &a, const Axis &b) { return a.digit.divisor < b.digit.divisor; });
@@ -138,6 +146,10 @@ int64_t linearStride(const Region &region, char z, int64_t step) {
     if (own[i + 1].stride != own[i].stride * own[i].extent)
       return 0;
   return stride;
+}
+
+int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage) {
+  return map.tile && map.tile < map.slots ? std::gcd(map.tile, tokensPerPage) : tokensPerPage;
 }
 
 } // namespace kv

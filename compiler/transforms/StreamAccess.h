@@ -57,8 +57,12 @@ int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t ste
 /// The greatest magnitude of a row operand: what its type holds and `length` products can add up to in 32 bits.
 int64_t rowLevels(Dot dot, int64_t length);
 
-/// Elements between z and z + step for every z that is a multiple of `step`, when that is one number; else 0.
-int64_t linearStride(const Region &region, char z, int64_t step);
+/// Elements between z and z + step for every z that is a multiple of `step`, both in one aligned run of `run`, when that is one
+/// number; else 0.
+int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
+
+/// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
+int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);
 
 } // namespace kv
 

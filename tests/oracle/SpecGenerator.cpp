@@ -18,7 +18,7 @@ struct Generator {
   explicit Generator(uint64_t seed) : random(seed) {}
 
   Random random;
-  int64_t headsKv = 1, headsQ = 1, dimK = 8, dimV = 8, slots = 16;
+  int64_t headsKv = 1, headsQ = 1, dimK = 8, dimV = 8, slots = 16, tile = 0;
   bool paged = true;
 
   std::string run(uint64_t seed);
@@ -71,8 +71,8 @@ std::string Generator::codec(int64_t dim, int64_t &bits) {
   return text + random.of(zeros) + random.of(scales);
 }
 
-/// An order over h, t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows whole bytes, each
-/// stored by one thread.
+/// An order over h, t and d, in a tile over t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows
+/// whole bytes, each stored by one thread.
 std::string Generator::order(int64_t dim, int64_t bits) {
   if (random.chance(5))
     return "auto";
@@ -82,7 +82,9 @@ std::string Generator::order(int64_t dim, int64_t bits) {
       std::string text;
       Digit digit; ///< its extent resolved
     };
-    std::vector<Part> parts = {{"h", {'h', 1, headsKv}}};
+    std::vector<Part> parts;
+    if (!tile)
+      parts.push_back({"h", {'h', 1, headsKv}});
     auto split = [&](const char *letter, int64_t whole, int64_t by) {
       if (by == 1) {
         parts.push_back({letter, {*letter, 1, whole}});
@@ -96,7 +98,7 @@ std::string Generator::order(int64_t dim, int64_t bits) {
         parts.push_back({fmt::format("{}%{}", letter, by), {*letter, 1, by}});
       }
     };
-    split("t", slots, random.of(splitsOfT));
+    split("t", tile ? tile : slots, random.of(splitsOfT));
     split("d", dim, random.of(splitsOfD));
     random.shuffle(parts);
     if (bits == 4 && (parts.back().digit.extent % 2 || !keepsBytesApart(parts.back().digit)))
@@ -114,6 +116,9 @@ std::string Generator::layout(int64_t keyBits, int64_t valueBits) {
   paged = !random.chance(4);
   slots = random.of(paged ? pages : rooms);
   std::string text = fmt::format("layout {}({})", paged ? "paged" : "dense", slots);
+  static const Numbers tiles = {16, 16, 32, 48, 64, 64, 112, 128};
+  if (random.chance(3))
+    text += fmt::format(" tile({})", tile = random.of(tiles));
   switch (random.below(4)) {
   case 0:
     return text;
@@ -182,7 +187,7 @@ std::string Generator::attend(const std::string &name, const std::string &queryT
 
 /// Small splits, so that short sequences have many; and other numbers of the schedule.
 std::string Generator::schedule(const std::string &name) {
-  static const Names targets = {"generic", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+bf16"};
+  static const Names targets = {"generic", "x86-64-v3", "x86-64-v3+vnni", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+bf16"};
   std::string text;
   for (const std::string &target : targets) {
     if (random.chance(3))

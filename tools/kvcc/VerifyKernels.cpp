@@ -14,10 +14,12 @@ namespace {
 /// The cache's type with other orders, to move pages to.
 CacheType otherOrder(CacheType type, bool first) {
   auto digits = [&](std::initializer_list<Digit> list) { return OrderAttr::get(type.getContext(), list); };
-  OrderAttr key = first ? digits({{'t', 1, 0}, {'h', 1, 0}, {'d', 1, 0}}) : digits({{'h', 1, 0}, {'t', 8, 0}, {'d', 2, 0}, {'t', 1, 8}, {'d', 1, 2}});
-  OrderAttr value = first ? digits({{'h', 1, 0}, {'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}}) : digits({{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}});
+  OrderAttr key = first ? digits({{'t', 1, 0}, {'h', 1, 0}, {'d', 1, 0}})
+                        : digits({{'h', 1, 0}, {'t', 8, 0}, {'d', 2, 0}, {'t', 1, 8}, {'d', 1, 2}});
+  OrderAttr value =
+      first ? digits({{'h', 1, 0}, {'t', 4, 0}, {'d', 1, 0}, {'t', 1, 4}}) : digits({{'h', 1, 0}, {'t', 1, 0}, {'d', 1, 0}});
   // Other pages too: 12 slots, which no tile of 16 fits.
-  auto layout = LayoutAttr::get(type.getContext(), LayoutKind::paged, 12, key, value);
+  auto layout = LayoutAttr::get(type.getContext(), LayoutKind::paged, 12, 0, key, value);
   return CacheType::get(type.getContext(), type.getName(), type.getHeads(), type.getKeyDim(), type.getValueDim(), type.getKey(),
                         type.getValue(), layout);
 }
@@ -195,7 +197,8 @@ bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
       for (int64_t d = 0; d < dim; ++d) {
         double want = sequence.output.data[size_t(index * dim + d)], seen = output.o.get(token, head, d);
         if (std::isnan(want) != std::isnan(seen))
-          return fail(c, fmt::format("sequence {}, query {}, head {}, channel {}: o is {}, expected {}", b, index / heads, head, d, seen, want));
+          return fail(c, fmt::format("sequence {}, query {}, head {}, channel {}: o is {}, expected {}", b, index / heads, head, d,
+                                     seen, want));
         if (std::isnan(want))
           continue;
         difference += (seen - want) * (seen - want);
@@ -209,8 +212,8 @@ bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
       double error = want == seen ? 0 : std::fabs(seen - want) / std::max(1.0, std::fabs(want));
       note(error, lseTolerance, c.row.lseError, c.row.lseTolerance);
       if (!(error <= lseTolerance))
-        return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads, head, seen,
-                                   want, lseTolerance));
+        return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads,
+                                   head, seen, want, lseTolerance));
     }
     double error = difference == 0 ? 0 : std::sqrt(difference / total);
     note(error, tolerance, c.row.error, c.row.tolerance);
@@ -347,8 +350,8 @@ void KernelVerifier::runLayouts(const Case &c, const VerifyBatch &batch) {
 } // namespace
 
 bool isVerified(const ModuleSpec &module, const KernelSpec &spec) {
-  bool attended = llvm::any_of(
-      module.kernels, [&](const KernelSpec &other) { return other.cache == spec.cache && other.kind == KV_OP_ATTEND; });
+  bool attended = llvm::any_of(module.kernels,
+                               [&](const KernelSpec &other) { return other.cache == spec.cache && other.kind == KV_OP_ATTEND; });
   return spec.kind == (attended ? KV_OP_ATTEND : KV_OP_APPEND);
 }
 

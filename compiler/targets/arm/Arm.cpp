@@ -42,12 +42,14 @@ std::vector<Target> armTargets() {
   neon.addInstructions = addArmInstructions;
 
   Target dotprod = extend(neon, "+dotprod+fp16", "+dotprod,+fullfp16", KV_FEATURE_ARM_DOTPROD | KV_FEATURE_ARM_FP16);
-  dotprod.capabilities.dots = {{Dot::s8s8, "dotprod"}, {Dot::u8u8, "dotprod"}, {Dot::f32, "fma"}};
+  dotprod.capabilities.dots = {
+      {Dot::s8s8, "dotprod"}, {Dot::u8u8, "dotprod"}, {Dot::s8s8x2, "dotprod"}, {Dot::u8u8x2, "dotprod"}, {Dot::f32, "fma"}};
   Target i8mm = extend(dotprod, "+i8mm", ",+i8mm,+fp16fml", KV_FEATURE_ARM_I8MM | KV_FEATURE_ARM_FHM);
   const DotTable matrix = {{Dot::s8s8mm, "i8mm"}, {Dot::s8u8mm, "i8mm"}, {Dot::u8u8mm, "i8mm"}},
                  halves = {{Dot::bf16mm, "bfmmla"}, {Dot::bf16, "bfdot"}},
-                 mixed = {{Dot::s8s8, "dotprod"}, {Dot::s8u8, "usdot"}, {Dot::u8u8, "dotprod"}, {Dot::u8s8, "usdot"}};
-  i8mm.capabilities.dots = join({matrix, mixed, {{Dot::f16, "fmlal"}, {Dot::f32, "fma"}}});
+                 mixed = {{Dot::s8s8, "dotprod"}, {Dot::s8u8, "usdot"}, {Dot::u8u8, "dotprod"}, {Dot::u8s8, "usdot"}},
+                 bytes = {{Dot::s8s8x2, "dotprod"}, {Dot::s8u8x2, "usdot"}, {Dot::u8u8x2, "dotprod"}, {Dot::u8s8x2, "usdot"}};
+  i8mm.capabilities.dots = join({matrix, mixed, bytes, {{Dot::f16, "fmlal"}, {Dot::f32, "fma"}}});
   Target bf16 = extend(i8mm, "+bf16", ",+bf16", KV_FEATURE_ARM_BF16);
   bf16.capabilities.dots = join({halves, i8mm.capabilities.dots});
 
@@ -55,7 +57,7 @@ std::vector<Target> armTargets() {
   for (auto [bits, length] : {std::pair(512, KV_FEATURE_ARM_SVE_512), {256, KV_FEATURE_ARM_SVE_256}}) {
     Target sve = withVectors(dotprod, bits, length);
     Target all = extend(sve, "+i8mm+bf16", ",+i8mm,+bf16", KV_FEATURE_ARM_I8MM | KV_FEATURE_ARM_BF16);
-    all.capabilities.dots = join({halves, matrix, mixed, {{Dot::f32, "fma"}}});
+    all.capabilities.dots = join({halves, matrix, mixed, bytes, {{Dot::f32, "fma"}}});
     targets.push_back(all);
     targets.push_back(sve);
   }

@@ -1,11 +1,12 @@
 // Neutral instructions that x86-64 has one of its own for.
 //
 //   kv.dot u8s8, s8u8 on 4, 8 or 16 lanes    vpdpbusd (the unsigned operand first)
-//   kv.dot s16 on 4, 8 or 16 lanes           vpdpwssd
+//   kv.dot s16 on 4, 8 or 16 lanes           vpdpwssd, or without VNNI vpmaddwd and an addition
 //   kv.dot bf16 on 4, 8 or 16 lanes          vdpbf16ps
 #include "compiler/targets/x86/Instructions.h"
 
 #include "dialect/KvOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -35,6 +36,15 @@ struct SelectIntegerDot : OpRewritePattern<DotOp> {
     Value first = cast(op.getCache()), second = cast(op.getRow());
     if (op.getDot() == Dot::s8u8)
       std::swap(first, second);
+    if (op.getDot() == Dot::s16 && target.capabilities.instructionOf(Dot::s16) == "vpmaddwd") {
+      const char *product = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                            : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                         : "llvm.x86.sse2.pmadd.wd";
+      Value sums = LLVM::CallIntrinsicOp::create(rewriter, loc, type, rewriter.getStringAttr(product), ValueRange{first, second})
+                       .getResult(0);
+      rewriter.replaceOpWithNewOp<arith::AddIOp>(op, op.getAcc(), sums);
+      return success();
+    }
     const char *instruction = halves  ? "llvm.x86.avx512bf16.dpbf16ps."
                               : words ? "llvm.x86.avx512.vpdpwssd."
                                       : "llvm.x86.avx512.vpdpbusd.";

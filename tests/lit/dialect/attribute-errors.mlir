@@ -61,6 +61,21 @@ func.func private @f() attributes {a = #kv.order<"h, t, d">}
 func.func private @f() attributes {a = #kv.layout<paged 0, key = auto, value = auto>}
 
 // -----
+// layout C2
+// expected-error @+1 {{expected a tile of a multiple of 16 tokens, got 24}}
+func.func private @f() attributes {a = #kv.layout<paged 64, tile = 24, key = auto, value = auto>}
+
+// -----
+// layout C2
+// expected-error @+1 {{a tile is of one head: expected an order without `h`, got [h, t, d]}}
+func.func private @f() attributes {a = #kv.layout<paged 64, tile = 32, key = auto, value = "[h, t, d]">}
+
+// -----
+// layout C2
+// expected-error @+1 {{expected an order with `h`, got [t, d]}}
+func.func private @f() attributes {a = #kv.layout<paged 64, key = "[t, d]", value = auto>}
+
+// -----
 // tile C1
 // expected-error @+1 {{expected lanes along dimension 0 or 1, or one lane and dimension -1, got 0 along 1}}
 func.func private @f() attributes {a = #kv.tile<lanes = 0, dim = 1>}

@@ -38,6 +38,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]], %[[N]]] :
   %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.pace %[[BLOCK]] 1 of 3 : <32 of
+  kv.pace %block 1 of 3 : !kv.block<32 of !cache>
   // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
   %scale = kv.read key scale of %block[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32, #tokens>
   // CHECK: kv.index %{{.*}} : tensor<32xi32
@@ -55,6 +57,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
   %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
+  // CHECK: kv.exp2 %{{.*}} {bits = 13 : i64} : tensor<2x32xf32
+  %rough = kv.exp2 %s {bits = 13 : i64} : tensor<2x32xf32, #lanes>
   // CHECK: %[[R:.*]] = kv.reduce max %{{.*}} : tensor<2x32xf32, {{.*}}> -> tensor<2xf32
   %r = kv.reduce max %p : tensor<2x32xf32, #lanes> -> tensor<2xf32, #rows>
   %one = kv.rows %x : f32 -> tensor<1xf32>

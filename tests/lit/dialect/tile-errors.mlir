@@ -207,3 +207,11 @@ func.func @f(%p: !llvm.ptr) {
   kv.copy 12 from %p to %p : !llvm.ptr, !llvm.ptr
   return
 }
+
+// -----
+// exp2 C1
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected from 1 to 23 bits of precision, got 24}}
+  %y = kv.exp2 %x {bits = 24 : i64} : f32
+  return
+}

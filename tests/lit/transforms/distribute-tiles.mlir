@@ -3,6 +3,9 @@
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
 #schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
                          prefetch = 0, keyDot = f32, valueDot = f32>
+!codes = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
+                   value = <i8, group = 64, sym, scale = f32>,
+                   layout = <paged 32, tile = 32, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
 #lanes = #kv.tile<lanes = 8, dim = 1>
 #tokens = #kv.tile<lanes = 8, dim = 0>
 #rows = #kv.tile<lanes = 1, dim = -1>
@@ -110,5 +113,59 @@ func.func @multiplies(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel,
   %s = kv.product %q[%zero], key f32 of %block at %zero over [%zero, %end) unroll 4 init %init
        : memref<2x64xf32>, !kv.block<32 of !cache> -> tensor<1x16xf32, #lanes>
   kv.save %s to %step[%zero] as f32 : tensor<1x16xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// Rows of two bytes are multiplied twice, the sums of the high bytes counting 256 times.
+// CHECK-LABEL: @multiplies_bytes(
+// CHECK: %[[ROWS:.*]] = llvm.getelementptr %{{.*}}[64] : (!llvm.ptr) -> !llvm.ptr, i8
+// CHECK: %[[HIGH:.*]]:4 = scf.for
+// CHECK-COUNT-8: kv.dot u8s8
+// CHECK-NOT: kv.dot
+// CHECK: scf.yield
+// CHECK: arith.shli %[[HIGH]]#0, %{{.*}} : vector<8xi32>
+// CHECK: scf.for
+// CHECK-COUNT-8: kv.dot u8s8
+// CHECK-NOT: kv.dot
+// CHECK: scf.yield
+func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %other = kv.scratch "other" : memref<1x1xi32>
+  %q = kv.scratch "q" : memref<1x32xi32>
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 64 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0 : i32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
+  %s = kv.product %q[%zero], key u8s8x2 of %block at %zero over [%zero, %end) unroll 2 init %init
+       : memref<1x32xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
+  %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
+  kv.save %f to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// A block ahead is asked for from its first line to its last: by q . k, by softmax between the parts of a tile, by p . v.
+// CHECK-LABEL: @paces(
+// CHECK: scf.for
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: scf.yield
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: kv.exp2 %{{.*}} : vector<8xf32>
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: kv.exp2 %{{.*}} : vector<8xf32>
+func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<1x16xi32>
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 64 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0 : i32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
+  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init
+       : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
+  %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
+  kv.pace %block 0 of 1 : !kv.block<32 of !codes>
+  %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
+  kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
   return
 }

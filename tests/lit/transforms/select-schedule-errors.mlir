@@ -94,16 +94,6 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 // An instruction that is less exact than what the attend promises.
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <i8, group = 64, sym, scale = f32>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
-  // expected-error @+1 {{`vpdpbusd` rounds queries and probabilities to fewer bits than `accuracy high` promises}}
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedules = {"x86-64-v4+vnni" = {dot = "vpdpbusd"}}}
-       : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
-  return
-}
-
-// -----
-// The same for 16 bits.
-!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <i8, group = 64, sym, scale = f32>, layout = <paged 16, key = auto, value = auto>>
-func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
   // expected-error @+1 {{`vpdpwssd` rounds queries and probabilities to fewer bits than `accuracy exact` promises}}
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(exact) queries(1, 8) {schedules = {"x86-64-v4+vnni" = {dot = "vpdpwssd"}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>

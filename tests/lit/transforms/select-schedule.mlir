@@ -8,7 +8,7 @@
                     layout = <paged 16, key = "[t, h, d]", value = "[t, h, d]">>
 
 // CHECK-LABEL: @codes(
-// CHECK-SAME: layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t/4, d, t%4]">>
+// CHECK-SAME: layout = <paged 16, tile = 16, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
 // CHECK: kv.append {{.*}} {schedule = #kv.schedule<rows = 1,
 // An accuracy class allows row operands of so many bits, a target has instructions for some of them.
 // CHECK: kv.attend {{.*}} accuracy( exact)
@@ -17,12 +17,12 @@
 // GENERIC-SAME: schedule = #kv.schedule<rows = 4, block = 16, split = 2048, queryBlock = 8, heads = 2, lanes = 4,
 // GENERIC-SAME: keyDot = f32, valueDot = f32
 // WIDE-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 2, lanes = 16,
-// WIDE-SAME: keyDot = f32, valueDot = f32
+// WIDE-SAME: keyDot = s16, valueDot = s16
 // DOTS-SAME: schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 2, lanes = 16,
-// DOTS-SAME: keyDot = s16, valueDot = s16
+// DOTS-SAME: keyDot = u8s8x2, valueDot = s8u8x2
 // CHECK: kv.attend {{.*}} accuracy( fast)
 // GENERIC-SAME: keyDot = f32, valueDot = f32
-// WIDE-SAME: keyDot = f32, valueDot = f32
+// WIDE-SAME: keyDot = s16, valueDot = s16
 // DOTS-SAME: keyDot = u8s8, valueDot = s8u8
 func.func @codes(%c: !codes, %q: tensor<?x8x64xf32>, %k: tensor<?x2x64xf32>) {
   kv.append %k, %k to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !codes

@@ -1,7 +1,8 @@
 """Fails when a product loop of a report touches the stack with a vector, takes longer than its ports need, or is not there.
 
 Usage: loops.py [--ratio=1.3] REPORT.json...   reports are what `kvcc compile --report --json` prints.
-A product loop is an innermost loop with a dot product or multiply-add of vectors; every attend kernel that has loops has one.
+A product loop is an innermost loop one in seven of whose instructions, or more, is a dot product or multiply-add of vectors; every
+attend kernel that has loops has one. (Around a loop over columns the code that corrects accumulators has a few, too.)
 """
 import argparse
 import json
@@ -26,7 +27,7 @@ for path in arguments.reports:
     for loop in json.load(open(path))["loops"]:
         if loop["function"].endswith("__attend"):
             attends.setdefault(loop["function"], loop)
-        if not loop["products"]:
+        if 7 * loop["products"] < loop["instructions"]:
             continue
         if attends.get(loop["function"]):
             attends[loop["function"]] = {}

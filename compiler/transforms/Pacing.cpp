@@ -1,0 +1,57 @@
+#include "compiler/transforms/Pacing.h"
+
+using namespace mlir;
+
+namespace kv {
+
+int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll) {
+  int64_t pack = productLoad(cache, stream, lanes).pack, words = roundsRows(dot) ? pack / dotDepth(dot) : pack;
+  int64_t unit = isPaired(dot) && words % 2 ? 2 : 1;   // loads that an iteration has whole numbers of
+  int64_t elements = pack >= 4 && lanes >= 16 ? 8 : 4; // measured: a loop of 16 dots gains from twice as many
+  int64_t loads = unroll ? unroll : std::max<int64_t>(1, elements / pack);
+  loads = (loads + unit - 1) / unit * unit;
+  CodecAttr codec = cache.getKey();
+  int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+  while (stream == Stream::key && length % (loads * pack))
+    loads -= unit;
+  return loads;
+}
+
+std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
+  int64_t block = schedule.getBlock(), lanes = schedule.getLanes(), rows = schedule.getRows();
+  PageMap map = mapPage(cache);
+  Pace pace;
+  pace.tiles = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
+  if (!map.tile || map.tile * pace.tiles != block)
+    return std::nullopt;
+  pace.tileBytes = map.bytes / (cache.getHeads() * (map.paddedSlots() / map.tile));
+
+  // Vector instructions of a block, more or less.
+  constexpr int64_t softmaxWork = 16, packWork = 4;
+  auto work = [&](Dot dot) { return rows * rowParts(dot) + (dot == Dot::f32); }; // for each vector of operands
+  int64_t keyVectors = block * cache.getKeyDim() / lanes / dotDepth(schedule.getKeyDot());
+  int64_t valueVectors = block * cache.getValueDim() / lanes / dotDepth(schedule.getValueDot());
+  int64_t groups = cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1;
+  int64_t keyWork = keyVectors * work(schedule.getKeyDot()), valueWork = valueVectors * work(schedule.getValueDot());
+  int64_t total = keyWork + valueWork + rows * block / lanes * (softmaxWork + (groups - 1) * packWork);
+
+  auto product = [&](Stream stream, Dot dot, int64_t slice, int64_t across, int64_t along, int64_t work) {
+    int64_t loads = loadsOfIteration(cache, stream, lanes, dot, schedule.getUnroll());
+    int64_t length = loads * productLoad(cache, stream, lanes).pack;
+    Pace::Product result{along % length ? 0 : across / slice * rowParts(dot) * (along / length), 0};
+    if (result.iterations == 0 || result.iterations % pace.tiles)
+      return std::optional<Pace::Product>();
+    int64_t fair = pace.tiles * pace.tileBytes * work / total / result.iterations;
+    result.step = fair < 48 ? 32 : (fair + 32) / 64 * 64;
+    return std::optional(result);
+  };
+  auto key = product(Stream::key, schedule.getKeyDot(), schedule.getKeySlice(), block, cache.getKeyDim(), keyWork);
+  auto value = product(Stream::value, schedule.getValueDot(), schedule.getValueSlice(), cache.getValueDim(), block, valueWork);
+  if (!key || !value)
+    return std::nullopt;
+  pace.key = *key;
+  pace.value = *value;
+  return pace;
+}
+
+} // namespace kv
