@@ -42,6 +42,8 @@ static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr 
 //===- what is slow ----------------------------------------------------------------------------------------------------------===//
 
 static bool gathers(CacheType cache, Stream stream, int64_t lanes) {
+  if (stream == Stream::key && readsWholeRows(cache, lanes))
+    return false;
   LoadRecord::Kind kind = productLoad(cache, stream, lanes).kind;
   return kind == LoadRecord::rows || kind == LoadRecord::single;
 }

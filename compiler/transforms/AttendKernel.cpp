@@ -81,7 +81,10 @@ struct Attend {
 
   void readArguments();
   void prepareRows(const Head &head);
+  /// What q . k is multiplied by. Without a score of its own, s in units of log2 is one multiplication away from it.
+  double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
   void roundRow(Value row);
+  Value powerBelow(Value x);
   void sumRow(Value row, Value home);
   Value sumOfRow(Value row, Value group) { return b.add(b.mul(group, maxRows), row); }
   void loopOverBlocks();
@@ -156,8 +159,8 @@ void Attend::prepareRows(const Head &head) {
   Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
-  // Without a score of its own, s in units of log2 is one multiplication away from q . k.
-  double scale = spec.score->empty() ? spec.scale * log2e : spec.scale;
+  // Rows that are rounded are so as they came, but for the sign: their scale takes the rest.
+  double scale = roundsQueries() ? double((rowFactor() > 0) - (rowFactor() < 0)) : rowFactor();
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
   b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value ofHead) {
     Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
@@ -197,11 +200,19 @@ void Attend::roundRow(Value row) {
   auto total = [&](Reduction kind, Value source) -> Value {
     return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));
   };
-  Value greatest = total(Reduction::max, found[0]), check = total(Reduction::add, found[1]);
+  Value greatest = total(Reduction::max, found[0]), check = total(Reduction::add, found[1]), unit, perUnit;
+  if (isIntegerDot(schedule.getKeyDot())) {
+    unit = b.mulf(greatest, b.f32(1 / levels));
+    perUnit = b.levelsPerUnit(greatest, levels);
+  } else { // a power of two: numbers of few bits stay what they are
+    unit = powerBelow(greatest);
+    perUnit = arith::DivFOp::create(b, b.loc, b.f32(1), unit);
+  }
   // Never 0, which a masked score would make NaN of.
-  Value scale = b.addf(b.maxf(b.mulf(greatest, b.f32(1 / levels)), b.f32(1e-30)), check);
+  Value factor = b.f32(rowFactor() ? std::abs(rowFactor()) : 1);
+  Value scale = b.addf(b.maxf(b.mulf(unit, factor), b.f32(1e-30)), check);
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
-  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, tile);
+  Value inverse = b.spread(perUnit, 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
     Value rounded = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse);
     if (isIntegerDot(schedule.getKeyDot()))
@@ -209,6 +220,14 @@ void Attend::roundRow(Value row) {
     b.put(rounded, homeQFloats, zero(), channel);
     PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, schedule.getKeyDot(), cache);
   });
+}
+
+/// Half the greatest power of two that is not above x, and no less than 2^-100.
+Value Attend::powerBelow(Value x) {
+  Value bits = arith::BitcastOp::create(b, b.loc, b.getI32Type(), x);
+  Value exponent = arith::AndIOp::create(b, b.loc, bits, b.i32(0x7f800000));
+  Value least = arith::MaxUIOp::create(b, b.loc, exponent, b.i32((127 - 99) << 23));
+  return arith::BitcastOp::create(b, b.loc, b.getF32Type(), arith::SubIOp::create(b, b.loc, least, b.i32(1 << 23)));
 }
 
 /// Sums of a row's operands over each group of keys.

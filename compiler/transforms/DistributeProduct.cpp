@@ -29,6 +29,7 @@ public:
     keyLength = codec.isInteger() ? codec.getGroup() : dim;
     load = productLoad(cache, op.getStream(), lanes);
     unroll = loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll());
+    wholeRows = isKey && !b.threads && readsWholeRows(cache, lanes);
     record = isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot();
     tileRun = tokensInTile(block.map, block.tokensPerPage());
     stride = isKey ? linearStride(region, 'd', load.pack, dim) : linearStride(region, 't', load.pack, tileRun);
@@ -43,7 +44,7 @@ private:
   int64_t part = 0;
   int64_t lanes, rows, vectors, keyLength, stride;
   int64_t unroll; ///< loads of an iteration
-  bool paced = false;
+  bool paced = false, wholeRows;
   int64_t tileRun; ///< tokens of one tile
   SmallVector<Value> rowBases;
 
@@ -68,6 +69,8 @@ private:
   Value loadNibble(const Lanes &at, Value x, Value z);
   Value loadElement(const Lanes &at, int64_t lane, Value z);
   Value loadLanes(const Lanes &at, Value z);
+  SmallVector<Value> loadRows(const Lanes &at, Value z, function_ref<void(int64_t)> loaded);
+  int64_t flipOfLane();
   /// 4-bit elements that are loaded by themselves.
   bool isNibble() const { return region.bits < 8 && (load.kind == LoadRecord::halves || load.kind == LoadRecord::single); }
   Value loadRaw(const Lanes &at, Value z);
@@ -124,7 +127,12 @@ Product::Lanes Product::place(const TokenPages &where, Value page, Value x, Valu
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
+  int64_t between = isKey && !block.ragged ? linearStride(region, 't', 1, tileRun) : 0; // elements from a token to the next
   for (int64_t lane = 0; lane < count; ++lane) {
+    if (lane && between * region.bits % 8 == 0 && between) {
+      at.addresses.push_back(b.at(at.addresses.front(), lane * between * region.bits / 8));
+      continue;
+    }
     Value own = count == 1 ? at.x : laneX(at, lane);
     at.addresses.push_back(b.elementAddress(region, page, elementOf(at, own, b.i64(0))));
   }
@@ -158,10 +166,42 @@ Value Product::loadNibble(const Lanes &at, Value x, Value z) {
 /// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as load.elementBits says, stored bias removed.
 Value Product::loadRaw(const Lanes &at, Value z) {
   Value raw = b.threads ? loadElement(at, 0, z) : loadLanes(at, z);
+  int64_t flip = flipOfLane();
+  return flip ? b.xorBits(raw, flip) : raw;
+}
+
+int64_t Product::flipOfLane() {
   int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : centeringFlip(codec), flip = 0;
   for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
     flip |= each << bit;
-  return flip ? b.xorBits(raw, flip) : raw;
+  return flip;
+}
+
+/// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed. Blocks of half the matrix off
+/// its diagonal change places, then of a quarter, and so on.
+SmallVector<Value> Product::loadRows(const Lanes &at, Value z, function_ref<void(int64_t)> loaded) {
+  SmallVector<Value> words;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    words.push_back(b.loadVector(b.vec(lanes, b.getI32Type()), address(at, lane, z)));
+    loaded(lane);
+  }
+  for (int64_t half = lanes / 2; half >= 1; half /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      low.push_back(lane & half ? lanes + lane - half : lane);
+      high.push_back(lane & half ? lanes + lane : lane + half);
+    }
+    for (int64_t i = 0; i < lanes; ++i)
+      if (!(i & half)) {
+        Value x = words[i], y = words[i + half];
+        words[i] = vector::ShuffleOp::create(b, b.loc, x, y, low);
+        words[i + half] = vector::ShuffleOp::create(b, b.loc, x, y, high);
+      }
+  }
+  if (int64_t flip = flipOfLane())
+    for (Value &word : words)
+      word = b.xorBits(word, flip);
+  return words;
 }
 
 /// What one lane reads by itself.
@@ -298,6 +338,11 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
     for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u) {
       if (!startsLine(k, u))
         continue;
+      if (wholeRows) { // as many lanes as loads
+        if (!paced)
+          lines.push_back({address(source.ahead[u], k, z), CacheLevel::second});
+        continue;
+      }
       if (!paced)
         lines.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
       if (part == 0)
@@ -315,10 +360,17 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   SmallVector<Value> waiting; // the first operand of a pair
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
+  SmallVector<Value> rowsOfLanes;
+  if (wholeRows)
+    rowsOfLanes = loadRows(source.here[0], z, [&](int64_t lane) { prefetchUntil(lane + 1); });
   for (int64_t k = 0; k < count; ++k) {
     Value at = b.add(z, k * load.pack);
     SmallVector<Value> raw;
     for (auto [u, lanesAt] : llvm::enumerate(source.here)) {
+      if (wholeRows) {
+        raw.push_back(rowsOfLanes[k]);
+        continue;
+      }
       raw.push_back(loadRaw(lanesAt, at));
       prefetchUntil(k * vectors + u + 1);
     }
@@ -485,7 +537,7 @@ void Product::run(SmallVector<Value> &acc) {
     rowBases.push_back(b.at(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
-  bool prefetches = block.ahead && !b.threads && load.kind <= LoadRecord::halves;
+  bool prefetches = block.ahead && !b.threads && (load.kind <= LoadRecord::halves || wholeRows);
   paced = prefetches && block.pace;
   if (paced)
     placeCursor();
@@ -508,7 +560,21 @@ void Product::run(SmallVector<Value> &acc) {
       }
       return placed;
     };
-    return range(acc, {tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>()}, zBegin, zEnd, Value());
+    Source all{tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>()};
+    if (!wholeRows)
+      return range(acc, all, zBegin, zEnd, Value());
+    // A vector of tokens at a time: its words of an iteration fill the registers.
+    int64_t count = std::exchange(vectors, 1);
+    for (int64_t u = 0; u < count; ++u) {
+      SmallVector<Value> sums;
+      for (int64_t r = 0; r < rows; ++r)
+        sums.push_back(acc[r * count + u]);
+      range(sums, {{all.here[u]}, prefetches ? SmallVector<Lanes>{all.ahead[u]} : SmallVector<Lanes>()}, zBegin, zEnd, Value());
+      for (int64_t r = 0; r < rows; ++r)
+        acc[r * count + u] = sums[r];
+    }
+    vectors = count;
+    return;
   }
   auto columns = [&](const TokenPages &where, Value page, Value slot) {
     SmallVector<Lanes> placed;

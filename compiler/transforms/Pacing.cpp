@@ -5,6 +5,8 @@ using namespace mlir;
 namespace kv {
 
 int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll) {
+  if (stream == Stream::key && lanes > 1 && readsWholeRows(cache, lanes))
+    return lanes;
   int64_t pack = productLoad(cache, stream, lanes).pack, words = roundsRows(dot) ? pack / dotDepth(dot) : pack;
   int64_t unit = isPaired(dot) && words % 2 ? 2 : 1;   // loads that an iteration has whole numbers of
   int64_t elements = pack >= 4 && lanes >= 16 ? 8 : 4; // measured: a loop of 16 dots gains from twice as many
@@ -22,7 +24,7 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
   PageMap map = mapPage(cache);
   Pace pace;
   pace.tiles = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
-  if (!map.tile || map.tile * pace.tiles != block)
+  if (!map.tile || map.tile * pace.tiles != block || readsWholeRows(cache, lanes))
     return std::nullopt;
   pace.tileBytes = map.bytes / (cache.getHeads() * (map.paddedSlots() / map.tile));
 

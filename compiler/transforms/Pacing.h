@@ -24,7 +24,7 @@ struct Pace {
   int64_t softmaxLines() const { return std::max<int64_t>(0, tileBytes - keyBytes() - valueBytes()) / 64; }
 };
 
-/// The pace of one row tile; none where a block is not one whole tile of each of its pages.
+/// The pace of one row tile; none where a block is not one whole tile of each of its pages, or whole rows of keys are prefetched.
 std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule);
 
 } // namespace kv

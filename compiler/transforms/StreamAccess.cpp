@@ -148,6 +148,14 @@ int64_t linearStride(const Region &region, char z, int64_t step, int64_t run) {
   return stride;
 }
 
+bool readsWholeRows(CacheType cache, int64_t lanes) {
+  LoadRecord load = productLoad(cache, Stream::key, lanes);
+  Region region = mapPage(cache).key;
+  int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
+  return load.kind == LoadRecord::rows && load.laneBits == 32 && length % (lanes * load.pack) == 0 &&
+         linearStride(region, 'd', load.pack, length) == load.pack;
+}
+
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage) {
   return map.tile && map.tile < map.slots ? std::gcd(map.tile, tokensPerPage) : tokensPerPage;
 }

@@ -61,6 +61,10 @@ int64_t rowLevels(Dot dot, int64_t length);
 /// number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
 
+/// Whether keys whose channels lie together are read row by row, so many words of as many tokens, and transposed in registers: one load
+/// for a lane's words of all loads of an iteration.
+bool readsWholeRows(CacheType cache, int64_t lanes);
+
 /// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);
 
