@@ -12,8 +12,7 @@ using namespace mlir;
 
 namespace kv {
 
-template <typename OpType>
-static LogicalResult verifyAppended(OpType op) {
+template <typename OpType> static LogicalResult verifyAppended(OpType op) {
   auto keys = cast<RankedTensorType>(op.getKeys().getType()), values = cast<RankedTensorType>(op.getValues().getType());
   CacheType cache = op.getCache().getType();
   auto fits = [&](RankedTensorType type, int64_t dim) {
@@ -29,14 +28,13 @@ static LogicalResult verifyAppended(OpType op) {
   return success();
 }
 
-template <typename OpType>
-static LogicalResult verifyAttended(OpType op) {
+template <typename OpType> static LogicalResult verifyAttended(OpType op) {
   auto query = cast<RankedTensorType>(op.getQuery().getType()), output = cast<RankedTensorType>(op.getOutput().getType());
   CacheType cache = op.getCache().getType();
   if (query.getRank() != 3 || query.isDynamicDim(1) || query.getDimSize(1) < 1 || query.getDimSize(1) % cache.getHeads() ||
       query.getDimSize(2) != cache.getKeyDim()) // attend C1
-    return op.emitOpError() << "expected a query of [queries, a positive multiple of " << cache.getHeads() << ", " << cache.getKeyDim()
-                            << "], got " << query;
+    return op.emitOpError() << "expected a query of [queries, a positive multiple of " << cache.getHeads() << ", "
+                            << cache.getKeyDim() << "], got " << query;
   int64_t heads = query.getDimSize(1);
   if (output.getRank() != 3 || output.getDimSize(0) != query.getDimSize(0) || output.getDimSize(1) != heads ||
       output.getDimSize(2) != cache.getValueDim()) // attend C2
@@ -56,8 +54,8 @@ static LogicalResult verifyAttended(OpType op) {
   int64_t least = op.getMinQueries(), most = op.getMaxQueries();
   if (least < 1 || most < least) // attend C4
     return op.emitOpError() << "expected queries from at least 1 to at least as many, got " << least << " to " << most;
-  if (!std::isfinite(op.getScale().convertToDouble())) // attend C5
-    return op.emitOpError() << "expected a finite scale";
+  if (double scale = op.getScale().convertToDouble(); !std::isfinite(scale) || scale <= 0) // attend C5
+    return op.emitOpError() << "expected a positive finite scale";
   return success();
 }
 

@@ -58,7 +58,7 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     - C2: the output is [queries, Hq, valueDim]; lse is [queries, Hq].
     - C3: the score region takes (f32, i32, i32, index) and yields f32.
     - C4: 1 <= the least number of queries <= the greatest.
-    - C5: the scale is finite.
+    - C5: the scale is positive and finite.
   }];
   let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, F64Attr:$scale, Kv_MaskAttr:$mask,
                        Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,

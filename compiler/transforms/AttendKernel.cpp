@@ -81,7 +81,8 @@ struct Attend {
 
   void readArguments();
   void prepareRows(const Head &head);
-  /// What q . k is multiplied by. Without a score of its own, s in units of log2 is one multiplication away from it.
+  /// What q . k is multiplied by, a positive number. Without a score of its own, s in units of log2 is one multiplication away from
+  /// it.
   double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
   void roundRow(Value row);
   Value powerBelow(Value x);
@@ -159,19 +160,16 @@ void Attend::prepareRows(const Head &head) {
   Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
-  // Rows that are rounded are so as they came, but for the sign: their scale takes the rest.
-  double scale = roundsQueries() ? double((rowFactor() > 0) - (rowFactor() < 0)) : rowFactor();
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
   b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value ofHead) {
     Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
     Value row = b.add(head.firstRow, ofHead);
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
-      Value scaled = b.mulf(loaded, b.spreadLike(b.f32(scale), loaded));
-      if (roundsQueries())
-        b.put(scaled, homeQFloats, zero(), channel);
+      if (roundsQueries()) // as they came: their scale takes the factor
+        b.put(loaded, homeQFloats, zero(), channel);
       else
-        b.put(scaled, homeQ, row, channel);
+        b.put(b.mulf(loaded, b.spreadLike(b.f32(rowFactor()), loaded)), homeQ, row, channel);
     });
     if (roundsQueries())
       roundRow(row);
@@ -209,8 +207,7 @@ void Attend::roundRow(Value row) {
     perUnit = arith::DivFOp::create(b, b.loc, b.f32(1), unit);
   }
   // Never 0, which a masked score would make NaN of.
-  Value factor = b.f32(rowFactor() ? std::abs(rowFactor()) : 1);
-  Value scale = b.addf(b.maxf(b.mulf(unit, factor), b.f32(1e-30)), check);
+  Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(rowFactor())), b.f32(1e-30)), check);
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
   Value inverse = b.spread(perUnit, 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {

@@ -177,8 +177,8 @@ int64_t Product::flipOfLane() {
   return flip;
 }
 
-/// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed. Blocks of half the matrix off
-/// its diagonal change places, then of a quarter, and so on.
+/// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed. Blocks of half the
+/// matrix off its diagonal change places, then of a quarter, and so on.
 SmallVector<Value> Product::loadRows(const Lanes &at, Value z, function_ref<void(int64_t)> loaded) {
   SmallVector<Value> words;
   for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -339,11 +339,11 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       if (!startsLine(k, u))
         continue;
       if (wholeRows) { // as many lanes as loads
-        if (!paced)
+        if (part == 0)
           lines.push_back({address(source.ahead[u], k, z), CacheLevel::second});
         continue;
       }
-      if (!paced)
+      if (!paced && part == 0)
         lines.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
       if (part == 0)
         lines.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});

@@ -152,7 +152,7 @@ bool readsWholeRows(CacheType cache, int64_t lanes) {
   LoadRecord load = productLoad(cache, Stream::key, lanes);
   Region region = mapPage(cache).key;
   int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
-  return load.kind == LoadRecord::rows && load.laneBits == 32 && length % (lanes * load.pack) == 0 &&
+  return load.kind >= LoadRecord::rows && load.laneBits == 32 && length % (lanes * load.pack) == 0 &&
          linearStride(region, 'd', load.pack, length) == load.pack;
 }
 

@@ -82,7 +82,7 @@ func.func @f(%c: !cache, %q: tensor<?x4x64xf32>) {
 // attend C5
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x4x64xf32>) {
-  // expected-error @+1 {{expected a finite scale}}
+  // expected-error @+1 {{expected a positive finite scale}}
   %0 = kv.attend %q on %c scale(0x7FF0000000000000) mask(causal) accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x32xf32>
   return
 }
