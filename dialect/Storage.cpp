@@ -93,6 +93,7 @@ PageMap mapPage(CacheType cache) {
       place(*stream.zero);
     }
   }
+  map.tileBytes = map.bytes;
   if (map.tile) {
     for (Region *region : placed)
       repeatInTiles(*region, map.tile, map.bytes, cache.getHeads(), map.slots);

@@ -43,7 +43,10 @@ struct PageMap {
   int64_t bytes = 0;                                              ///< of a page, a multiple of 64
   int64_t slots = 0;                                              ///< tokens of a page
   int64_t tile = 0;                                               ///< tokens of a tile; 0: there are none
+  int64_t tileBytes = 0;                                          ///< of a tile, or of the page where there are none
 
+  /// Past the last byte of a region in the first tile.
+  int64_t endInTile(const Region &region) const { return region.offset + region.bytes - (bytes - tileBytes); }
   /// Slots that regions have room for.
   int64_t paddedSlots() const { return (slots + (tile ? tile : 16) - 1) / (tile ? tile : 16) * (tile ? tile : 16); }
 };

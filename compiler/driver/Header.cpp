@@ -84,8 +84,8 @@ private:
     line("#ifdef __cplusplus\nextern \"C\" {{\n#endif\n");
   }
 
-  void writeRegion(const char *what, const Region &region, const char *d) {
-    line(" *   {:<13} {:>7} .. {:<7} {} of (h, t, {}) at {}", what, region.offset, region.offset + region.bytes - 1,
+  void writeRegion(const char *what, const PageMap &map, const Region &region, const char *d) {
+    line(" *   {:<13} {:>7} .. {:<7} {} of (h, t, {}) at {}", what, region.offset, map.endInTile(region) - 1,
          region.bits == 4 ? "nibble" : fmt::format("{} byte{}", region.bits / 8, region.bits == 8 ? "" : "s"), d,
          elementText(region));
   }
@@ -112,8 +112,11 @@ private:
     line(" *");
     line(" * A page is {} bytes and holds {} slots; h is the kv head, t the slot, d the channel, g the channel's group:",
          cache.map.bytes, cache.map.slots);
-    writeRegion("key codes", cache.map.key, "d");
-    writeRegion("value codes", cache.map.value, "d");
+    if (cache.map.tile)
+      line(" * (in tiles of {} slots of one head, {} bytes each: the ranges are those of the first)", cache.map.tile,
+           cache.map.tileBytes);
+    writeRegion("key codes", cache.map, cache.map.key, "d");
+    writeRegion("value codes", cache.map, cache.map.value, "d");
     auto optional = [&](const char *what, const std::optional<Region> &region, CodecAttr codec) {
       if (!region)
         return;
@@ -121,7 +124,7 @@ private:
       for (Axis &axis : grouped.axes)
         if (axis.digit.coordinate == 'd')
           axis.digit.coordinate = 'g';
-      writeRegion(what, grouped, "g");
+      writeRegion(what, cache.map, grouped, "g");
     };
     optional("key scales", cache.map.keyScale, type.getKey());
     optional("key zeros", cache.map.keyZero, type.getKey());

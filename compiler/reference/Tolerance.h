@@ -18,8 +18,8 @@ enum class InputKind { normal, outliers, peaky };
 inline double accuracyBound(Accuracy accuracy, InputKind kind) {
   bool hard = kind != InputKind::normal;
   switch (accuracy) {
-  case Accuracy::exact: // f32 has no finer steps than 4e-6 at a logit of 50
-    return hard ? 2e-5 : 1e-5;
+  case Accuracy::exact:
+    return 1e-5;
   case Accuracy::high:
     return 1e-3;
   case Accuracy::fast:

@@ -166,10 +166,11 @@ void Attend::prepareRows(const Head &head) {
     Value row = b.add(head.firstRow, ofHead);
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
-      if (roundsQueries()) // as they came: their scale takes the factor
+      // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
+      if (roundsQueries())
         b.put(loaded, homeQFloats, zero(), channel);
       else
-        b.put(b.mulf(loaded, b.spreadLike(b.f32(rowFactor()), loaded)), homeQ, row, channel);
+        b.put(loaded, homeQ, row, channel);
     });
     if (roundsQueries())
       roundRow(row);
@@ -363,16 +364,17 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
     Value limit = RowsOp::create(b, b.loc, rowI32, limits);
 
     SmallVector<Value> s = scores(blockValue, row), masks;
-    // Where scores are products as they are, a row's scale is left for softmax.
-    Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : Value();
-    if (rowScale && !spec.score->empty()) {
+    RankedTensorType perRow = b.tileF32({rows});
+    Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
+    Value spreadScale = b.spread(rowScale, 0, scoreTile());
+    if (!spec.score->empty()) { // else scores are products as they are, and softmax multiplies
       for (Value &tile : s)
-        tile = b.mulf(tile, b.spread(rowScale, 0, scoreTile()));
+        tile = b.mulf(tile, spreadScale);
       rowScale = Value();
     }
     // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
     int64_t asked = 0, askers = slices * (pacesPacking() ? 2 : 1);
-    pace = [&, blockValue] { PaceOp::create(b, b.loc, blockValue, asked++ % askers, askers); };
+    pace = [&, blockValue] { PaceOp::create(b, b.loc, blockValue, asked++, askers); };
     if (carried || !schedule.getPrefetch())
       pace = [] {};
     for (int64_t i = 0; i < slices; ++i) {
@@ -406,8 +408,7 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
     // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
     Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, b.tileF32({rows})));
     Value correction = b.exp2(b.subf(oldMax, reference));
-    Value spreadReference = b.spread(reference, 0, scoreTile()),
-          spreadScale = rowScale ? b.spread(rowScale, 0, scoreTile()) : Value();
+    Value spreadReference = b.spread(reference, 0, scoreTile());
     SmallVector<Value> p;
     Value total;
     for (Value tile : s) {

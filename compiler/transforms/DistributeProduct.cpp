@@ -127,10 +127,11 @@ Product::Lanes Product::place(const TokenPages &where, Value page, Value x, Valu
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
-  int64_t between = isKey && !block.ragged ? linearStride(region, 't', 1, tileRun) : 0; // elements from a token to the next
+  // Bits from a token to the next, where that is one number.
+  int64_t between = isKey && !block.ragged ? linearStride(region, 't', 1, tileRun) * region.bits : 0;
   for (int64_t lane = 0; lane < count; ++lane) {
-    if (lane && between * region.bits % 8 == 0 && between) {
-      at.addresses.push_back(b.at(at.addresses.front(), lane * between * region.bits / 8));
+    if (lane && between && between % 8 == 0) {
+      at.addresses.push_back(b.at(at.addresses.front(), lane * between / 8));
       continue;
     }
     Value own = count == 1 ? at.x : laneX(at, lane);

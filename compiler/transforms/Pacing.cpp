@@ -26,7 +26,7 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
   pace.tiles = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
   if (!map.tile || map.tile * pace.tiles != block || readsWholeRows(cache, lanes))
     return std::nullopt;
-  pace.tileBytes = map.bytes / (cache.getHeads() * (map.paddedSlots() / map.tile));
+  pace.tileBytes = map.tileBytes;
 
   // Vector instructions of a block, more or less.
   constexpr int64_t softmaxWork = 16, packWork = 4;

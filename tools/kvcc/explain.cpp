@@ -22,13 +22,12 @@ struct ExplainArguments {
 };
 
 /// `channel` is what the letter d counts: channels of codes, groups of scales.
-void explainRegion(const char *name, const Region &region, char channel = 'd') {
+void explainRegion(const char *name, const PageMap &map, const Region &region, char channel = 'd') {
   std::string order;
   for (const Axis &axis : region.axes)
     order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
-  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, region.offset + region.bytes - 1, region.bits,
-             order);
+  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, map.endInTile(region) - 1, region.bits, order);
 }
 
 void explainCache(const CacheSpec &cache) {
@@ -41,12 +40,13 @@ void explainCache(const CacheSpec &cache) {
              layoutText(type.getLayout()));
   fmt::print("  {:g} bytes a token, {:.2f} times less than f16; {:.2f} with the padding of a page\n", bytes, half / bytes,
              static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
-  fmt::print("  a page is {} bytes and holds {} tokens:\n", cache.map.bytes, cache.map.slots);
-  explainRegion("key codes", cache.map.key);
-  explainRegion("value codes", cache.map.value);
-  auto optional = [](const char *name, const std::optional<Region> &region) {
+  fmt::print("  a page is {} bytes and holds {} tokens{}:\n", cache.map.bytes, cache.map.slots,
+             cache.map.tile ? fmt::format(", in tiles of {} bytes, the first of which", cache.map.tileBytes) : "");
+  explainRegion("key codes", cache.map, cache.map.key);
+  explainRegion("value codes", cache.map, cache.map.value);
+  auto optional = [&](const char *name, const std::optional<Region> &region) {
     if (region)
-      explainRegion(name, *region, 'g');
+      explainRegion(name, cache.map, *region, 'g');
   };
   optional("key scales", cache.map.keyScale);
   optional("key zeros", cache.map.keyZero);

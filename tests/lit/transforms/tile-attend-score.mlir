@@ -21,7 +21,8 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf32>, %slope: tensor<4xf32>) -> ten
 }
 // CHECK-LABEL: func.func @c_a.attend(
 // CHECK: kv.acquire
-// CHECK: %[[S:.*]] = kv.product
+// CHECK: %[[PRODUCT:.*]] = kv.product
+// CHECK: %[[S:.*]] = arith.mulf %[[PRODUCT]]
 // CHECK: %[[I:.*]] = kv.rows {{.*}} : i32, i32 -> tensor<2xi32>
 // CHECK: kv.rows {{.*}} : i32, i32 -> tensor<2xi32>
 // CHECK: %[[J:.*]] = kv.index {{.*}} : tensor<32xi32>
