@@ -13,7 +13,7 @@ void Distributor::convert(AcquireOp op) {
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
   bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
   BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list), map, tokens,
-                   /*ragged=*/!several && slots % tokens != 0, std::nullopt, std::nullopt};
+                   /*ragged=*/!several && slots % tokens != 0, std::nullopt, /*staged=*/false, std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
     block.pace = b.threads ? std::nullopt : paceBlock(type.getCache(), func->getAttrOfType<ScheduleAttr>("kv.schedule"));
