@@ -69,7 +69,7 @@ private:
   Value loadNibble(const Lanes &at, Value x, Value z);
   Value loadElement(const Lanes &at, int64_t lane, Value z);
   Value loadLanes(const Lanes &at, Value z);
-  SmallVector<Value> loadRows(const Lanes &at, Value z, function_ref<void(int64_t)> loaded);
+  SmallVector<Value> loadRows(const Lanes &at, Value z);
   int64_t flipOfLane();
   /// 4-bit elements that are loaded by themselves.
   bool isNibble() const { return region.bits < 8 && (load.kind == LoadRecord::halves || load.kind == LoadRecord::single); }
@@ -78,6 +78,20 @@ private:
   Value integerOperand(Value raw, int64_t step);
   Value keepBelow(Value raw, Value z, Value zEnd);
   Value keepIf(Value condition, Value operand);
+  /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as one
+  /// for two loads, or more, between the rows of products.
+  struct Line {
+    Value address;
+    CacheLevel level;
+  };
+  struct Lines {
+    SmallVector<Line> near, far; ///< of this block, of the one ahead
+    bool afterLoads = false;
+    int64_t done = 0, total = 1; ///< loads, or rows of steps
+    int64_t askedNear = 0, askedFar = 0;
+  };
+  Lines lines;
+  void askForLines(int64_t done);
   void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
   bool isPairedDot() { return isPaired(op.getDot()); }
   Value pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second);
@@ -95,7 +109,7 @@ private:
   Value start, done; ///< where the stream's share of a tile ahead begins; iterations of the block before those of this product
   void placeCursor();
   Value cursorAt(Value zRow);
-  /// Steps of a rounded record that a load feeds, and bytes of a row's operands in each.
+  /// Steps of the record that a load feeds, and bytes of a row's operands in each.
   int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
   void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd);
@@ -180,12 +194,10 @@ int64_t Product::flipOfLane() {
 
 /// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed. Blocks of half the
 /// matrix off its diagonal change places, then of a quarter, and so on.
-SmallVector<Value> Product::loadRows(const Lanes &at, Value z, function_ref<void(int64_t)> loaded) {
+SmallVector<Value> Product::loadRows(const Lanes &at, Value z) {
   SmallVector<Value> words;
-  for (int64_t lane = 0; lane < lanes; ++lane) {
+  for (int64_t lane = 0; lane < lanes; ++lane)
     words.push_back(b.loadVector(b.vec(lanes, b.getI32Type()), address(at, lane, z)));
-    loaded(lane);
-  }
   for (int64_t half = lanes / 2; half >= 1; half /= 2) {
     SmallVector<int64_t> low, high;
     for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -328,52 +340,41 @@ Value Product::cursorAt(Value zRow) {
 
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
-  // Lines to ask for, spread evenly over the loads of the iteration (a burst stalls them): of the block ahead, from memory; of this
-  // one, two iterations ahead, from the second-level cache, where the first request has put them.
-  struct Line {
-    Value address;
-    CacheLevel level;
-  };
-  SmallVector<Line> lines;
-  for (int64_t k = 0; k < count; ++k)
+  // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, from the second-level cache, where the
+  // first request has put them.
+  lines = {};
+  for (int64_t k = 0; k < count && part == 0; ++k)
     for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u) {
       if (!startsLine(k, u))
         continue;
       if (wholeRows) { // as many lanes as loads
-        if (part == 0)
-          lines.push_back({address(source.ahead[u], k, z), CacheLevel::second});
+        lines.far.push_back({address(source.ahead[u], k, z), CacheLevel::second});
         continue;
       }
-      if (!paced && part == 0)
-        lines.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
-      if (part == 0)
-        lines.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
+      if (!paced)
+        lines.far.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
+      lines.near.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
     }
   Value walked = paced && count == unroll ? cursorAt(zRow) : Value();
   for (int64_t byte = 0; walked && byte < walk.step; byte += 64)
-    lines.push_back({b.at(walked, byte), CacheLevel::second});
-  int64_t asked = 0, loads = count * vectors;
-  auto prefetchUntil = [&](int64_t done) {
-    for (int64_t due = llvm::divideCeil(int64_t(lines.size()) * done, loads); asked < due; ++asked)
-      b.prefetch(lines[asked].address, lines[asked].level);
-  };
+    lines.far.push_back({b.at(walked, byte), CacheLevel::second});
+  int64_t loads = count * vectors;
+  lines.afterLoads = 2 * int64_t(lines.near.size() + lines.far.size()) <= loads;
+  lines.total = lines.afterLoads ? loads : count * wordsOfLoad() * rows;
   SmallVector<Value> rowAddresses;
   SmallVector<Value> waiting; // the first operand of a pair
   for (Value base : rowBases)
     rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
   SmallVector<Value> rowsOfLanes;
   if (wholeRows)
-    rowsOfLanes = loadRows(source.here[0], z, [&](int64_t lane) { prefetchUntil(lane + 1); });
+    rowsOfLanes = loadRows(source.here[0], z);
   for (int64_t k = 0; k < count; ++k) {
     Value at = b.add(z, k * load.pack);
     SmallVector<Value> raw;
-    for (auto [u, lanesAt] : llvm::enumerate(source.here)) {
-      if (wholeRows) {
-        raw.push_back(rowsOfLanes[k]);
-        continue;
-      }
-      raw.push_back(loadRaw(lanesAt, at));
-      prefetchUntil(k * vectors + u + 1);
+    for (const Lanes &lanesAt : source.here) {
+      raw.push_back(wholeRows ? rowsOfLanes[k] : loadRaw(lanesAt, at));
+      if (lines.afterLoads)
+        askForLines(1);
     }
     if (roundsRows(op.getDot())) {
       if (zEnd && !codec.isInteger())
@@ -413,10 +414,22 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   }
 }
 
+void Product::askForLines(int64_t done) {
+  lines.done = std::min(lines.done + done, lines.total);
+  auto ask = [&](ArrayRef<Line> all, int64_t &asked) {
+    for (int64_t due = llvm::divideCeil(int64_t(all.size()) * lines.done, lines.total); asked < due; ++asked)
+      b.prefetch(all[asked].address, all[asked].level);
+  };
+  ask(lines.near, lines.askedNear);
+  ask(lines.far, lines.askedFar);
+}
+
 /// One step of the record: the operands by the word at `offset` of every row.
 void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset) {
   Type word = op.getDot() == Dot::f32 ? Type(b.getF32Type()) : b.getIntegerType(unsigned(8 * wordBytes()));
   for (int64_t r = 0; r < rows; ++r) {
+    if (!lines.afterLoads)
+      askForLines(1);
     Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
     for (int64_t u = 0; u < vectors; ++u) {
       Value &sum = acc[r * vectors + u];
@@ -490,6 +503,8 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
         Value &sum = acc[(r + half) * vectors + u];
         sum = DotOp::create(b, b.loc, sum.getType(), sum, columns[half][u], row, record);
       }
+    if (!lines.afterLoads)
+      askForLines(second.empty() ? 2 : 4);
   }
 }
 
