@@ -1,7 +1,7 @@
 // The attend kernel of one item: see TileAttend.cpp for the algorithm.
 #include "compiler/transforms/AttendKernel.h"
 
-#include "compiler/transforms/StreamAccess.h"
+#include "compiler/transforms/Pacing.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
@@ -27,7 +27,7 @@ struct Attend {
   Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of a head of the item
   Value table;                              ///< the sequence's row of the block table
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
-  Value homeQSum;                ///< group by group of keys, sums of a row's operands, where codes are shifted or have zeros
+  Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
   Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
 
   Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
@@ -66,7 +66,20 @@ struct Attend {
     assert(form.factor == 1 && "keys are unsigned operands");
     return form.shift;
   }
-  int64_t keyGroups() const { return cache.getKey().isInteger() ? cache.getKeyDim() / cache.getKey().getGroup() : 1; }
+  /// Channels whose products are summed before the scale comes in: a group. Under `exact`, no more than some 32 where codes have
+  /// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
+  int64_t keyRun() const {
+    CodecAttr codec = cache.getKey();
+    if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
+      return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+    int64_t lanes = schedule.getThreads() ? 1 : schedule.getLanes(), run = 0;
+    int64_t step = loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
+                   productLoad(cache, Stream::key, lanes).pack;
+    while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
+      run += step;
+    return run;
+  }
+  int64_t keyRuns() const { return cache.getKeyDim() / keyRun(); }
   int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
 
   /// A kv head of the item.
@@ -87,7 +100,7 @@ struct Attend {
   void roundRow(Value row);
   Value powerBelow(Value x);
   void sumRow(Value row, Value home);
-  Value sumOfRow(Value row, Value group) { return b.add(b.mul(group, maxRows), row); }
+  Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
   void loopOverBlocks();
   struct Span {
     Value token, count; ///< consecutive tokens of the sequence, inside one block
@@ -147,7 +160,7 @@ void Attend::readArguments() {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
   }
   if (cache.getKey().isAsym() || keyShift())
-    homeQSum = b.scratch("qsum", keyGroups() * maxRows, 1, b.getF32Type());
+    homeQSum = b.scratch("qsum", keyRuns() * maxRows, 1, b.getF32Type());
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
@@ -228,10 +241,10 @@ Value Attend::powerBelow(Value x) {
   return arith::BitcastOp::create(b, b.loc, b.getF32Type(), arith::SubIOp::create(b, b.loc, least, b.i32(1 << 23)));
 }
 
-/// Sums of a row's operands over each group of keys.
+/// Sums of a row's operands over each run of channels.
 void Attend::sumRow(Value row, Value home) {
-  int64_t width = cache.getKey().getGroup(), chunk = b.rowChunk(width);
-  b.loop(zero(), b.i64(keyGroups()), 1, [&](Value group) {
+  int64_t width = keyRun(), chunk = b.rowChunk(width);
+  b.loop(zero(), b.i64(keyRuns()), 1, [&](Value group) {
     Value first = b.mul(group, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
     Value sum = b.loop(first, b.add(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
       return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
@@ -435,13 +448,13 @@ void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
 SmallVector<Value> Attend::scores(Value blockValue, Value row) {
   CodecAttr codec = cache.getKey();
   RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
-  auto rowSum = [&](Value group) { return b.fetch(homeQSum, sumOfRow(row, group), zero(), {rows}); };
-  auto product = [&](Value x, Value zBegin, Value zEnd, Value group) -> Value {
+  auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
+  auto product = [&](Value x, Value zBegin, Value zEnd, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreTile());
     if (isIntegerDot(schedule.getKeyDot())) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift()) { // the sum starts at what the shift of the codes adds
-        Value start = b.mulf(rowSum(group), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
+        Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
@@ -453,26 +466,26 @@ SmallVector<Value> Attend::scores(Value blockValue, Value row) {
     Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
     return b.spread(tile, 1, scoreTile());
   };
-  // sum over a group of q * (middle + centred code * scale)
-  auto decoded = [&](Value x, Value group) {
-    Value begin = b.mul(group, codec.getGroup());
-    Value s = b.mulf(product(x, begin, b.add(begin, codec.getGroup()), group), read(CodecParameter::scale, x, group));
+  // sum over a run of q * (middle + centred code * scale)
+  auto decoded = [&](Value x, Value run) {
+    Value begin = b.mul(run, keyRun()), group = b.div(run, codec.getGroup() / keyRun());
+    Value s = b.mulf(product(x, begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, x, group));
     if (!codec.isAsym())
       return s;
     Value middle = middleOf(codec, read(CodecParameter::zero, x, group), read(CodecParameter::scale, x, group));
-    return b.addf(s, b.mulf(middle, b.spread(rowSum(group), 0, scoreTile())));
+    return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreTile())));
   };
   SmallVector<Value> result;
   for (int64_t i = 0; i < block / slice; ++i) {
     Value x = b.i64(i * slice);
     if (!codec.isInteger())
       result.push_back(product(x, zero(), b.i64(cache.getKeyDim()), zero()));
-    else if (keyGroups() == 1)
+    else if (keyRuns() == 1)
       result.push_back(decoded(x, zero()));
     else
       result.push_back(
-          b.loop(zero(), b.i64(keyGroups()), 1, {b.spread(b.f32(0), 0, scoreTile())},
-                 [&](Value group, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, group))}; })[0]);
+          b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreTile())},
+                 [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, run))}; })[0]);
   }
   return result;
 }

@@ -85,8 +85,8 @@ private:
       return WalkResult::interrupt();
     choice.rows = rowTile(choice, group); // the schedule may have named an instruction
     CodecAttr key = cache.getKey(), value = cache.getValue();
-    // Grouped codes need a second set of accumulators, one inside the group.
-    bool grouped = key.isInteger() && key.getGroup() < cache.getKeyDim();
+    // Codes that are summed run by run need a second set of accumulators, one inside the run.
+    bool grouped = key.isInteger() && (key.getGroup() < cache.getKeyDim() || (key.isAsym() && accuracy == Accuracy::exact));
     bool matrix = isMatrix(choice.keyDot);
     int64_t keyVectors =
         matrix ? choice.block / choice.lanes
