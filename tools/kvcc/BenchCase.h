@@ -18,6 +18,7 @@ struct BenchSetup {
   BenchMachine *machine;
   int64_t context; ///< tokens of each sequence, the step's own included
   int64_t batch;   ///< sequences of a step
+  int64_t queries; ///< new tokens of each sequence, at most `context`; the kernel must take so many
 };
 
 class BenchCase {
@@ -30,6 +31,8 @@ public:
   const std::string &error() const { return problem.empty() ? setup.machine->problem() : problem; }
   /// Bytes of the cache that one step reads (attend) or writes (append).
   double bytesPerStep() const;
+  /// What attending needs: a multiplication and an addition for each channel of each key and value that a query sees. 0 for append.
+  double flopsPerStep() const;
   /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot).
   double run(int count, bool cold);
 
