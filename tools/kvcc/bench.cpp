@@ -1,10 +1,9 @@
 // kvcc bench: how fast the kernels of a file run on this machine's processor or GPU, held against how fast that moves memory in the
 // same run.
-#include "compiler/driver/Driver.h"
-#include "tools/kvcc/BenchCase.h"
+#include "tools/kvcc/BenchKernels.h"
+#include "tools/kvcc/BenchSamples.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
-#include "tools/kvcc/Loader.h"
 #include "tools/kvcc/ReadBandwidth.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
@@ -40,12 +39,6 @@ struct BenchRow {
   double rate() const { return bytes / seconds; }
   double flopRate() const { return flops / seconds; }
 };
-
-double median(std::vector<double> values) {
-  auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 bool isWanted(const BenchArguments &arguments, const KernelSpec &spec) {
   return arguments.kernels.empty() || llvm::is_contained(arguments.kernels, spec.name);
@@ -102,8 +95,7 @@ bool checkQueries(const BenchArguments &arguments, llvm::ArrayRef<KernelSpec> sp
 
 class Bench {
 public:
-  Bench(const BenchArguments &arguments, const Compiled &compiled, const Loader &loader)
-      : arguments(arguments), compiled(compiled), loader(loader) {}
+  Bench(const BenchArguments &arguments, const BenchKernels &kernels) : arguments(arguments), kernels(kernels) {}
 
   /// Measures everything asked for on those of the targets. False after an error, which has been printed.
   bool run(llvm::ArrayRef<const Target *> targets) {
@@ -183,22 +175,26 @@ private:
                                    static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick());
     if (notes.empty() || notes.back() != note)
       notes.push_back(note);
-    for (const KernelSpec &spec : compiled.module.kernels) {
-      if (!isWanted(arguments, spec))
-        continue;
-      const CacheSpec &cache = compiled.module.caches[spec.cache];
-      auto kernel = loader.kernel(spec.name);
-      auto append = loader.kernel(cache.name + "_append");
-      if (!kernel || !append)
-        return fail(llvm::toString(llvm::joinErrors(kernel.takeError(), append.takeError())));
+    for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
-        for (int64_t context : arguments.contexts)
-          for (int64_t queries : arguments.queries)
-            if (takes(spec, queries) && !runCase({&cache, &spec, findRow(*kernel, target->name()), findRow(*append, target->name()),
-                                                  &machine, context, arguments.batch, queries},
-                                                 target->name()))
-              return false;
-    }
+        if (isWanted(arguments, spec) && !runKernel(spec, target->name(), machine))
+          return false;
+    return true;
+  }
+
+  bool runKernel(const KernelSpec &spec, const std::string &target, BenchMachine &machine) {
+    auto setup = kernels.setup(spec, target);
+    if (!setup)
+      return fail(llvm::toString(setup.takeError()));
+    setup->machine = &machine;
+    setup->batch = arguments.batch;
+    for (int64_t context : arguments.contexts)
+      for (int64_t queries : arguments.queries) {
+        setup->context = context;
+        setup->queries = queries;
+        if (takes(spec, queries) && !runCase(*setup, target))
+          return false;
+      }
     return true;
   }
 
@@ -210,26 +206,21 @@ private:
       if (!steps.error().empty())
         break;
       bool cold = mode == "cold";
-      // A sample is long enough for the clock and for the first step's surprises not to matter.
-      double once = std::max(steps.run(3, cold), 1e-9);
-      int count = static_cast<int>(std::clamp(2e-3 / once, 1.0, 10000.0));
-      std::vector<double> times, rates, peaks;
+      int count = BenchSamples::stepsOfSample(steps, cold);
+      BenchSamples samples;
       double end = now() + arguments.seconds;
-      while (steps.error().empty() && (times.size() < 7 || now() < end)) {
-        times.push_back(steps.run(count, cold));
-        rates.push_back(machine.bandwidth());
-        peaks.push_back(machine.multiplyAddRate());
-      }
+      while (steps.error().empty() && (samples.size() < 7 || now() < end))
+        samples.take(steps, count, cold);
       if (steps.error().empty())
         rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
-                        median(times), steps.bytesPerStep(), steps.flopsPerStep(), median(rates), median(peaks)});
+                        samples.seconds(), steps.bytesPerStep(), steps.flopsPerStep(), samples.memoryRate(),
+                        samples.multiplyAddRate()});
     }
     return steps.error().empty() || fail(fmt::format("{} on {}: {}", setup.spec->name, target, steps.error()));
   }
 
   const BenchArguments &arguments;
-  const Compiled &compiled;
-  const Loader &loader;
+  const BenchKernels &kernels;
   std::vector<BenchRow> rows;
   std::vector<std::string> notes; ///< one a kind of machine
 };
@@ -238,8 +229,8 @@ int runBench(const BenchArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
-  CompileOptions options;
-  if (!findRunnableTargets(arguments.targets, options.targets))
+  std::vector<const Target *> targets;
+  if (!findRunnableTargets(arguments.targets, targets))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
@@ -247,15 +238,13 @@ int runBench(const BenchArguments &arguments) {
     kernels.push_back(spec.name);
   if (!checkKernelNames(arguments.kernels, kernels) || !checkQueries(arguments, module.kernels))
     return exitUserError;
-  Compiled compiled;
-  CompileStatus status = compile(*source, options, compiled);
-  if (status != CompileStatus::ok)
-    return exitCodeOf(status);
-  auto loader = Loader::load(compiled.objects);
-  if (!loader)
-    return reportInternalError(llvm::toString(loader.takeError()));
-  Bench bench(arguments, compiled, *loader);
-  if (!bench.run(options.targets))
+  BenchKernels compiled(*source, targets);
+  if (!compiled.problem().empty())
+    return reportInternalError(compiled.problem());
+  if (compiled.status() != CompileStatus::ok)
+    return exitCodeOf(compiled.status());
+  Bench bench(arguments, compiled);
+  if (!bench.run(targets))
     return exitUserError;
   bench.print();
   return exitOk;
