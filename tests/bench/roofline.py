@@ -5,8 +5,8 @@
     tests/bench/roofline.py decode.json --filter cold -o decode.svg
 
 Reads what `kv_bench --benchmark_format=json` and `kvcc bench --json` print, several files if need be. The roofs are medians of what
-was measured between the rows: the streaming read (a GPU's copy) and f32 multiply-adds; one pair for each number of threads. A filled
-point read memory; a hollow one the caches, and may lie above the read's roof. Rows without arithmetic (append) have no place here."""
+was measured between the rows: the streaming read (a GPU's copy) and f32 multiply-adds; a pair for each number of threads. A filled
+point read memory; a hollow one the caches, and may lie above the read's roof. Rows without arithmetic (append) are left out."""
 import argparse
 import collections
 import html
@@ -62,7 +62,7 @@ def read(path):
     except (OSError, ValueError) as error:
         raise Mistake(f"cannot read `{path}`: {error}")
     except (KeyError, TypeError) as error:
-        raise Mistake(f"`{path}` has rows without {error}; it must come from `kv_bench --benchmark_format=json` or `kvcc bench --json`")
+        raise Mistake(f"`{path}` has rows without {error}: neither `kv_bench --benchmark_format=json` nor `kvcc bench --json`")
 
 
 def roofs_of(rows):
@@ -94,6 +94,9 @@ class Plot:
 
     def y(self, gflops):
         return TOP + self.height * (1 - math.log(gflops / self.y0) / math.log(self.y1 / self.y0))
+
+    def spot(self, row):
+        return self.x(row.intensity), self.y(row.gflops)
 
     def inside(self, box):
         return box[0] >= LEFT and box[2] <= WIDTH - RIGHT and box[1] >= TOP and box[3] <= HEIGHT - BOTTOM
@@ -138,6 +141,25 @@ def draw_axes(plot):
     yield text(18, middle, "GFLOP/s", "axis middle", f'transform="rotate(-90 18 {middle:.1f})"')
 
 
+def name_on(start, end, name, colour, from_end, taken):
+    """A roof's name along its upper side, near one end of it and rather not over what is in `taken`."""
+    slope = math.atan2(end[1] - start[1], end[0] - start[0])
+    along, across = (math.cos(slope), math.sin(slope)), (math.sin(slope), -math.cos(slope))
+    reach, room = len(name) * CHARACTER, math.dist(start, end)
+    best = None
+    for slack in range(10, max(11, int(room - reach)), 10):
+        begin = room - reach - slack if from_end else slack + 18
+        x, y = (start[i] + begin * along[i] + 7 * across[i] for i in (0, 1))
+        middle = x + 4 * across[0], y + 4 * across[1]
+        boxes = list(boxes_along(*middle, middle[0] + reach * along[0], middle[1] + reach * along[1], 6))
+        hits = sum(overlap(box, other) for box in boxes for other in taken)
+        if best is None or hits < best[0]:
+            best = hits, x, y, boxes
+    _, x, y, boxes = best
+    taken += boxes
+    return text(x, y, name, f"label {colour}", f'transform="rotate({math.degrees(slope):.1f} {x:.1f} {y:.1f})"')
+
+
 def draw_roofs(plot, roofs, taken, avoided):
     """The roofs; what their names cover is added to `taken`, what they cover themselves to `avoided`."""
     for i, (threads, (memory, peak)) in enumerate(roofs.items()):
@@ -147,21 +169,17 @@ def draw_roofs(plot, roofs, taken, avoided):
         start, end = (plot.x(left), plot.y(left * memory)), (plot.x(ridge), plot.y(ridge * memory))
         yield line(*start, *end, f"roof c{i}")
         avoided += boxes_along(*start, *end, 2)
+        yield name_on(start, end, f"{'streaming read' if threads else 'copy'} {memory:.1f} GB/s{on}", f"c{i}", False, taken)
         if peak:
-            yield line(*end, plot.x(plot.x1), end[1], f"roof c{i}")
-            avoided += boxes_along(*end, plot.x(plot.x1), end[1], 2)
-            name = f"f32 multiply-adds {peak:.0f} GFLOP/s{on}"
-            x = plot.x(plot.x1) - 6
-            yield text(x, end[1] - 7, name, f"label end c{i}")
-            taken.append((x - len(name) * CHARACTER, end[1] - 7 - LINE, x, end[1]))
-        # Along the slope, from where the roof begins.
-        name = f"{'streaming read' if threads else 'copy'} {memory:.1f} GB/s{on}"
-        slope = math.atan2(end[1] - start[1], end[0] - start[0])
-        begin = 28
-        x, y = (start[j] + begin * (math.cos(slope), math.sin(slope))[j] + 7 * (math.sin(slope), -math.cos(slope))[j] for j in (0, 1))
-        yield text(x, y, name, f"label c{i}", f'transform="rotate({math.degrees(slope):.1f} {x:.1f} {y:.1f})"')
-        reach = len(name) * CHARACTER
-        taken += boxes_along(x, y - 4, x + reach * math.cos(slope), y - 4 + reach * math.sin(slope), 7)
+            right = plot.x(plot.x1), end[1]
+            yield line(*end, *right, f"roof c{i}")
+            avoided += boxes_along(*end, *right, 2)
+            yield name_on(end, right, f"f32 multiply-adds {peak:.0f} GFLOP/s{on}", f"c{i}", True, taken)
+
+
+def nearest(box, at):
+    """Where the leader to a label's box ends."""
+    return min(max(at[0], box[0]), box[2]), min(max(at[1], box[1] + 3), box[3] - 3)
 
 
 def place(plot, at, words, taken, avoided):
@@ -176,6 +194,11 @@ def place(plot, at, words, taken, avoided):
             if not plot.inside(box) or any(overlap(box, other) for other in taken):
                 continue
             cost = distance + 6 * sum(overlap(box, other) for other in avoided) + 4 * abs(math.sin(angle))
+            if best and cost >= best[0]:
+                continue
+            # A leader is best drawn over nothing but where it begins.
+            way = list(boxes_along(*at, *nearest(box, at), 1))[2:]
+            cost += 15 * sum(any(overlap(step, other) for step in way) for other in taken)
             if best is None or cost < best[0]:
                 best = cost, box
     return best and best[1]
@@ -184,21 +207,21 @@ def place(plot, at, words, taken, avoided):
 def draw_points(plot, rows, roofs, taken, avoided):
     colours = list(roofs)
     lines, grounds, marks = [], [], []  # from below to above
-    spots = [(plot.x(row.intensity), plot.y(row.gflops)) for row in rows]
-    taken += [(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in spots]
-    for row, (x, y) in sorted(zip(rows, spots), key=lambda pair: pair[1][1]):
+    for row in sorted(rows, key=lambda row: -row.gflops):
+        x, y = plot.spot(row)
         name = row.name if len(colours) == 1 else f"{row.name}, {row.threads}"
         box = place(plot, (x, y), name, taken, avoided)
         if not box:
             raise Mistake(f"no room for the name of `{name}` among {len(rows)} points; --filter chooses some")
         taken.append(box)
         colour = f"c{colours.index(row.threads)}"
-        near = min(max(x, box[0]), box[2]), min(max(y, box[1] + 3), box[3] - 3)
+        near = nearest(box, (x, y))
         if math.dist((x, y), near) > RADIUS + 6:
             lines.append(line(x, y, *near, f"leader {colour}"))
             avoided += boxes_along(x, y, *near, 1)
         said = html.escape(f"{name}: {row.intensity:.4g} FLOP/byte, {row.gflops:.4g} GFLOP/s")
-        grounds.append(f'<rect x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{LINE}" class="ground veil"/>')
+        width = box[2] - box[0]
+        grounds.append(f'<rect x="{box[0]:.1f}" y="{box[1]:.1f}" width="{width:.1f}" height="{LINE}" class="ground veil"/>')
         marks.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" class="point {"cold" if row.cold else "hot"} {colour}">'
                      f"<title>{said}</title></circle>")
         marks.append(text(box[0], box[3] - 3, name, "label" if len(colours) == 1 else f"label {colour}"))
@@ -224,8 +247,10 @@ def draw(rows, title):
     roofs = roofs_of(rows)
     if len(roofs) > len(COLOURS):
         raise Mistake(f"{len(roofs)} numbers of threads; a picture shows at most {len(COLOURS)}")
-    plot, taken, avoided = Plot(rows, roofs), [], []
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
+    plot, reach, avoided = Plot(rows, roofs), RADIUS + 1, []
+    taken = [(x - reach, y - reach, x + reach, y + reach) for x, y in map(plot.spot, rows)]
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
              f"<title>{html.escape(title)}</title>", style(), f'<rect width="{WIDTH}" height="{HEIGHT}" class="ground"/>',
              text(LEFT, 28, title, "title")]
     if len({row.cold for row in rows}) > 1:
