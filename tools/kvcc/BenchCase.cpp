@@ -28,8 +28,18 @@ uint8_t *BenchCase::place(size_t bytes, const void *from) {
 
 double BenchCase::bytesPerStep() const {
   double perToken = bytesPerToken(setup.cache->type);
-  double tokens = setup.spec->kind == KV_OP_APPEND ? 1.0 : static_cast<double>(setup.context);
-  return perToken * tokens * static_cast<double>(setup.batch);
+  int64_t tokens = setup.spec->kind == KV_OP_APPEND ? setup.queries : setup.context;
+  return perToken * static_cast<double>(tokens * setup.batch);
+}
+
+double BenchCase::flopsPerStep() const {
+  if (setup.spec->kind == KV_OP_APPEND)
+    return 0;
+  const kv_kernel &kernel = *setup.row.kernel;
+  // A causal query sees the keys up to its own: the last one all of them.
+  auto queries = static_cast<double>(setup.queries);
+  double seen = queries * static_cast<double>(setup.context) - (kernel.causal ? queries * (queries - 1) / 2 : 0);
+  return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q * setup.batch) * seen;
 }
 
 void BenchCase::allocate(size_t coldBytes) {
@@ -46,15 +56,14 @@ void BenchCase::allocate(size_t coldBytes) {
   copies = static_cast<int64_t>(static_cast<double>(coldBytes) / touched) + 1;
   copies = std::max<int64_t>(2, std::min<int64_t>(copies, static_cast<int64_t>(mostPageBytes / stepBytes)));
 
-  // One query a sequence: a decode step.
-  int64_t rows = setup.batch, fillRows = std::max(rows, fillTokens);
+  int64_t rows = setup.batch * setup.queries, fillRows = std::max(rows, fillTokens);
   int64_t headsQ = std::max<int64_t>(kernel.heads_q, 1);
   auto type = static_cast<kv_type>(kernel.q_type);
-  bounds = {setup.batch, setup.batch, 1, setup.context};
+  bounds = {setup.batch, rows, setup.queries, setup.context};
   fillBounds = {1, fillTokens, fillTokens, setup.context};
   std::vector<int32_t> queryStartLoc, seqLens(static_cast<size_t>(setup.batch), static_cast<int32_t>(setup.context));
   for (int64_t b = 0; b <= setup.batch; ++b)
-    queryStartLoc.push_back(static_cast<int32_t>(b));
+    queryStartLoc.push_back(static_cast<int32_t>(b * setup.queries));
   std::vector<int32_t> blockTable(stepPages * static_cast<size_t>(copies));
   for (size_t i = 0; i < blockTable.size(); ++i)
     blockTable[i] = static_cast<int32_t>(i);

@@ -11,13 +11,14 @@ namespace kv {
 
 /// What to measure.
 struct BenchSetup {
-  const CacheSpec *cache;
-  const KernelSpec *spec;
+  const CacheSpec *cache = nullptr;
+  const KernelSpec *spec = nullptr;
   Runnable row;    ///< the kernel measured
   Runnable append; ///< fills the caches; any kernel of the cache that appends
-  BenchMachine *machine;
-  int64_t context; ///< tokens of each sequence, the step's own included
-  int64_t batch;   ///< sequences of a step
+  BenchMachine *machine = nullptr;
+  int64_t context = 1; ///< tokens of each sequence, the step's own included
+  int64_t batch = 1;   ///< sequences of a step
+  int64_t queries = 1; ///< new tokens of each sequence, at most `context`; the kernel must take so many
 };
 
 class BenchCase {
@@ -28,8 +29,11 @@ public:
 
   /// What went wrong until now, here or on the machine.
   const std::string &error() const { return problem.empty() ? setup.machine->problem() : problem; }
+  BenchMachine &machine() const { return *setup.machine; }
   /// Bytes of the cache that one step reads (attend) or writes (append).
   double bytesPerStep() const;
+  /// What attending needs: a multiplication and an addition for each channel of each key and value that a query sees. 0 for append.
+  double flopsPerStep() const;
   /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot).
   double run(int count, bool cold);
 

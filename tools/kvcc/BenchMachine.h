@@ -24,6 +24,8 @@ public:
   virtual size_t coldBytes() const = 0;
   /// Bytes a second of the machine's memory, from one pass over some of it.
   virtual double bandwidth() = 0;
+  /// FLOP a second of f32 multiply-adds, two each, from a short run of nothing else; 0 where that is not measured.
+  virtual double multiplyAddRate() { return 0; }
 
   using Memory = std::shared_ptr<uint8_t>;
   /// Memory that kernels reach, zeroed, aligned to 64 bytes or more; must not outlive the machine. Null after an error.

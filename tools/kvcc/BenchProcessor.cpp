@@ -1,4 +1,5 @@
 #include "tools/kvcc/BenchMachine.h"
+#include "tools/kvcc/FmaPeak.h"
 #include "tools/kvcc/ReadBandwidth.h"
 
 #include <cstring>
@@ -19,6 +20,7 @@ public:
       std::memset(memory.data(), 1, memory.size());
       executor = kv_pool_executor(pool);
       reader.emplace(memory.data(), memory.size(), executor);
+      peak.emplace(executor);
     }
   }
   ~BenchProcessor() override { kv_pool_destroy(pool); }
@@ -27,6 +29,7 @@ public:
   const char *yardstick() const override { return "streaming read"; }
   size_t coldBytes() const override { return memory.size(); }
   double bandwidth() override { return reader->measure(); }
+  double multiplyAddRate() override { return peak->measure(); }
 
   Memory allocate(size_t bytes) override;
   void write(void *to, const void *from, size_t bytes) override { std::memcpy(to, from, bytes); }
@@ -56,6 +59,7 @@ private:
   kv_pool *pool = nullptr;
   kv_executor executor = {};
   std::optional<ReadBandwidth> reader;
+  std::optional<FmaPeak> peak;
 };
 
 BenchMachine::Memory BenchProcessor::allocate(size_t bytes) {

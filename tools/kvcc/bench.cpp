@@ -1,10 +1,9 @@
 // kvcc bench: how fast the kernels of a file run on this machine's processor or GPU, held against how fast that moves memory in the
 // same run.
-#include "compiler/driver/Driver.h"
-#include "tools/kvcc/BenchCase.h"
+#include "tools/kvcc/BenchKernels.h"
+#include "tools/kvcc/BenchSamples.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
-#include "tools/kvcc/Loader.h"
 #include "tools/kvcc/ReadBandwidth.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
@@ -23,6 +22,7 @@ struct BenchArguments {
   std::vector<std::string> targets = {"native"};
   std::vector<std::string> kernels;
   std::vector<int64_t> contexts = {1024, 8192};
+  std::vector<int64_t> queries = {1};
   std::vector<int> threads = {1};
   std::vector<std::string> modes = {"cold", "hot"};
   int64_t batch = 1;
@@ -33,22 +33,69 @@ struct BenchArguments {
 struct BenchRow {
   std::string kernel, target, mode, yardstick;
   int threads;
-  int64_t context;
-  double seconds, bytes, memoryRate;
+  int64_t context, queries;
+  double seconds, bytes, flops, memoryRate, peakRate;
 
   double rate() const { return bytes / seconds; }
+  double flopRate() const { return flops / seconds; }
 };
 
-double median(std::vector<double> values) {
-  auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+bool isWanted(const BenchArguments &arguments, const KernelSpec &spec) {
+  return arguments.kernels.empty() || llvm::is_contained(arguments.kernels, spec.name);
+}
+
+/// Append takes any number of new tokens.
+bool takes(const KernelSpec &spec, int64_t queries) {
+  return spec.kind == KV_OP_APPEND || (queries >= spec.minQueries && queries <= spec.maxQueries);
+}
+
+/// "`llama3_decode` takes 1 to 8".
+std::string rangeText(const KernelSpec &spec) {
+  std::string least = std::to_string(spec.minQueries);
+  return fmt::format("`{}` takes {}", spec.name,
+                     spec.minQueries == spec.maxQueries ? least : fmt::format("{} to {}", least, spec.maxQueries));
+}
+
+/// Holds that every number of queries fits every context, and that each kernel asked for by name takes it, or any kernel when none
+/// is; says which others are left out. False after a mistake, which has been said on stderr.
+bool checkQueries(const BenchArguments &arguments, llvm::ArrayRef<KernelSpec> specs) {
+  int64_t least = *std::min_element(arguments.contexts.begin(), arguments.contexts.end());
+  for (int64_t queries : arguments.queries) {
+    if (queries > least) {
+      llvm::errs() << fmt::format("kvcc: error: {} queries in a context of {}; a context counts the queries too\n", queries, least);
+      return false;
+    }
+    if (queries * arguments.batch > INT32_MAX) {
+      llvm::errs() << fmt::format("kvcc: error: {} queries of {} sequences; a step has at most {} queries\n", queries,
+                                  arguments.batch, INT32_MAX);
+      return false;
+    }
+    bool any = false;
+    std::string ranges, leftOut;
+    for (const KernelSpec &spec : specs) {
+      if (!isWanted(arguments, spec) || spec.kind == KV_OP_APPEND)
+        continue;
+      bool taken = takes(spec, queries);
+      any |= taken && arguments.kernels.empty();
+      if (!taken) {
+        ranges += (ranges.empty() ? "" : ", ") + rangeText(spec);
+        leftOut += fmt::format("kvcc: note: {} queries of a sequence; {} and is left out\n", queries, rangeText(spec));
+      }
+    }
+    if (ranges.empty())
+      continue;
+    if (!any) {
+      llvm::errs() << fmt::format("kvcc: error: {} queries of a sequence; {}\n", queries, ranges);
+      return false;
+    }
+    llvm::errs() << leftOut;
+  }
+  return true;
 }
 
 class Bench {
 public:
-  Bench(const BenchArguments &arguments, const Compiled &compiled, const Loader &loader)
-      : arguments(arguments), compiled(compiled), loader(loader) {}
+  Bench(const BenchArguments &arguments, const BenchKernels &kernels) : arguments(arguments), kernels(kernels) {}
 
   /// Measures everything asked for on those of the targets. False after an error, which has been printed.
   bool run(llvm::ArrayRef<const Target *> targets) {
@@ -71,36 +118,53 @@ public:
                        {"threads", row.threads},
                        {"context", row.context},
                        {"batch", arguments.batch},
+                       {"queries", row.queries},
                        {"mode", row.mode},
                        {"us", row.seconds * 1e6},
                        {"bytes", row.bytes},
+                       {"flops", row.flops},
                        {"gbps", row.rate() * 1e-9},
+                       {"gflops", row.flopRate() * 1e-9},
+                       {"peak_gflops", row.peakRate > 0 ? nlohmann::json(row.peakRate * 1e-9) : nlohmann::json()},
                        {"memory_gbps", row.memoryRate * 1e-9},
                        {"yardstick", row.yardstick},
                        {"share", row.rate() / row.memoryRate}});
       fmt::print("{}\n", all.dump(2));
       return;
     }
-    fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10} {:>10} {:>7} {:>11} {:>6}\n", "kernel", "target", "threads", "context",
-               "mode", "us", "bytes", "GB/s", "memory GB/s", "share");
-    for (const BenchRow &row : rows)
-      fmt::print("{:<28} {:<20} {:>7} {:>8} {:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} %\n", row.kernel, row.target,
-                 row.threads ? std::to_string(row.threads) : "-", row.context, row.mode, row.seconds * 1e6, row.bytes,
-                 row.rate() * 1e-9, row.memoryRate * 1e-9, 100 * row.rate() / row.memoryRate);
+    printTable();
     for (const std::string &note : notes)
       fmt::print("{}\n", note);
   }
 
 private:
+  /// Steps of one query a sequence are bound by memory: the table says more of arithmetic when there are others.
+  void printTable() const {
+    bool manyQueries = llvm::any_of(arguments.queries, [](int64_t queries) { return queries > 1; });
+    fmt::print("{:<28} {:<20} {:>7} {:>8} ", "kernel", "target", "threads", "context");
+    fmt::print("{}{:<5} {:>10} {:>10} {:>7} {:>11} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us", "bytes", "GB/s",
+               "memory GB/s", "share", "GFLOP/s", manyQueries ? " of peak" : "");
+    for (const BenchRow &row : rows) {
+      fmt::print("{:<28} {:<20} {:>7} {:>8} ", row.kernel, row.target, row.threads ? std::to_string(row.threads) : "-",
+                 row.context);
+      if (manyQueries)
+        fmt::print("{:>7} ", row.queries);
+      fmt::print("{:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} %", row.mode, row.seconds * 1e6, row.bytes,
+                 row.rate() * 1e-9, row.memoryRate * 1e-9, 100 * row.rate() / row.memoryRate);
+      fmt::print(" {:>8}", row.flops > 0 ? fmt::format("{:.1f}", row.flopRate() * 1e-9) : "-");
+      if (manyQueries)
+        fmt::print(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate > 0
+                                 ? fmt::format("{:.0f} %", 100 * row.flopRate() / row.peakRate)
+                                 : "-");
+      fmt::print("\n");
+    }
+    if (manyQueries && llvm::any_of(rows, [](const BenchRow &row) { return row.peakRate > 0; }))
+      fmt::print("peak: of f32 multiply-adds, measured in between; products of narrower types may pass it\n");
+  }
+
   static bool fail(llvm::StringRef message) {
     llvm::errs() << "kvcc: error: " << message << "\n";
     return false;
-  }
-
-  bool wanted(const KernelSpec &spec) const {
-    if (!arguments.kernels.empty())
-      return std::find(arguments.kernels.begin(), arguments.kernels.end(), spec.name) != arguments.kernels.end();
-    return spec.minQueries <= 1;
   }
 
   bool runMachine(BenchMachine &machine, llvm::ArrayRef<const Target *> targets) {
@@ -111,21 +175,26 @@ private:
                                    static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick());
     if (notes.empty() || notes.back() != note)
       notes.push_back(note);
-    for (const KernelSpec &spec : compiled.module.kernels) {
-      if (!wanted(spec))
-        continue;
-      const CacheSpec &cache = compiled.module.caches[spec.cache];
-      auto kernel = loader.kernel(spec.name);
-      auto append = loader.kernel(cache.name + "_append");
-      if (!kernel || !append)
-        return fail(llvm::toString(llvm::joinErrors(kernel.takeError(), append.takeError())));
+    for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
-        for (int64_t context : arguments.contexts)
-          if (!runCase({&cache, &spec, findRow(*kernel, target->name()), findRow(*append, target->name()), &machine, context,
-                        arguments.batch},
-                       target->name()))
-            return false;
-    }
+        if (isWanted(arguments, spec) && !runKernel(spec, target->name(), machine))
+          return false;
+    return true;
+  }
+
+  bool runKernel(const KernelSpec &spec, const std::string &target, BenchMachine &machine) {
+    auto setup = kernels.setup(spec, target);
+    if (!setup)
+      return fail(llvm::toString(setup.takeError()));
+    setup->machine = &machine;
+    setup->batch = arguments.batch;
+    for (int64_t context : arguments.contexts)
+      for (int64_t queries : arguments.queries) {
+        setup->context = context;
+        setup->queries = queries;
+        if (takes(spec, queries) && !runCase(*setup, target))
+          return false;
+      }
     return true;
   }
 
@@ -137,25 +206,21 @@ private:
       if (!steps.error().empty())
         break;
       bool cold = mode == "cold";
-      // A sample is long enough for the clock and for the first step's surprises not to matter.
-      double once = std::max(steps.run(3, cold), 1e-9);
-      int count = static_cast<int>(std::clamp(2e-3 / once, 1.0, 10000.0));
-      std::vector<double> times, rates;
+      int count = BenchSamples::stepsOfSample(steps, cold);
+      BenchSamples samples;
       double end = now() + arguments.seconds;
-      while (steps.error().empty() && (times.size() < 7 || now() < end)) {
-        times.push_back(steps.run(count, cold));
-        rates.push_back(machine.bandwidth());
-      }
+      while (steps.error().empty() && (samples.size() < 7 || now() < end))
+        samples.take(steps, count, cold);
       if (steps.error().empty())
-        rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, median(times),
-                        steps.bytesPerStep(), median(rates)});
+        rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
+                        samples.seconds(), steps.bytesPerStep(), steps.flopsPerStep(), samples.memoryRate(),
+                        samples.multiplyAddRate()});
     }
     return steps.error().empty() || fail(fmt::format("{} on {}: {}", setup.spec->name, target, steps.error()));
   }
 
   const BenchArguments &arguments;
-  const Compiled &compiled;
-  const Loader &loader;
+  const BenchKernels &kernels;
   std::vector<BenchRow> rows;
   std::vector<std::string> notes; ///< one a kind of machine
 };
@@ -164,24 +229,22 @@ int runBench(const BenchArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
-  CompileOptions options;
-  if (!findRunnableTargets(arguments.targets, options.targets))
+  std::vector<const Target *> targets;
+  if (!findRunnableTargets(arguments.targets, targets))
     return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
   for (const KernelSpec &spec : module.kernels)
     kernels.push_back(spec.name);
-  if (!checkKernelNames(arguments.kernels, kernels))
+  if (!checkKernelNames(arguments.kernels, kernels) || !checkQueries(arguments, module.kernels))
     return exitUserError;
-  Compiled compiled;
-  CompileStatus status = compile(*source, options, compiled);
-  if (status != CompileStatus::ok)
-    return exitCodeOf(status);
-  auto loader = Loader::load(compiled.objects);
-  if (!loader)
-    return reportInternalError(llvm::toString(loader.takeError()));
-  Bench bench(arguments, compiled, *loader);
-  if (!bench.run(options.targets))
+  BenchKernels compiled(*source, targets);
+  if (!compiled.problem().empty())
+    return reportInternalError(compiled.problem());
+  if (compiled.status() != CompileStatus::ok)
+    return exitCodeOf(compiled.status());
+  Bench bench(arguments, compiled);
+  if (!bench.run(targets))
     return exitUserError;
   bench.print();
   return exitOk;
@@ -196,6 +259,10 @@ void addBench(CLI::App &app, Command &chosen) {
   declareTargets(*command, arguments->targets, localTargetsHelp);
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+      ->capture_default_str();
+  command->add_option("--queries", arguments->queries, "new tokens of each sequence in a step, the last ones of its context")
       ->delimiter(',')
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->capture_default_str();

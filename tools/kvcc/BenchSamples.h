@@ -1,0 +1,29 @@
+// What is measured in turn, so that all of it meets the same noise: steps, the machine's memory, its multiply-adds.
+#ifndef KV_TOOLS_KVCC_BENCHSAMPLES_H
+#define KV_TOOLS_KVCC_BENCHSAMPLES_H
+
+#include "tools/kvcc/BenchCase.h"
+
+namespace kv {
+
+class BenchSamples {
+public:
+  /// Steps of a sample that is long enough for the clock and for the first step's surprises not to matter; found by running a few.
+  static int stepsOfSample(BenchCase &steps, bool cold);
+
+  /// Runs `count` steps and then each of the machine's yardsticks. Seconds of one step.
+  double take(BenchCase &steps, int count, bool cold);
+
+  size_t size() const { return times.size(); }
+  /// Medians over the samples, of which there must be some.
+  double seconds() const;
+  double memoryRate() const;
+  double multiplyAddRate() const;
+
+private:
+  std::vector<double> times, memoryRates, multiplyAddRates;
+};
+
+} // namespace kv
+
+#endif
