@@ -44,6 +44,7 @@ public:
     row.pageTokens = pageTokens;
     row.context = 2048;
     row.batch = sequences;
+    row.mixedLengths = true;
     std::string layout = pageTokens ? fmt::format("paged({})", pageTokens) : "dense";
     add(row, fmt::format("batch/{}/{}/{}/{}", codec.name, sequences, row.context, layout), true);
   }
@@ -79,7 +80,7 @@ std::vector<BenchRow> benchRows() {
       for (int64_t context : {128, 512, 1024, 8192, 32768})
         all.decode(codec, context, threads);
     for (const Variation &codec : {f16, bf16, int8Fast, int8High, int4Fast, int4High}) {
-      for (int64_t queries : {2, 4, 8})
+      for (int64_t queries : {2, 4, 8, 16})
         all.prefill(codec, queries, 8192, threads);
       all.prefill(codec, 512, 4096, threads);
     }

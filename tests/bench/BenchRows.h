@@ -14,6 +14,7 @@ struct BenchRow {
   std::string kernel;     ///< "int8_append_step_fast"
   int64_t pageTokens = 0; ///< 0: the file's own
   int64_t context = 1, batch = 1, queries = 1;
+  bool mixedLengths = false; ///< `context` is the longest sequence's
   int threads = 1;
   bool cold = false;
 };
@@ -23,7 +24,7 @@ struct BenchRow {
 ///   decode/CODEC/CONTEXT/MODE/threads:T                a step of one sequence and one query
 ///   prefill/CODEC/QUERIES/CONTEXT/MODE/threads:T       a step of one sequence and several queries
 ///   append/CODEC/TOKENS/CONTEXT/MODE/threads:T         tokens stored, none attended
-///   batch/CODEC/SEQUENCES/CONTEXT/LAYOUT/MODE/threads:T
+///   batch/CODEC/SEQUENCES/CONTEXT/LAYOUT/MODE/threads:T   sequences of a quarter of the context to all of it, one query each
 ///
 /// CODEC says the accuracy where a codec is timed in two: int8_fast, int8_high. Steps append what they attend, as an engine's do.
 std::vector<BenchRow> benchRows();

@@ -4,8 +4,9 @@
 //   kv_bench [--target=NAME] --benchmark_filter=decode/int8 --benchmark_repetitions=3 --benchmark_format=json
 //
 // Time is the mean of all steps, CPU has the yardsticks in it; the counters are made of medians of samples, so that a neighbour's
-// burst does not move them: bytes/s of the cache, read_bytes/s of the streaming read, share of it, GFLOP/s, and peak_GFLOP/s of f32
-// multiply-adds. Memory: up to four times the last-level cache for the read and as much, at most 3 GB, for the caches.
+// burst does not move them: bytes/s of the cache, read_bytes/s of the streaming read, share of it, GFLOP/s, peak_GFLOP/s of f32
+// multiply-adds, peak_share of them. Memory: up to four times the last-level cache for the read and as much, at most 3 GB, for the
+// caches.
 #include "tests/bench/BenchRows.h"
 #include "tools/kvcc/BenchKernels.h"
 #include "tools/kvcc/BenchSamples.h"
@@ -41,7 +42,7 @@ private:
   File &open(const BenchRow &row, int64_t pageTokens);
   const KernelSpec *find(const File &file, llvm::StringRef name) const;
 
-  using Key = std::tuple<std::string, int64_t, int64_t, int64_t, int64_t, int>;
+  using Key = std::tuple<std::string, int64_t, int64_t, int64_t, int64_t, bool, int>;
   const Target &target;
   std::map<std::tuple<std::string, int64_t>, std::unique_ptr<File>> files;
   std::unique_ptr<BenchMachine> machine; // goes last: the case's memory is the machine's
@@ -72,7 +73,7 @@ const KernelSpec *Stage::find(const File &file, llvm::StringRef name) const {
 }
 
 BenchCase *Stage::prepare(const BenchRow &row, std::string &problem) {
-  Key wanted(row.kernel, row.pageTokens, row.context, row.batch, row.queries, row.threads);
+  Key wanted(row.kernel, row.pageTokens, row.context, row.batch, row.queries, row.mixedLengths, row.threads);
   if (!steps || key != wanted || (row.cold && !isCold)) {
     steps.reset(); // before others take as much memory
     File &file = open(row, row.pageTokens);
@@ -98,6 +99,7 @@ BenchCase *Stage::prepare(const BenchRow &row, std::string &problem) {
     setup->context = row.context;
     setup->batch = row.batch;
     setup->queries = row.queries;
+    setup->mixedLengths = row.mixedLengths;
     if (machine->problem().empty())
       steps = std::make_unique<BenchCase>(*setup, row.cold ? machine->coldBytes() : 0);
     key = wanted;
@@ -141,6 +143,7 @@ void time(benchmark::State &state, Stage &stage, const BenchRow &row) {
   state.counters["peak_GFLOP/s"] = samples.multiplyAddRate() * 1e-9;
   if (double flops = steps->flopsPerStep()) {
     state.counters["GFLOP/s"] = flops / samples.seconds() * 1e-9;
+    state.counters["peak_share"] = flops / samples.seconds() / samples.multiplyAddRate();
     state.counters["intensity"] = flops / steps->bytesPerStep();
   }
 }

@@ -19,7 +19,7 @@ import sys
 
 WIDTH, HEIGHT = 960, 600
 LEFT, RIGHT, TOP, BOTTOM = 70, 30, 50, 60  # of the plot: what lies around it
-CHARACTER, LINE = 6.7, 14  # pixels of a label's letter, in a font whose letters are all as wide
+CHARACTER, LINE = 7.0, 14  # pixels of a label's letter, in a font whose letters are all as wide, rounded up as hinting does
 RADIUS = 4.5
 # On white and on black; each at least 4.5:1 against its ground.
 COLOURS = [("#0b5cad", "#6cb6ff"), ("#b3400e", "#ff9c66"), ("#1a7037", "#5fd38a"), ("#7a3db8", "#c9a0f5")]

@@ -13,7 +13,20 @@ static constexpr int64_t mostFillTokens = 512;
 /// No more memory than this for copies of the caches.
 static constexpr size_t mostPageBytes = size_t(3) << 30;
 
-BenchCase::BenchCase(const BenchSetup &setup, size_t coldBytes) : setup(setup) {
+/// The first has the whole context. Multiples of the golden ratio spread the others evenly, in no order that suits a scheduler.
+static std::vector<int32_t> lengthsOf(const BenchSetup &setup) {
+  int64_t least = std::max((setup.context + 3) / 4, setup.queries);
+  auto choices = static_cast<uint64_t>(setup.mixedLengths ? setup.context - least + 1 : 1);
+  std::vector<int32_t> lengths;
+  for (int64_t b = 0; b < setup.batch; ++b) {
+    uint32_t fraction = static_cast<uint32_t>(b) * 2654435769u; // of 2^32
+    lengths.push_back(static_cast<int32_t>(setup.context - static_cast<int64_t>(choices * fraction >> 32)));
+  }
+  return lengths;
+}
+
+BenchCase::BenchCase(const BenchSetup &setup, size_t coldBytes) : setup(setup), lengths(lengthsOf(setup)) {
+  shareOutPages();
   allocate(coldBytes);
   if (error().empty())
     fill();
@@ -28,8 +41,7 @@ uint8_t *BenchCase::place(size_t bytes, const void *from) {
 
 double BenchCase::bytesPerStep() const {
   double perToken = bytesPerToken(setup.cache->type);
-  int64_t tokens = setup.spec->kind == KV_OP_APPEND ? setup.queries : setup.context;
-  return perToken * static_cast<double>(tokens * setup.batch);
+  return perToken * static_cast<double>(setup.spec->kind == KV_OP_APPEND ? setup.queries * setup.batch : tokens);
 }
 
 double BenchCase::flopsPerStep() const {
@@ -38,46 +50,61 @@ double BenchCase::flopsPerStep() const {
   const kv_kernel &kernel = *setup.row.kernel;
   // A causal query sees the keys up to its own: the last one all of them.
   auto queries = static_cast<double>(setup.queries);
-  double seen = queries * static_cast<double>(setup.context) - (kernel.causal ? queries * (queries - 1) / 2 : 0);
-  return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q * setup.batch) * seen;
+  double hidden = kernel.causal ? queries * (queries - 1) / 2 * static_cast<double>(setup.batch) : 0;
+  return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q) * (queries * static_cast<double>(tokens) - hidden);
+}
+
+void BenchCase::shareOutPages() {
+  const kv_kernel &kernel = *setup.row.kernel;
+  firstPages = {0};
+  for (int32_t length : lengths) {
+    int64_t pages = kernel.dense ? 1 : (length + kernel.page_tokens - 1) / kernel.page_tokens;
+    firstPages.push_back(firstPages.back() + pages);
+    tableStride = std::max(tableStride, pages);
+    tokens += length;
+  }
 }
 
 void BenchCase::allocate(size_t coldBytes) {
   const kv_kernel &kernel = *setup.row.kernel;
   fillTokens = std::min(mostFillTokens, setup.context);
-  pagesPerSequence = kernel.dense ? 1 : (setup.context + kernel.page_tokens - 1) / kernel.page_tokens;
   if (kernel.dense && setup.context > kernel.page_tokens) {
     problem = fmt::format("a context of {} does not fit `dense({})`", setup.context, kernel.page_tokens);
     return;
   }
-  auto stepPages = static_cast<size_t>(pagesPerSequence * setup.batch);
-  size_t stepBytes = stepPages * static_cast<size_t>(kernel.page_bytes);
-  double touched = bytesPerToken(setup.cache->type) * static_cast<double>(setup.context * setup.batch);
+  int64_t stepPages = firstPages.back();
+  size_t stepBytes = static_cast<size_t>(stepPages * kernel.page_bytes);
+  double touched = bytesPerToken(setup.cache->type) * static_cast<double>(tokens);
   copies = static_cast<int64_t>(static_cast<double>(coldBytes) / touched) + 1;
-  copies = std::max<int64_t>(2, std::min<int64_t>(copies, static_cast<int64_t>(mostPageBytes / stepBytes)));
+  // A step that reads so much by itself, or is only run hot, needs no second copy.
+  copies = std::min(copies, std::max<int64_t>(std::min<int64_t>(copies, 2), static_cast<int64_t>(mostPageBytes / stepBytes)));
 
   int64_t rows = setup.batch * setup.queries, fillRows = std::max(rows, fillTokens);
   int64_t headsQ = std::max<int64_t>(kernel.heads_q, 1);
   auto type = static_cast<kv_type>(kernel.q_type);
   bounds = {setup.batch, rows, setup.queries, setup.context};
   fillBounds = {1, fillTokens, fillTokens, setup.context};
-  std::vector<int32_t> queryStartLoc, seqLens(static_cast<size_t>(setup.batch), static_cast<int32_t>(setup.context));
+  std::vector<int32_t> queryStartLoc;
   for (int64_t b = 0; b <= setup.batch; ++b)
     queryStartLoc.push_back(static_cast<int32_t>(b * setup.queries));
-  std::vector<int32_t> blockTable(stepPages * static_cast<size_t>(copies));
-  for (size_t i = 0; i < blockTable.size(); ++i)
-    blockTable[i] = static_cast<int32_t>(i);
+  std::vector<int32_t> blockTable; // the pages of a sequence lie one after another
+  for (int64_t copy = 0; copy < copies; ++copy)
+    for (size_t b = 0; b < lengths.size(); ++b)
+      for (int64_t page = 0; page < tableStride; ++page) {
+        bool used = page < firstPages[b + 1] - firstPages[b];
+        blockTable.push_back(used ? static_cast<int32_t>(copy * stepPages + firstPages[b] + page) : -1);
+      }
 
   kv_step step;
   kv_step_init(&step);
   step.pages = place(stepBytes * static_cast<size_t>(copies));
   step.page_stride = kernel.page_bytes;
-  step.num_pages = static_cast<int64_t>(blockTable.size());
+  step.num_pages = stepPages * copies;
   step.num_seqs = setup.batch;
   step.query_start_loc = place(queryStartLoc);
-  step.seq_lens = place(seqLens);
+  step.seq_lens = place(lengths);
   step.block_table = place(blockTable);
-  step.block_table_stride = pagesPerSequence;
+  step.block_table_stride = tableStride;
   step.q = place(toBytes(randomRows(rows, headsQ, kernel.dim_k, 2.0f, 1), type));
   step.q_head_stride = kernel.dim_k;
   step.q_token_stride = kernel.dim_k * headsQ;
@@ -102,7 +129,7 @@ void BenchCase::allocate(size_t coldBytes) {
     step.workspace = place(static_cast<size_t>(std::max<int64_t>(step.workspace_bytes, 0)));
   for (int64_t copy = 0; copy < copies; ++copy) {
     steps.push_back(step);
-    step.block_table += pagesPerSequence * setup.batch;
+    step.block_table += tableStride * setup.batch;
   }
 }
 
@@ -122,11 +149,15 @@ void BenchCase::fill() {
     machine.write(lengthThere, length.data(), sizeof(int32_t));
     machine.time(setup.append, {&step}, fillBounds);
   }
-  // All others are copies of it.
+  // All others begin as it does; then so does every batch.
   auto *first = static_cast<uint8_t *>(step.pages);
-  size_t sequence = static_cast<size_t>(pagesPerSequence * setup.row.kernel->page_bytes);
-  size_t all = sequence * static_cast<size_t>(copies * setup.batch);
-  for (size_t done = sequence; done < all && error().empty(); done *= 2)
+  auto page = static_cast<size_t>(setup.row.kernel->page_bytes);
+  for (size_t b = 1; b < lengths.size() && error().empty(); ++b) {
+    size_t begin = static_cast<size_t>(firstPages[b]) * page, end = static_cast<size_t>(firstPages[b + 1]) * page;
+    machine.copy(first + begin, first, end - begin);
+  }
+  size_t batch = static_cast<size_t>(firstPages.back()) * page, all = batch * static_cast<size_t>(copies);
+  for (size_t done = batch; done < all && error().empty(); done *= 2)
     machine.copy(first + done, first, std::min(done, all - done));
   if (error().empty())
     machine.time(setup.row, {&steps[0]}, bounds);

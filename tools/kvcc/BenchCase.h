@@ -16,9 +16,11 @@ struct BenchSetup {
   Runnable row;    ///< the kernel measured
   Runnable append; ///< fills the caches; any kernel of the cache that appends
   BenchMachine *machine = nullptr;
-  int64_t context = 1; ///< tokens of each sequence, the step's own included
+  int64_t context = 1; ///< tokens of the longest sequence, the step's own included
   int64_t batch = 1;   ///< sequences of a step
   int64_t queries = 1; ///< new tokens of each sequence, at most `context`; the kernel must take so many
+  /// Sequences have a quarter of the context to all of it, and no less than their queries; else all have all of it.
+  bool mixedLengths = false;
 };
 
 class BenchCase {
@@ -34,10 +36,13 @@ public:
   double bytesPerStep() const;
   /// What attending needs: a multiplication and an addition for each channel of each key and value that a query sees. 0 for append.
   double flopsPerStep() const;
+  /// Bytes of caches that other cold steps use before one comes back to the same cache.
+  double bytesBetween() const { return bytesPerStep() * static_cast<double>(copies); }
   /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot).
   double run(int count, bool cold);
 
 private:
+  void shareOutPages();
   void allocate(size_t coldBytes);
   void fill();
   uint8_t *place(size_t bytes, const void *from = nullptr);
@@ -47,7 +52,10 @@ private:
 
   BenchSetup setup;
   std::string problem;
-  int64_t fillTokens = 0, pagesPerSequence = 0, copies = 0, nextCopy = 0;
+  std::vector<int32_t> lengths;    ///< tokens of each sequence; the first has the whole context
+  std::vector<int64_t> firstPages; ///< of each sequence of a copy, then how many pages a copy has
+  int64_t tokens = 0;              ///< of all sequences
+  int64_t fillTokens = 0, tableStride = 0, copies = 0, nextCopy = 0;
   kv_bounds bounds = {}, fillBounds = {};
   std::vector<BenchMachine::Memory> memory; ///< all that the steps point to
   std::vector<kv_step> steps;               ///< one a copy

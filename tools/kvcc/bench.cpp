@@ -26,6 +26,7 @@ struct BenchArguments {
   std::vector<int> threads = {1};
   std::vector<std::string> modes = {"cold", "hot"};
   int64_t batch = 1;
+  std::string lengths = "uniform";
   double seconds = 0.5;
   bool json = false;
 };
@@ -118,6 +119,7 @@ public:
                        {"threads", row.threads},
                        {"context", row.context},
                        {"batch", arguments.batch},
+                       {"lengths", arguments.lengths},
                        {"queries", row.queries},
                        {"mode", row.mode},
                        {"us", row.seconds * 1e6},
@@ -133,6 +135,8 @@ public:
       return;
     }
     printTable();
+    if (arguments.lengths == "mixed")
+      fmt::print("mixed: sequences have from a quarter of the context to all of it; bytes are those of the tokens they have\n");
     for (const std::string &note : notes)
       fmt::print("{}\n", note);
   }
@@ -167,14 +171,17 @@ private:
     return false;
   }
 
+  void addNote(const std::string &note) {
+    if (!llvm::is_contained(notes, note))
+      notes.push_back(note);
+  }
+
   bool runMachine(BenchMachine &machine, llvm::ArrayRef<const Target *> targets) {
     if (!machine.problem().empty())
       return fail(machine.problem());
-    std::string note = fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; "
-                                   "share: of the {}",
-                                   static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick());
-    if (notes.empty() || notes.back() != note)
-      notes.push_back(note);
+    addNote(
+        fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the {}",
+                    static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick()));
     for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
         if (isWanted(arguments, spec) && !runKernel(spec, target->name(), machine))
@@ -188,6 +195,7 @@ private:
       return fail(llvm::toString(setup.takeError()));
     setup->machine = &machine;
     setup->batch = arguments.batch;
+    setup->mixedLengths = arguments.lengths == "mixed";
     for (int64_t context : arguments.contexts)
       for (int64_t queries : arguments.queries) {
         setup->context = context;
@@ -206,6 +214,10 @@ private:
       if (!steps.error().empty())
         break;
       bool cold = mode == "cold";
+      if (cold && steps.bytesBetween() < 0.5 * static_cast<double>(machine.coldBytes()))
+        addNote(
+            fmt::format("{}, context {}: cold steps come back to the same bytes after {:.3g} MB, which the caches may still hold",
+                        setup.spec->name, setup.context, steps.bytesBetween() * 1e-6));
       int count = BenchSamples::stepsOfSample(steps, cold);
       BenchSamples samples;
       double end = now() + arguments.seconds;
@@ -222,7 +234,7 @@ private:
   const BenchArguments &arguments;
   const BenchKernels &kernels;
   std::vector<BenchRow> rows;
-  std::vector<std::string> notes; ///< one a kind of machine
+  std::vector<std::string> notes; ///< below the table, each once
 };
 
 int runBench(const BenchArguments &arguments) {
@@ -232,6 +244,10 @@ int runBench(const BenchArguments &arguments) {
   std::vector<const Target *> targets;
   if (!findRunnableTargets(arguments.targets, targets))
     return exitUserError;
+  if (arguments.lengths == "mixed" && arguments.batch == 1) {
+    llvm::errs() << "kvcc: error: `--lengths mixed` of one sequence; a batch has mixed lengths from two on: `--batch 2`\n";
+    return exitUserError;
+  }
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
   for (const KernelSpec &spec : module.kernels)
@@ -276,6 +292,10 @@ void addBench(CLI::App &app, Command &chosen) {
       ->capture_default_str();
   command->add_option("--batch", arguments->batch, "sequences of a step")
       ->check(CLI::Range(int64_t(1), int64_t(65536)))
+      ->capture_default_str();
+  command
+      ->add_option("--lengths", arguments->lengths, "uniform: every sequence has the whole context, mixed: a quarter to all of it")
+      ->check(CLI::IsMember({"uniform", "mixed"}))
       ->capture_default_str();
   command->add_option("--seconds", arguments->seconds, "time for each row")->check(CLI::Range(0.01, 60.0))->capture_default_str();
   command->add_flag("--json", arguments->json, "print JSON");
