@@ -45,7 +45,7 @@ struct SelectSchedule : PassWrapper<SelectSchedule, OperationPass<ModuleOp>> {
       resolveOrders(func);
       WalkResult result = func.walk([&](Operation *op) {
         if (auto append = dyn_cast<AppendOp>(op))
-          return write(op, append.getCache().getType(), 1, 1, Accuracy::exact, DictionaryAttr());
+          return write(op, append.getCache().getType(), 1, {1, 1}, Accuracy::exact, DictionaryAttr());
         if (auto attend = dyn_cast<AttendOp>(op))
           return select(attend);
         if (auto fused = dyn_cast<AppendAttendOp>(op))
@@ -75,15 +75,20 @@ private:
     DictionaryAttr overrides;
     if (DictionaryAttr all = op.getSchedulesAttr())
       overrides = all.getAs<DictionaryAttr>(capabilities.name);
-    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(), op.getMaxQueries(), op.getAccuracy(),
-                 overrides);
+    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(),
+                 {int64_t(op.getMinQueries()), int64_t(op.getMaxQueries())}, op.getAccuracy(), overrides);
   }
 
-  WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
-    Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
+  /// Queries of a step that an attend takes.
+  struct Queries {
+    int64_t least, most;
+  };
+
+  WalkResult write(Operation *op, CacheType cache, int64_t group, Queries queries, Accuracy accuracy, DictionaryAttr overrides) {
+    Choice choice = chooseDefaults(cache, group, queries.most, accuracy);
     if (overrides && failed(applyOverrides(op, cache, group, accuracy, overrides, choice)))
       return WalkResult::interrupt();
-    choice.rows = rowTile(choice, group); // the schedule may have named an instruction
+    choice.rows = rowTile(choice, group, queries.least); // the schedule may have named an instruction
     CodecAttr key = cache.getKey(), value = cache.getValue();
     // Codes that are summed run by run need a second set of accumulators, one inside the run.
     bool grouped = key.isInteger() && (key.getGroup() < cache.getKeyDim() || (key.isAsym() && accuracy == Accuracy::exact));
@@ -112,12 +117,14 @@ private:
 
   bool isMatrix(Dot dot) const { return isMatrixDot(capabilities, dot); }
 
-  /// Of a matrix tile 8 or 16. Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be; by twos where a record
-  /// takes two.
-  int64_t rowTile(const Choice &choice, int64_t group) const {
+  /// Of a matrix tile 8 or 16. Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be, of several queries where
+  /// a step has that many at least; by twos where a record takes two.
+  int64_t rowTile(const Choice &choice, int64_t group, int64_t leastQueries) const {
     if (isMatrix(choice.keyDot))
       return choice.queryBlock * group <= 8 ? 8 : 16;
     int64_t rows = llvm::divideCeil(group, llvm::divideCeil(group, 8));
+    if (rows == group && !choice.threads)
+      rows *= std::max<int64_t>(1, std::min({leastQueries, choice.queryBlock, 8 / group}));
     return isPaired(choice.keyDot) || isPaired(choice.valueDot) ? roundUp(rows, 2) : rows;
   }
 

@@ -42,6 +42,16 @@ func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) 
   return
 }
 
+// Tiles of two queries where a step has two at least, and of no more rows than eight.
+// CHECK-LABEL: @prompts(
+// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 8, {{.*}} queryBlock = 16,
+// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 5,
+func.func @prompts(%c: !floats, %q: tensor<?x8x64xf32>, %wide: tensor<?x24x64xf32>) {
+  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x8x64xf32>, !floats -> tensor<?x8x64xf32>
+  %1 = kv.attend %wide on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x24x64xf32>, !floats -> tensor<?x24x64xf32>
+  return
+}
+
 // What a schedule says of this target holds, what it says of another does not.
 // CHECK-LABEL: @overrides(
 // GENERIC: #kv.schedule<rows = 4, block = 16, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = f32
