@@ -72,9 +72,9 @@ struct Attend {
     CodecAttr codec = cache.getKey();
     if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
       return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-    int64_t lanes = schedule.getThreads() ? 1 : schedule.getLanes(), run = 0;
+    int64_t lanes = schedule.getLanes(), run = 0;
     int64_t step = loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
-                   productLoad(cache, Stream::key, lanes).pack;
+                   productLoad(cache, Stream::key, lanes).pack; // of the product's loop, which takes no less
     while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
       run += step;
     return run;
@@ -244,12 +244,12 @@ Value Attend::powerBelow(Value x) {
 /// Sums of a row's operands over each run of channels.
 void Attend::sumRow(Value row, Value home) {
   int64_t width = keyRun(), chunk = b.rowChunk(width);
-  b.loop(zero(), b.i64(keyRuns()), 1, [&](Value group) {
-    Value first = b.mul(group, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
+  b.loop(zero(), b.i64(keyRuns()), 1, [&](Value run) {
+    Value first = b.mul(run, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
     Value sum = b.loop(first, b.add(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
       return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
     })[0];
-    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, sumOfRow(row, group), zero());
+    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, sumOfRow(row, run), zero());
   });
 }
 
