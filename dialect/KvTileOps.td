@@ -281,7 +281,7 @@ def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
 }
 
 def Kv_Exp2Op : Kv_Op<"exp2", [Pure, SameOperandsAndResultType, Elementwise]> {
-  let summary = "2 to the power of x, for x <= 0; below -127 the result is 0, of NaN it is NaN";
+  let summary = "2 to the power of x, for x <= 0; below -126 the result may be 0, below -127 it is, of NaN it is NaN";
   let description = [{
     With a relative error of at most 2^-bits.
 
