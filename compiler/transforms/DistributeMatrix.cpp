@@ -17,17 +17,17 @@
 //
 // Codes become f16 without conversions: 1024 + u has the bits 0x6400 | u. Row operands of two parts are multiplied one part after
 // the other.
-#include "compiler/transforms/Distributor.h"
+#include "compiler/transforms/CodeReader.h"
 
 using namespace mlir;
 
 namespace kv {
 namespace {
 
-class MatrixProduct : ProductSource {
+class MatrixProduct : StreamSource {
 public:
   MatrixProduct(Distributor &d, ProductOp op)
-      : ProductSource(d, op), load(productLoad(cache, op.getStream(), /*lanes=*/1)), run(matrixRun(cache, op.getStream())),
+      : StreamSource(d, op.getBlock(), op.getStream()), op(op), load(productLoad(cache, op.getStream(), /*lanes=*/1)), run(matrixRun(cache, op.getStream())),
         chunk(4 * run) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     rows = type.getDimSize(0);
@@ -48,6 +48,7 @@ public:
   SmallVector<Value> build();
 
 private:
+  ProductOp op;
   LoadRecord load;
   int64_t run, chunk;
   int64_t rows;  ///< of the tile: 16 or 8

@@ -11,72 +11,38 @@
 // loop is over.
 //
 // Tokens past zEnd that share a load with tokens before it are replaced by zeros: they may hold anything.
-#include "compiler/transforms/Distributor.h"
+#include "compiler/transforms/CodeReader.h"
 
 using namespace mlir;
 
 namespace kv {
 namespace {
 
-class Product : ProductSource {
+class Product : CodeReader {
 public:
-  Product(Distributor &d, ProductOp op) : ProductSource(d, op) {
-    auto type = cast<RankedTensorType>(op.getTile().getType());
-    lanes = b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes();
-    rows = type.getDimSize(0);
-    vectors = type.getDimSize(1) / lanes;
-    int64_t dim = cache.getKeyDim();
-    keyLength = codec.isInteger() ? codec.getGroup() : dim;
-    load = productLoad(cache, op.getStream(), lanes);
-    unroll = loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll());
-    wholeRows = isKey && !b.threads && readsWholeRows(cache, lanes);
-    record = isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot();
-    tileRun = tokensInTile(block.map, block.tokensPerPage());
-    stride = isKey ? linearStride(region, 'd', load.pack, dim) : linearStride(region, 't', load.pack, tileRun);
-  }
+  Product(Distributor &d, ProductOp op)
+      : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), flipFor(op)), op(op),
+        record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), rows(type.getDimSize(0)),
+        keyLength(codec.isInteger() ? codec.getGroup() : cache.getKeyDim()),
+        unroll(loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll())) {}
 
   SmallVector<Value> build();
 
 private:
+  static int64_t flipFor(ProductOp op) {
+    CacheType cache = cast<BlockType>(op.getBlock().getType()).getCache();
+    CodecAttr codec = op.getStream() == Stream::key ? cache.getKey() : cache.getValue();
+    return integerForm(codec, op.getDot()).flip;
+  }
   void run(SmallVector<Value> &acc);
-  LoadRecord load;
+  ProductOp op;
   Dot record; ///< of one part of the rows
   int64_t part = 0;
-  int64_t lanes, rows, vectors, keyLength, stride;
+  int64_t rows, keyLength;
   int64_t unroll; ///< loads of an iteration
-  bool paced = false, wholeRows;
-  int64_t tileRun; ///< tokens of one tile
+  bool paced = false;
   SmallVector<Value> rowBases;
 
-  /// Where a vector of lanes is: its page and the coordinates of its first lane.
-  struct Lanes {
-    Value head, page, x;          ///< x: slot for keys, channel for values
-    Value origin;                 ///< where z counts from: a slot for values, channel 0 for keys
-    SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
-  };
-  Lanes place(const TokenPages &where, Value page, Value x, Value origin);
-  Value elementOf(const Lanes &at, Value x, Value z) {
-    z = b.KernelBuilder::add(at.origin, z);
-    return isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
-  }
-  bool startsLine(int64_t k, int64_t u) const;
-  Value address(const Lanes &at, int64_t lane, Value z);
-  Value zOffset(Value z);
-  Lanes placeOwn(Value page, Value x, Value origin);
-  /// Of a thread, among those along x.
-  Value ownLane() { return b.laneOffset(LaneMap(cast<RankedTensorType>(op.getTile().getType())).bits(1)); }
-  Value laneX(const Lanes &at, int64_t lane);
-  Value loadNibble(const Lanes &at, Value x, Value z);
-  Value loadElement(const Lanes &at, int64_t lane, Value z);
-  Value loadLanes(const Lanes &at, Value z);
-  SmallVector<Value> loadRows(const Lanes &at, Value z);
-  int64_t flipOfLane();
-  /// 4-bit elements that are loaded by themselves.
-  bool isNibble() const { return region.bits < 8 && (load.kind == LoadRecord::halves || load.kind == LoadRecord::single); }
-  Value loadRaw(const Lanes &at, Value z);
-  Value decode(Value raw, int64_t element);
-  Value integerOperand(Value raw, int64_t step);
-  Value keepBelow(Value raw, Value z, Value zEnd);
   Value keepIf(Value condition, Value operand);
   /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as one
   /// for two loads, or more, between the rows of products.
@@ -117,202 +83,10 @@ private:
   Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
 };
 
-Value Product::laneX(const Lanes &at, int64_t lane) {
-  if (b.threads)
-    return at.x;
-  Value x = b.add(at.x, lane);
-  // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
-  return isKey && block.ragged ? b.min(x, b.i64(block.map.slots - 1)) : x;
-}
-
-/// Offset in bytes of z from z = 0, where z is linear.
-Value Product::zOffset(Value z) {
-  int64_t bits = stride * region.bits;
-  if (bits % (8 * load.pack) == 0)
-    return b.mul(z, bits / 8 / load.pack);
-  return b.div(b.mul(b.div(z, load.pack), bits), 8);
-}
-
-Product::Lanes Product::place(const TokenPages &where, Value page, Value x, Value origin) {
-  Lanes at{where.head, page, x, origin, {}};
-  bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
-  if (isKey && block.ragged && load.kind <= LoadRecord::halves) // padding of the slots is the region's own
-    at.x = b.min(x, b.i64(block.map.paddedSlots() - lanes));
-  if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
-    return at;
-  int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
-  // Bits from a token to the next, where that is one number.
-  int64_t between = isKey && !block.ragged ? linearStride(region, 't', 1, tileRun) * region.bits : 0;
-  for (int64_t lane = 0; lane < count; ++lane) {
-    if (lane && between && between % 8 == 0) {
-      at.addresses.push_back(b.at(at.addresses.front(), lane * between / 8));
-      continue;
-    }
-    Value own = count == 1 ? at.x : laneX(at, lane);
-    at.addresses.push_back(b.elementAddress(region, page, elementOf(at, own, b.i64(0))));
-  }
-  return at;
-}
-
-/// What a thread reads: its own lane alone, in whichever way the lanes lie together.
-Product::Lanes Product::placeOwn(Value page, Value x, Value origin) {
-  Lanes at{block.head, page, x, origin, {}};
-  if (stride == 0 || isNibble() || (region.bits < 8 && stride % 2))
-    return at;
-  at.addresses.push_back(b.elementAddress(region, page, elementOf(at, x, b.i64(0))));
-  return at;
-}
-
-Value Product::address(const Lanes &at, int64_t lane, Value z) {
-  if (!at.addresses.empty())
-    return b.at(at.addresses[lane], zOffset(z));
-  Value x = load.kind <= LoadRecord::halves ? at.x : laneX(at, lane);
-  return b.elementAddress(region, at.page, elementOf(at, x, z));
-}
-
-/// A 4-bit element by itself, in the low half of an i8.
-Value Product::loadNibble(const Lanes &at, Value x, Value z) {
-  Value index = elementOf(at, x, z);
-  Value byte = b.loadVector(b.getI8Type(), b.elementAddress(region, at.page, index));
-  Value shift = arith::TruncIOp::create(b, b.loc, b.getI8Type(), b.mul(b.rem(index, 2), 4));
-  return b.andBits(arith::ShRUIOp::create(b, b.loc, byte, shift), 15);
-}
-
-/// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as load.elementBits says, stored bias removed.
-Value Product::loadRaw(const Lanes &at, Value z) {
-  Value raw = b.threads ? loadElement(at, 0, z) : loadLanes(at, z);
-  int64_t flip = flipOfLane();
-  return flip ? b.xorBits(raw, flip) : raw;
-}
-
-int64_t Product::flipOfLane() {
-  int64_t each = isIntegerDot(op.getDot()) ? integerForm(codec, op.getDot()).flip : centeringFlip(codec), flip = 0;
-  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
-    flip |= each << bit;
-  return flip;
-}
-
-/// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed. Blocks of half the
-/// matrix off its diagonal change places, then of a quarter, and so on.
-SmallVector<Value> Product::loadRows(const Lanes &at, Value z) {
-  SmallVector<Value> words;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    words.push_back(b.loadVector(b.vec(lanes, b.getI32Type()), address(at, lane, z)));
-  for (int64_t half = lanes / 2; half >= 1; half /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      low.push_back(lane & half ? lanes + lane - half : lane);
-      high.push_back(lane & half ? lanes + lane : lane + half);
-    }
-    for (int64_t i = 0; i < lanes; ++i)
-      if (!(i & half)) {
-        Value x = words[i], y = words[i + half];
-        words[i] = vector::ShuffleOp::create(b, b.loc, x, y, low);
-        words[i + half] = vector::ShuffleOp::create(b, b.loc, x, y, high);
-      }
-  }
-  if (int64_t flip = flipOfLane())
-    for (Value &word : words)
-      word = b.xorBits(word, flip);
-  return words;
-}
-
-/// What one lane reads by itself.
-Value Product::loadElement(const Lanes &at, int64_t lane, Value z) {
-  return isNibble() ? loadNibble(at, laneX(at, lane), z) : b.loadVector(b.getIntegerType(load.laneBits), address(at, lane, z));
-}
-
-Value Product::loadLanes(const Lanes &at, Value z) {
-  switch (load.kind) {
-  case LoadRecord::vector:
-    return b.loadVector(b.vec(lanes, b.getIntegerType(load.laneBits)), address(at, 0, z));
-  case LoadRecord::halves: {
-    Value bytes = b.loadVector(b.vec(lanes / 2, b.getI8Type()), address(at, 0, z));
-    SmallVector<int64_t> interleave;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      interleave.push_back(lane / 2 + lane % 2 * (lanes / 2));
-    return vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
-  }
-  case LoadRecord::rows:
-  case LoadRecord::single: {
-    SmallVector<Value> elements;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      elements.push_back(loadElement(at, lane, z));
-    return vector::FromElementsOp::create(b, b.loc, VectorType::get({lanes}, elements[0].getType()), elements);
-  }
-  }
-  llvm_unreachable("all loads are handled");
-}
-
-/// Lanes of the record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of its
-/// place.
-Value Product::integerOperand(Value raw, int64_t step) {
-  int64_t bits = region.bits, width = 32 / dotDepth(op.getDot());
-  if (bits == width)
-    return raw;
-  bool high = integerForm(codec, op.getDot()).factor > 1;
-  int64_t mask = 0;
-  for (int64_t bit = high ? width - bits : 0; bit < 32; bit += width)
-    mask |= ((int64_t(1) << bits) - 1) << bit;
-  int64_t down = bits * step - (high ? width - bits : 0);
-  return b.andBits(down >= 0 ? b.shrU(raw, down) : b.shl(raw, -down), mask);
-}
-
-/// Lanes with zeros for the elements at zEnd and later.
-Value Product::keepBelow(Value raw, Value z, Value zEnd) {
-  Value mask = b.i32(0);
-  for (auto [element, bit] : llvm::enumerate(load.elementBits)) {
-    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, int64_t(element)), zEnd);
-    int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
-    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(bits)), b.i32(0)));
-  }
-  return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
-}
-
 /// Lanes of f32, or zeros. On their bits: of a condition that all lanes share some targets make a mask in memory.
 Value Product::keepIf(Value condition, Value operand) {
   Value mask = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(), condition), lanes);
   return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
-}
-
-/// Element `element` of every lane as f32: a value, or a code as a number.
-Value Product::decode(Value raw, int64_t element) {
-  Type f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
-  int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element],
-          bits = region.bits;
-  auto widen = [&](bool isSigned) -> Value {
-    if (width == 32)
-      return raw;
-    return isSigned ? arith::ExtSIOp::create(b, b.loc, integers, raw).getResult()
-                    : arith::ExtUIOp::create(b, b.loc, integers, raw).getResult();
-  };
-  switch (codec.getElement()) {
-  case Element::f32:
-    return b.bitcast(f32, raw);
-  case Element::bf16: {
-    Value word = widen(false);
-    return b.bitcast(f32, offset == 16 ? b.andBits(word, 0xffff0000) : b.shl(word, 16));
-  }
-  case Element::f16: {
-    Value half = raw;
-    if (width == 32)
-      half = arith::TruncIOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), b.shrU(raw, offset));
-    return FromHalfOp::create(b, b.loc, f32, half);
-  }
-  default:
-    break;
-  }
-  Value code = width == bits ? widen(true) : b.shrS(b.shl(widen(false), 32 - bits - offset), 32 - bits);
-  return arith::SIToFPOp::create(b, b.loc, f32, code);
-}
-
-/// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.
-bool Product::startsLine(int64_t k, int64_t u) const {
-  int64_t bytes = lanes * load.laneBits / 8;
-  if (load.kind != LoadRecord::vector || bytes >= 64)
-    return true;
-  bool alongZ = stride * region.bits / 8 == bytes;
-  return (alongZ ? k : u) % (64 / bytes) == 0;
 }
 
 void Product::placeCursor() {
@@ -384,7 +158,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       for (int64_t s = 0; s < steps; ++s) {
         SmallVector<Value> operands;
         for (Value word : raw)
-          operands.push_back(isIntegerDot(op.getDot()) ? integerOperand(word, s) : word);
+          operands.push_back(isIntegerDot(op.getDot()) ? integerOperand(word, s, op.getDot()) : word);
         int64_t offset = (k * steps + s) * wordBytes();
         if (!isPairedDot()) {
           multiply(acc, operands, rowAddresses, offset);
@@ -562,21 +336,8 @@ void Product::run(SmallVector<Value> &acc) {
     bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
     assert(constant && "a product of keys starts at a constant token of its block");
     (void)constant;
-    auto tokens = [&](const TokenPages &where) {
-      SmallVector<Lanes> placed;
-      for (int64_t u = 0; u < vectors; ++u) {
-        int64_t token = first.getSExtValue() + u * lanes;
-        if (b.threads) {
-          Distributor::OwnToken own = d.ownToken(block, b.add(ownLane(), token));
-          placed.push_back(placeOwn(own.page, own.slot, b.i64(0)));
-          continue;
-        }
-        Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
-        placed.push_back(place(where, where.pages[token / block.tokensPerPage()], slot, b.i64(0)));
-      }
-      return placed;
-    };
-    Source all{tokens(block), prefetches ? tokens(*block.ahead) : SmallVector<Lanes>()};
+    int64_t token = first.getSExtValue();
+    Source all{tokensAt(block, token), prefetches ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
     if (!wholeRows)
       return range(acc, all, zBegin, zEnd, Value());
     // A vector of tokens at a time: its words of an iteration fill the registers.
@@ -592,26 +353,12 @@ void Product::run(SmallVector<Value> &acc) {
     vectors = count;
     return;
   }
-  auto columns = [&](const TokenPages &where, Value page, Value slot) {
-    SmallVector<Lanes> placed;
-    for (int64_t u = 0; u < vectors; ++u) {
-      Value x = b.add(d.scalar(op.getX()), u * lanes);
-      placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(x, ownLane()), slot) : place(where, page, x, slot));
-    }
-    return placed;
-  };
-  int64_t inPage = block.tokensPerPage();
   // A run of the block from `first` on: where it is, of this block and of the one ahead.
   auto sourceAt = [&](Value first) {
-    auto at = [&](const TokenPages &where) {
-      if (!where.list)
-        return columns(where, where.pages[0], first ? b.KernelBuilder::add(where.firstSlot, first) : where.firstSlot);
-      Value page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(first, inPage), 8)));
-      return columns(where, page, tileRun < inPage ? b.rem(first, inPage) : b.i64(0));
-    };
-    return Source{at(block), prefetches ? at(*block.ahead) : SmallVector<Lanes>()};
+    Value x = d.scalar(op.getX());
+    return Source{channelsAt(block, x, first), prefetches ? channelsAt(*block.ahead, x, first) : SmallVector<Lanes>()};
   };
-  if (!block.list && tileRun == inPage)
+  if (!block.list && tileRun == block.tokensPerPage())
     return range(acc, sourceAt(Value()), zBegin, zEnd, Value());
   acc = b.loop(zBegin, zEnd, tileRun, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);

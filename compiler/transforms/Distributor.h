@@ -180,28 +180,11 @@ private:
   TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several, bool list);
 };
 
-/// What a product reads, for those that distribute it.
-struct ProductSource {
-  ProductSource(Distributor &d, ProductOp op)
-      : d(d), op(op), b(d.b), block(d.blocks.find(op.getBlock())->second), isKey(op.getStream() == Stream::key),
-        cache(mlir::cast<BlockType>(op.getBlock().getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
-        region(isKey ? block.map.key : block.map.value) {}
-
-  Distributor &d;
-  ProductOp op;
-  TeamBuilder &b;
-  const BlockPages &block;
-  bool isKey;
-  CacheType cache;
-  CodecAttr codec;
-  const Region &region;
-};
+/// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).
+llvm::SmallVector<mlir::Value> distributeProduct(Distributor &d, ProductOp op);
 
 /// The same of a product by a matrix record (DistributeMatrix.cpp).
 llvm::SmallVector<mlir::Value> distributeMatrix(Distributor &d, ProductOp op);
-
-/// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).
-llvm::SmallVector<mlir::Value> distributeProduct(Distributor &d, ProductOp op);
 
 } // namespace kv
 
