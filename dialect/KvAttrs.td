@@ -169,16 +169,20 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
     accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration. prefetch: how many blocks ahead, in the
     order of work, 0 for none. keyDot, valueDot: dot records. threads: of a team whose lanes are threads, which have registers of their
     own, exchange values by an instruction and see what others have stored only after a barrier; 0: lanes are those of a vector.
+    manyRows, manyKeySlice, manyValueSlice: the same of items with more than `rows` rows, which are worked on in several row tiles; 0
+    where no item has. softmaxRows: rows that softmax may work on at a time; 0: those of a row tile.
 
     Rules:
-    - C1: every number is positive, save unroll (0: as the loads suit) and prefetch, which are not negative.
+    - C1: every number is positive, save unroll (0: as the loads suit), prefetch and those after threads, which are not negative.
     - C2: a block is whole key slices, and slices are whole teams.
     - C3: lanes divide the threads of a team that has any.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$heads,
                         "int64_t":$lanes, "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
                         "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot,
-                        DefaultValuedParameter<"int64_t", "0">:$threads);
+                        DefaultValuedParameter<"int64_t", "0">:$threads, DefaultValuedParameter<"int64_t", "0">:$manyRows,
+                        DefaultValuedParameter<"int64_t", "0">:$manyKeySlice, DefaultValuedParameter<"int64_t", "0">:$manyValueSlice,
+                        DefaultValuedParameter<"int64_t", "0">:$softmaxRows);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -233,6 +233,29 @@ LogicalResult ProductOp::verify() {
   return success();
 }
 
+LogicalResult DecodeOp::verify() {
+  RankedTensorType tile = tileOf(getTile());
+  CacheType cache = getBlock().getType().getCache();
+  int64_t tokens = getBlock().getType().getTokens(), z = cache.getKeyDim(), x = tokens;
+  if (getStream() == Stream::value)
+    std::tie(z, x) = std::pair(tokens, cache.getValueDim());
+  if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > z || tile.getDimSize(1) > x) // C1
+    return emitOpError() << "expected a tile of at most " << z << " by " << x << ", got " << tile;
+  return success();
+}
+
+LogicalResult MultiplyOp::verify() {
+  auto rows = cast<MemRefType>(getRows().getType()), numbers = cast<MemRefType>(getNumbers().getType());
+  if (!rows.getElementType().isF32() || !numbers.getElementType().isF32()) // C1
+    return emitOpError() << "expected homes of f32, got " << rows << " and " << numbers;
+  RankedTensorType tile = tileOf(getTile());
+  if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || // C2
+      tile.getDimSize(1) > numbers.getDimSize(1))
+    return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << numbers.getDimSize(1)
+                         << " columns, got " << tile;
+  return success();
+}
+
 LogicalResult DotOp::verify() {
   Type acc = getAcc().getType(), cache = getCache().getType();
   Type f32 = Float32Type::get(getContext());

@@ -140,16 +140,17 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let description = [{
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
     table past the last of them are not read. With `ahead`, another block of the sequence, maybe of another head: every read of this
-    block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used.
+    block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used; a block that is read
+    once, for one row tile, may ask at an even pace instead (Pacing.h).
 
     Rules:
     - C1: `ahead` is nothing, or a head, a token and a count.
   }];
   let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count,
-                       Variadic<I64>:$ahead);
+                       Variadic<I64>:$ahead, UnitAttr:$once);
   let results = (outs Kv_BlockType:$block);
   let assemblyFormat = [{
-    $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? attr-dict
+    $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? (`once` $once^)? attr-dict
     `:` type($pages) `,` type($table) `->` type($block)
   }];
   let hasVerifier = 1;
@@ -208,6 +209,21 @@ def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {
   let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_ParameterAttr:$parameter, I64:$token, I64:$group);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = "$stream $parameter `of` $block `[` $token `]` `group` $group attr-dict `:` type($block) `->` type($tile)";
+  let hasVerifier = 1;
+}
+
+def Kv_DecodeOp : Kv_Op<"decode", [MemoryEffects<[MemRead]>]> {
+  let summary = "codes of a block as f32: values, or of integer codecs centred codes as numbers";
+  let description = [{
+    tile[i, j] is element z + i, x + j of the stream: of keys x counts tokens of the block and z channels, of values x counts channels and
+    z tokens of the block. Of tokens past the end it may be anything.
+
+    Rules:
+    - C1: the tile is [z, x], no more than the block has tokens and the cache channels.
+  }];
+  let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, I64:$z, I64:$x);
+  let results = (outs Kv_F32Tile:$tile);
+  let assemblyFormat = "$stream `of` $block `[` $z `,` $x `]` attr-dict `:` type($block) `->` type($tile)";
   let hasVerifier = 1;
 }
 
@@ -312,6 +328,24 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
     attr-dict `:` type($rows) `,` type($block) `->` type($tile)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
+  let summary = "init + rows x numbers in scratch, such as kv.decode has brought there";
+  let description = [{
+    result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of rows[row + r][z] * numbers[first + z][x]
+
+    Rules:
+    - C1: both homes are of f32.
+    - C2: the result is [rows, columns], no more than `rows` has rows and `numbers` columns.
+  }];
+  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, I64:$zBegin, I64:$zEnd, Kv_F32Tile:$init);
+  let results = (outs Kv_F32Tile:$tile);
+  let assemblyFormat = [{
+    $rows `[` $row `]` `,` $numbers `[` $first `]` `over` `[` $zBegin `,` $zEnd `)` `init` $init attr-dict
+    `:` type($rows) `,` type($numbers) `->` type($tile)
   }];
   let hasVerifier = 1;
 }

@@ -108,6 +108,7 @@ void model(ArrayRef<MachineInstruction> loop, const MachineDescription &machine,
   for (const MachineInstruction &instruction : loop) {
     cost.products += instruction.product;
     cost.spills += instruction.spill;
+    cost.stores += instruction.store;
     cost.scalarSpills += instruction.scalarSpill;
     if (machine.analysis->isCall(instruction.code))
       cost.unmodelled = "holds a call";
@@ -151,8 +152,8 @@ Expected<std::vector<LoopCost>> modelLoops(StringRef object, const Target &targe
       model(ArrayRef(function.instructions).slice(loop.first, loop.last - loop.first + 1), **machine, cost);
     }
   llvm::sort(costs, [](const LoopCost &a, const LoopCost &b) {
-    return std::tuple(a.products == 0, b.instructions, StringRef(a.function), a.offset) <
-           std::tuple(b.products == 0, a.instructions, StringRef(b.function), b.offset);
+    return std::tuple(!a.isProduct(), b.instructions, StringRef(a.function), a.offset) <
+           std::tuple(!b.isProduct(), a.instructions, StringRef(b.function), b.offset);
   });
   return costs;
 }

@@ -80,6 +80,7 @@ void MachineDescription::findSpills(MachineFunction &function) const {
     }
     instruction.spill = memory && onStack && vector;
     instruction.scalarSpill = memory && onStack && !vector;
+    instruction.store = kind.mayStore() && !onStack && vector;
     for (unsigned index = 0; index < defined; ++index) {
       MCRegister reg = instruction.code.getOperand(index).getReg();
       hasFrame |= reg == frame && onStack && !memory;

@@ -24,6 +24,7 @@ struct MachineInstruction {
   bool product = false;                ///< multiplies vectors and accumulates
   bool spill = false;                  ///< loads or stores a vector of 16 bytes or more in the function's stack frame
   bool scalarSpill = false;            ///< the same of anything smaller
+  bool store = false;                  ///< stores a vector elsewhere
   std::optional<uint64_t> jumpsBackTo; ///< an address; of backward branches
 };
 

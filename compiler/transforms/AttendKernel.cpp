@@ -1,141 +1,62 @@
 // The attend kernel of one item: see TileAttend.cpp for the algorithm.
-#include "compiler/transforms/AttendKernel.h"
+#include "compiler/transforms/AttendImpl.h"
 
-#include "compiler/transforms/Pacing.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-
-#include <cmath>
 #include <limits>
 
 using namespace mlir;
 
 namespace kv {
-namespace {
 
-constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+static int64_t roundUp(int64_t n, int64_t unit) { return int64_t(llvm::divideCeil(n, unit)) * unit; }
 
-/// Everything the parts of the kernel share.
-struct Attend {
-  KernelBuilder b;
-  const AttendSpec &spec;
-  const CacheType cache;
-  const ScheduleAttr schedule;
-  const int64_t rows, block, slice;
-  const int64_t maxRows; ///< rows of the largest item, whole row tiles for each head
+static RowTile rowTile(ScheduleAttr schedule, int64_t rows, int64_t keySlice, int64_t valueSlice, bool several) {
+  int64_t few = schedule.getSoftmaxRows() ? std::min(schedule.getSoftmaxRows(), rows) : rows;
+  while (rows && rows % few)
+    --few;
+  return {rows, keySlice, valueSlice, few, several};
+}
 
-  Value seq, firstHead, numHeads, queryBegin, queryEnd, tokenBegin, tokenEnd;
-  Value length, queries, numRows, rowTiles; ///< of the sequence; of its step; of a head of the item
-  Value table;                              ///< the sequence's row of the block table
-  Value homeQ, homeMax, homeSum, homeAcc, homeP;
-  Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
-  Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
-
-  Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
-      : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
-        schedule(spec.schedule), rows(schedule.getRows()), block(schedule.getBlock()), slice(schedule.getKeySlice()),
-        maxRows(schedule.getHeads() == 1
-                    ? llvm::divideCeil(schedule.getQueryBlock() * spec.group(), rows) * rows
-                    : std::max(schedule.getQueryBlock(), schedule.getHeads()) * (llvm::divideCeil(spec.group(), rows) * rows)) {}
-
-  /// Words of a row's operands.
-  static int64_t rowWords(Dot dot, int64_t length) { return length / dotDepth(dot) * rowParts(dot); }
-  /// What a row tile has so far. Where the item has but one and a thread's share of it fits its registers, it goes around the loop
-  /// over blocks as values; else it stays in the homes.
-  struct Carried {
-    Value max, sum;
-    SmallVector<Value> acc; ///< slice by slice
-  };
-  std::optional<Carried> carried;
-  std::function<void()> pace; ///< before an op on tiles in softmax
-  bool pacesPacking() const { return roundsProbabilities() && valueGroups() == 1; }
-  /// Whether blocks are copied before they are read.
-  bool stages() const { return schedule.getThreads() && schedule.getPrefetch(); }
-  bool canCarry() const {
-    int64_t numbers = rows * (cache.getValueDim() + 2 * block); // with the scores and probabilities of a block
-    return schedule.getThreads() && maxRows == rows && numbers <= 80 * schedule.getThreads();
+/// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
+/// so that there are no more pairs of both than either number allows alone.
+static int64_t rowsOfLargestItem(const AttendSpec &spec) {
+  ScheduleAttr schedule = spec.schedule;
+  int64_t pairs = std::max(schedule.getHeads(), schedule.getQueryBlock()), most = 0;
+  for (int64_t queries = 1; queries <= schedule.getQueryBlock(); ++queries) {
+    int64_t rows = queries * spec.group(), heads = std::clamp<int64_t>(pairs / queries, 1, schedule.getHeads());
+    bool several = schedule.getManyRows() && rows > schedule.getRows();
+    most = std::max(most, heads * roundUp(rows, several ? schedule.getManyRows() : schedule.getRows()));
   }
+  return most;
+}
 
-  /// Of probabilities: the class's bound leaves room for a power of two that is a little off.
-  int64_t exponentBits() const { return spec.accuracy == Accuracy::exact ? 23 : spec.accuracy == Accuracy::high ? 18 : 13; }
-  bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
-  bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
-  int64_t keyShift() const {
-    if (!isIntegerDot(schedule.getKeyDot()))
-      return 0;
-    IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
-    assert(form.factor == 1 && "keys are unsigned operands");
-    return form.shift;
-  }
-  /// Channels whose products are summed before the scale comes in: a group. Under `exact`, no more than some 32 where codes have
-  /// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
-  int64_t keyRun() const {
-    CodecAttr codec = cache.getKey();
-    if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
-      return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-    int64_t lanes = schedule.getLanes(), run = 0;
-    int64_t step = loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
-                   productLoad(cache, Stream::key, lanes).pack; // of the product's loop, which takes no less
-    while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
-      run += step;
-    return run;
-  }
-  int64_t keyRuns() const { return cache.getKeyDim() / keyRun(); }
-  int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
+Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
+    : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
+      schedule(spec.schedule), block(schedule.getBlock()),
+      one(rowTile(schedule, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
+      many(rowTile(schedule, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
+      tile(one), maxRows(rowsOfLargestItem(spec)) {}
 
-  /// A kv head of the item.
-  struct Head {
-    Value number, firstRow; ///< firstRow: of its rows, in the homes of the item
-  };
-  /// Head `index` of the item.
-  Head headAt(Value index) { return {b.add(firstHead, index), b.mul(b.mul(index, rowTiles), rows)}; }
-  void eachHead(function_ref<void(const Head &)> body) {
-    b.loop(zero(), numHeads, 1, [&](Value index) { body(headAt(index)); });
-  }
+int64_t Attend::keyShift() const {
+  if (!isIntegerDot(schedule.getKeyDot()))
+    return 0;
+  IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
+  assert(form.factor == 1 && "keys are unsigned operands");
+  return form.shift;
+}
 
-  void readArguments();
-  void prepareRows(const Head &head);
-  /// What q . k is multiplied by, a positive number. Without a score of its own, s in units of log2 is one multiplication away from
-  /// it.
-  double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
-  void roundRow(Value row);
-  Value powerBelow(Value x);
-  void sumRow(Value row, Value home);
-  Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
-  void loopOverBlocks();
-  struct Span {
-    Value token, count; ///< consecutive tokens of the sequence, inside one block
-  };
-  /// Where the work `prefetch` steps after head `index` of block number `at` is: a block and a head of the item.
-  struct Place {
-    Value block, index;
-  };
-  Place placeAhead(Value at, Value index);
-  void attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt);
-  void attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt);
-  Value some(Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()); }
-  Value acquire(const Head &head, Span here, ValueRange ahead);
-  void attendBlock(Value blockValue, Span here, const Head &head);
-  SmallVector<Value> scores(Value blockValue, Value row);
-  /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
-  Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
-    Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);
-    return b.addf(zeroTile, b.mulf(scaleTile, half));
-  }
-  struct Operands {
-    Value scale, start; ///< one for each row
-  };
-  Operands packProbabilities(ArrayRef<Value> p);
-  void accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks);
-  void writeResults(const Head &head);
-
-  /// Query, of the sequence's step, of a row of the item; rows past the end repeat the last.
-  Value queryOfRow(Value row) { return b.add(queryBegin, b.div(b.min(row, b.sub(numRows, b.i64(1))), spec.group())); }
-  Value headOfRow(const Head &head, Value row) {
-    return b.add(b.mul(head.number, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
-  }
-  Value zero() { return b.i64(0); }
-  RankedTensorType scoreTile() { return b.tileF32({rows, slice}); }
-};
+/// Channels whose products are summed before the scale comes in: a group. Under `exact`, no more than some 32 where codes have
+/// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
+int64_t Attend::keyRun() const {
+  CodecAttr codec = cache.getKey();
+  if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
+    return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+  int64_t lanes = schedule.getLanes(), run = 0;
+  int64_t step = loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
+                 productLoad(cache, Stream::key, lanes).pack; // of the product's loop, which takes no less
+  while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
+    run += step;
+  return run;
+}
 
 void Attend::readArguments() {
   seq = b.itemI64(offsetof(kv_item, seq));
@@ -149,7 +70,10 @@ void Attend::readArguments() {
   Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
   queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
   numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
-  rowTiles = b.div(b.add(numRows, rows - 1), rows);
+  auto padded = [&](int64_t rows) { return b.mul(b.div(b.add(numRows, rows - 1), rows), rows); };
+  paddedRows = padded(one.rows);
+  if (many.rows)
+    paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many.rows));
   table = b.sequenceTable(cache, seq);
 
   if (roundsQueries()) {
@@ -164,8 +88,21 @@ void Attend::readArguments() {
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
+  int64_t rows = std::max(one.rows, many.rows);
   homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
                                 : b.scratch("p", rows, block, b.getF32Type());
+  if (one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
+    homeS = b.scratch("s", rows, block, b.getF32Type());
+    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
+    homeCorrection = b.scratch("correction", rows, 1, b.getF32Type());
+    homeScale = b.scratch("pscale", rows, 1, b.getF32Type());
+    homeStart = b.scratch("pstart", rows, 1, b.getI32Type());
+    homeBias = b.scratch("bias", rows, 1, b.getF32Type());
+  }
+  if (many.rows && schedule.getKeyDot() == Dot::f32)
+    homeCodes[0] = b.scratch("keys", block / many.keySlice * cache.getKeyDim(), many.keySlice, b.getF32Type());
+  if (many.rows && schedule.getValueDot() == Dot::f32)
+    homeCodes[1] = b.scratch("values", cache.getValueDim() / many.valueSlice * block, many.valueSlice, b.getF32Type());
 }
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
@@ -174,7 +111,7 @@ void Attend::prepareRows(const Head &head) {
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
-  b.loop(zero(), b.mul(rowTiles, rows), 1, [&](Value ofHead) {
+  b.loop(zero(), paddedRows, 1, [&](Value ofHead) {
     Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
     Value row = b.add(head.firstRow, ofHead);
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
@@ -259,6 +196,19 @@ Attend::Place Attend::placeAhead(Value at, Value index) {
   return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
 }
 
+/// With the row tile that suits the item.
+void Attend::withTiles(function_ref<void()> body) {
+  auto with = [&](const RowTile &chosen) {
+    tile = chosen;
+    body();
+  };
+  if (!many.rows)
+    return with(one);
+  if (spec.minQueries * spec.group() > one.rows)
+    return with(many);
+  b.ifElse(fitsOne(), [&] { with(one); }, [&] { with(many); });
+}
+
 /// Blocks never cross a page unless they hold whole pages.
 void Attend::loopOverBlocks() {
   int64_t page = cache.getLayout().getSlots();
@@ -333,9 +283,9 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
   };
   if (!canCarry())
     return b.loop(first, last, 1, attend);
-  RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, schedule.getValueSlice()});
+  RankedTensorType perRow = b.tileF32({one.rows}), slice = b.tileF32({one.rows, one.valueSlice});
   SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
-  init.append(cache.getValueDim() / schedule.getValueSlice(), b.spread(b.f32(0), 0, slice));
+  init.append(cache.getValueDim() / one.valueSlice, b.spread(b.f32(0), 0, slice));
   SmallVector<Value> result = b.loop(first, last, 1, init, [&](Value at, ValueRange values) {
     carried = {values[0], values[1], SmallVector<Value>(values.drop_front(2))};
     attend(at);
@@ -347,249 +297,13 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
   b.put(result[0], homeMax, zero(), zero());
   b.put(result[1], homeSum, zero(), zero());
   for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))
-    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * schedule.getValueSlice()));
+    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * one.valueSlice));
 }
 
 Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
   return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number, here.token,
-                           here.count, ahead);
-}
-
-/// `here` holds at least one token.
-void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
-  Value firstToken = here.token, count = here.count;
-  int64_t slices = block / slice;
-  auto attendRows = [&](Value rowTile) {
-    Value firstOfHead = b.mul(rowTile, rows), row = b.add(head.firstRow, firstOfHead);
-    SmallVector<Value> positions, heads, limits;
-    for (int64_t r = 0; r < rows; ++r) {
-      Value thisRow = b.add(firstOfHead, r);
-      Value position = b.add(b.sub(length, queries), queryOfRow(thisRow));
-      positions.push_back(b.toI32(position));
-      if (!spec.score->empty())
-        heads.push_back(b.toI32(headOfRow(head, thisRow)));
-      Value limit = spec.causal ? b.min(count, b.sub(b.add(position, 1), firstToken)) : count;
-      // Rows of one query see the same tokens.
-      limits.push_back(r && spec.group() % rows == 0 ? limits.front() : b.toI32(limit));
-    }
-    RankedTensorType rowI32 = b.tile({rows}, b.getI32Type());
-    Value limit = RowsOp::create(b, b.loc, rowI32, limits);
-
-    SmallVector<Value> s = scores(blockValue, row), masks;
-    RankedTensorType perRow = b.tileF32({rows});
-    Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
-    Value spreadScale = b.spread(rowScale, 0, scoreTile());
-    if (!spec.score->empty()) { // else scores are products as they are, and softmax multiplies
-      for (Value &tile : s)
-        tile = b.mulf(tile, spreadScale);
-      rowScale = Value();
-    }
-    // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
-    int64_t asked = 0, askers = slices * (pacesPacking() ? 2 : 1);
-    pace = [&, blockValue] { PaceOp::create(b, b.loc, blockValue, asked++, askers); };
-    if (carried || !schedule.getPrefetch())
-      pace = [] {};
-    for (int64_t i = 0; i < slices; ++i) {
-      if (!spec.score->empty()) {
-        Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
-        Value tokens = IndexOp::create(b, b.loc, b.tile({slice}, b.getI32Type()), b.toI32(b.add(firstToken, i * slice)));
-        s[i] = inlineScore(b, spec, s[i], position, headTile, tokens, [&](unsigned param) {
-          Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
-          SmallVector<Value> values;
-          for (int64_t r = 0; r < rows; ++r)
-            values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(head, b.add(firstOfHead, r)), 4))));
-          return RowsOp::create(b, b.loc, b.tileF32({rows}), values).getResult();
-        });
-        s[i] = b.mulf(s[i], b.spreadLike(b.f32(log2e), s[i]));
-      }
-      RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
-      Value index = IndexOp::create(b, b.loc, b.tile({slice}, b.getI32Type()), b.i32(i * slice));
-      masks.push_back(
-          arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
-      Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), s[i]);
-      s[i] = arith::SelectOp::create(b, b.loc, masks[i], s[i], nothing);
-    }
-
-    Value greatest = s[0];
-    for (int64_t i = 1; i < slices; ++i)
-      greatest = b.maxf(s[i], greatest);
-    Value oldMax = carried ? carried->max : b.fetch(homeMax, row, zero(), {rows});
-    Value oldSum = carried ? carried->sum : b.fetch(homeSum, row, zero(), {rows});
-    Value blockMax = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::max, greatest);
-    Value newMax = b.maxf(rowScale ? b.mulf(blockMax, rowScale) : blockMax, oldMax);
-    // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
-    Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, b.tileF32({rows})));
-    Value correction = b.exp2(b.subf(oldMax, reference));
-    Value spreadReference = b.spread(reference, 0, scoreTile());
-    SmallVector<Value> p;
-    Value total;
-    for (Value tile : s) {
-      Value exponent = rowScale ? b.fma(tile, spreadScale, b.negate(spreadReference)) : b.subf(tile, spreadReference);
-      pace();
-      p.push_back(b.exp2(exponent, exponentBits()));
-      total = total ? b.addf(total, p.back()) : p.back();
-    }
-    Value added = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, total);
-    Value newSum = b.addf(b.mulf(oldSum, correction), added);
-    if (carried) {
-      carried->max = newMax;
-      carried->sum = newSum;
-    } else {
-      b.put(newSum, homeSum, row, zero());
-      b.put(newMax, homeMax, row, zero());
-    }
-    accumulate(blockValue, row, count, correction, p, masks);
-  };
-  carried ? attendRows(zero()) : b.loop(zero(), rowTiles, 1, attendRows);
-}
-
-/// q . k of a row tile and a block, decoded but for the rows' scales: one tile for each slice of tokens.
-SmallVector<Value> Attend::scores(Value blockValue, Value row) {
-  CodecAttr codec = cache.getKey();
-  RankedTensorType integers = b.tile({rows, slice}, b.getI32Type());
-  auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
-  auto product = [&](Value x, Value zBegin, Value zEnd, Value run) -> Value {
-    Value init = b.spread(b.f32(0), 0, scoreTile());
-    if (isIntegerDot(schedule.getKeyDot())) {
-      init = b.spread(b.i32(0), 0, integers);
-      if (keyShift()) { // the sum starts at what the shift of the codes adds
-        Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
-        init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
-      }
-    }
-    Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, blockValue, Stream::key,
-                                  schedule.getKeyDot(), x, zBegin, zEnd, schedule.getUnroll(), init);
-    return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreTile(), sum).getResult() : sum;
-  };
-  auto read = [&](CodecParameter parameter, Value x, Value group) {
-    Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::key, parameter, x, group);
-    return b.spread(tile, 1, scoreTile());
-  };
-  // sum over a run of q * (middle + centred code * scale)
-  auto decoded = [&](Value x, Value run) {
-    Value begin = b.mul(run, keyRun()), group = b.div(run, codec.getGroup() / keyRun());
-    Value s = b.mulf(product(x, begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, x, group));
-    if (!codec.isAsym())
-      return s;
-    Value middle = middleOf(codec, read(CodecParameter::zero, x, group), read(CodecParameter::scale, x, group));
-    return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreTile())));
-  };
-  SmallVector<Value> result;
-  for (int64_t i = 0; i < block / slice; ++i) {
-    Value x = b.i64(i * slice);
-    if (!codec.isInteger())
-      result.push_back(product(x, zero(), b.i64(cache.getKeyDim()), zero()));
-    else if (keyRuns() == 1)
-      result.push_back(decoded(x, zero()));
-    else
-      result.push_back(
-          b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreTile())},
-                 [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, run))}; })[0]);
-  }
-  return result;
-}
-
-/// Writes probabilities as row operands of the value record. Rounded ones are relative to the row's greatest: result.scale is what
-/// one unit of the product is worth, result.start where its sum starts (what the shift of the codes adds).
-Attend::Operands Attend::packProbabilities(ArrayRef<Value> p) {
-  if (!roundsProbabilities()) {
-    for (auto [i, tile] : llvm::enumerate(p))
-      b.put(tile, homeP, zero(), b.i64(i * slice));
-    return {};
-  }
-  Dot dot = schedule.getValueDot();
-  IntegerForm form = integerForm(cache.getValue(), dot);
-  double levels = double(rowLevels(dot, block));
-  RankedTensorType perRow = b.tileF32({rows});
-  auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
-  // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
-  Value bits = b.bitsOf(p[0]);
-  for (Value tile : p.drop_front())
-    bits = arith::MaxUIOp::create(b, b.loc, b.bitsOf(tile), bits);
-  bits = ReduceOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), Reduction::umax, bits);
-  Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
-  Operands result;
-  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
-  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile()), sum;
-  for (auto [i, tile] : llvm::enumerate(p)) {
-    if (pacesPacking())
-      pace();
-    // Rounding may take the product as it is, if nothing else is to round it alike.
-    auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
-    Value scaled = arith::MulFOp::create(b, b.loc, tile, inverse, fuse);
-    PackOp::create(b, b.loc, scaled, homeP, zero(), b.i64(i * slice), Stream::value, dot, cache);
-    if (form.shift)
-      sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
-  }
-  if (form.shift) {
-    Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
-    result.start = arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start);
-  }
-  return result;
-}
-
-/// acc = acc * correction + p . v, group of channels by group.
-void Attend::accumulate(Value blockValue, Value row, Value count, Value correction, ArrayRef<Value> p, ArrayRef<Value> masks) {
-  CodecAttr codec = cache.getValue();
-  int64_t columns = schedule.getValueSlice(), width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
-  RankedTensorType tile = b.tileF32({rows, columns}), integers = b.tile({rows, columns}, b.getI32Type());
-  int64_t slices = width / columns; // of a group
-  auto body = [&](Value group, int64_t number) {
-    Value bias;
-    SmallVector<Value> weighted(p);
-    for (auto [i, weights] : llvm::enumerate(p)) {
-      if (!codec.isInteger())
-        continue;
-      auto read = [&, i = i](CodecParameter parameter) -> Value {
-        Value tile = ReadOp::create(b, b.loc, b.tileF32({slice}), blockValue, Stream::value, parameter, b.i64(i * slice), group);
-        return b.spread(tile, 1, scoreTile());
-      };
-      auto weigh = [&, i = i, weights = weights](Value by) -> Value {
-        Value product = b.mulf(weights, by);
-        // What lies past the end may be anything: 0 * NaN is NaN.
-        return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
-      };
-      Value scale = read(CodecParameter::scale);
-      weighted[i] = weigh(scale);
-      if (codec.isAsym()) {
-        Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
-        bias = bias ? b.addf(bias, middle) : middle;
-      }
-    }
-    if (bias)
-      bias = ReduceOp::create(b, b.loc, b.tileF32({rows}), Reduction::add, bias);
-    Operands operands = packProbabilities(weighted);
-    Value first = b.mul(group, width);
-    auto accumulateSlice = [&](Value column, Value *acc) {
-      auto corrected = [&] {
-        Value before = acc ? *acc : b.fetch(homeAcc, row, column, {rows, columns});
-        Value init = b.mulf(before, b.spread(correction, 0, tile));
-        return bias ? b.addf(init, b.spread(bias, 0, tile)) : init;
-      };
-      Value start;
-      if (isIntegerDot(schedule.getValueDot()))
-        start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
-      else
-        start = roundsProbabilities() ? b.spread(b.f32(0), 0, tile) : corrected();
-      Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), blockValue, Stream::value,
-                                    schedule.getValueDot(), column, zero(), count, schedule.getUnroll(), start);
-      if (roundsProbabilities()) { // fetched after the product, whose own sums fill the registers
-        Value units = isIntegerDot(schedule.getValueDot()) ? arith::SIToFPOp::create(b, b.loc, tile, sum).getResult() : sum;
-        sum = b.fma(units, b.spread(operands.scale, 0, tile), corrected());
-      }
-      acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
-    };
-    if (!carried)
-      return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
-    for (int64_t i = 0; i < slices; ++i)
-      accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
-  };
-  if (carried || valueGroups() == 1)
-    for (int64_t group = 0; group < valueGroups(); ++group)
-      body(b.i64(group), group);
-  else
-    b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+                           here.count, ahead, /*once=*/!ahead.empty() && !tile.several);
 }
 
 /// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).
@@ -631,8 +345,6 @@ void Attend::writeResults(const Head &head) {
       });
 }
 
-} // namespace
-
 void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
@@ -661,7 +373,7 @@ void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spe
   Attend attend(module, func, spec);
   attend.readArguments();
   attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
-  attend.loopOverBlocks();
+  attend.withTiles([&] { attend.loopOverBlocks(); });
   attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });
 }
 

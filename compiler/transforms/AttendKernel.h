@@ -14,7 +14,8 @@ struct AttendSpec {
   double scale;
   bool causal;
   mlir::Type queryType, outputType;
-  int64_t heads; ///< query heads
+  int64_t heads;      ///< query heads
+  int64_t minQueries; ///< of a step
   bool hasLse;
   Accuracy accuracy;
   mlir::ValueRange params; ///< the declared arrays, in order
@@ -35,6 +36,7 @@ template <typename OpType> AttendSpec describe(OpType op) {
           query.getElementType(),
           mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
           query.getDimSize(1),
+          int64_t(op.getMinQueries()),
           bool(op.getLse()),
           op.getAccuracy(),
           params};

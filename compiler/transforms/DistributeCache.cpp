@@ -16,7 +16,8 @@ void Distributor::convert(AcquireOp op) {
                    /*ragged=*/!several && slots % tokens != 0, std::nullopt, /*staged=*/false, std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
-    block.pace = b.threads ? std::nullopt : paceBlock(type.getCache(), func->getAttrOfType<ScheduleAttr>("kv.schedule"));
+    if (!b.threads && op.getOnce())
+      block.pace = paceBlock(type.getCache(), func->getAttrOfType<ScheduleAttr>("kv.schedule"));
     if (block.pace) {
       Value index = b.element(map.key, block.ahead->head, block.ahead->firstSlot, b.i64(0));
       block.ahead->tileOffset = b.add(b.div(b.mul(index, map.key.bits), 8), map.key.offset);

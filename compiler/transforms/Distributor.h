@@ -165,6 +165,8 @@ private:
   void convert(IndexOp op);
   void convert(SpreadOp op);
   void convert(ReduceOp op);
+  void convert(DecodeOp op);   // DecodeCodes.cpp
+  void convert(MultiplyOp op); // DecodeCodes.cpp
   void convert(StageOp op);   // StageBlocks.cpp
   void convert(StagedOp op);  // StageBlocks.cpp
   void convert(AcquireOp op); // DistributeCache.cpp, like those below

@@ -89,30 +89,47 @@ private:
     if (overrides && failed(applyOverrides(op, cache, group, accuracy, overrides, choice)))
       return WalkResult::interrupt();
     choice.rows = rowTile(choice, group, queries.least); // the schedule may have named an instruction
+    int64_t many = choice.threads || choice.queryBlock * group <= choice.rows ? 0 : capabilities.registers >= 32 ? 8 : 6;
+    Slices slices = chooseSlices(cache, accuracy, choice, choice.rows, /*many=*/false), manySlices;
+    if (many)
+      manySlices = chooseSlices(cache, accuracy, choice, many, /*many=*/true);
+    // Scores of the rows that softmax works on take half the registers.
+    int64_t softmaxRows = choice.threads ? 0 : std::max<int64_t>(1, capabilities.registers * choice.lanes * 3 / 4 / choice.block);
+    op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
+                                              choice.heads, choice.lanes, slices.key, slices.value, choice.unroll, choice.prefetch,
+                                              choice.keyDot, choice.valueDot, choice.threads, many, manySlices.key, manySlices.value,
+                                              softmaxRows));
+    return WalkResult::advance();
+  }
+
+  /// Tokens and channels of an accumulation of so many rows.
+  struct Slices {
+    int64_t key = 0, value = 0;
+  };
+  Slices chooseSlices(CacheType cache, Accuracy accuracy, const Choice &choice, int64_t rows, bool many) const {
     CodecAttr key = cache.getKey(), value = cache.getValue();
+    bool matrix = isMatrix(choice.keyDot);
     // Codes that are summed run by run need a second set of accumulators, one inside the run.
     bool grouped = key.isInteger() && (key.getGroup() < cache.getKeyDim() || (key.isAsym() && accuracy == Accuracy::exact));
-    bool matrix = isMatrix(choice.keyDot);
     int64_t keyVectors =
         matrix ? choice.block / choice.lanes
-               : vectorsPerSlice(vectorLimit(cache, Stream::key, choice, grouped ? 2 : 1), choice.lanes, choice.block);
+               : vectorsPerSlice(vectorLimit(cache, Stream::key, choice, rows, grouped ? 2 : 1, many), choice.lanes, choice.block);
     if (isIntegerDot(choice.valueDot)) // probabilities are packed in whole loads of values
       keyVectors = std::max(keyVectors, productLoad(cache, Stream::value, choice.lanes).pack / choice.lanes);
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
     int64_t valueVectors =
-        vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, 1), choice.lanes, columns);
-    op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
-                                              choice.heads, choice.lanes, keyVectors * choice.lanes, valueVectors * choice.lanes,
-                                              choice.unroll, choice.prefetch, choice.keyDot, choice.valueDot, choice.threads));
-    return WalkResult::advance();
+        vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, rows, 1, many), choice.lanes, columns);
+    return {keyVectors * choice.lanes, valueVectors * choice.lanes};
   }
 
   /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a
-  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant.
-  int64_t vectorLimit(CacheType cache, Stream stream, const Choice &choice, int64_t sets) const {
+  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant. Many rows
+  /// are multiplied as f32 by codes that have been decoded.
+  int64_t vectorLimit(CacheType cache, Stream stream, const Choice &choice, int64_t rows, int64_t sets, bool many) const {
     Dot dot = stream == Stream::key ? choice.keyDot : choice.valueDot;
-    int64_t own = productLoad(cache, stream, choice.lanes).pack > dotDepth(dot) ? 2 : 1;
-    return (capabilities.registers - 2) / (choice.rows * sets + own);
+    bool decoded = dot == Dot::f32 && many;
+    int64_t own = !decoded && productLoad(cache, stream, choice.lanes).pack > dotDepth(dot) ? 2 : 1;
+    return (capabilities.registers - 2) / (rows * sets + own);
   }
 
   bool isMatrix(Dot dot) const { return isMatrixDot(capabilities, dot); }
@@ -139,7 +156,7 @@ private:
 
   Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
     Choice choice;
-    choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 64 / group));
+    choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 128 / group));
     choice.heads = cache.getHeads();
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
     choice.lanes = std::gcd(capabilities.lanes, columns);

@@ -156,6 +156,11 @@ bool readsWholeRows(CacheType cache, int64_t lanes) {
          linearStride(region, 'd', load.pack, length) == load.pack;
 }
 
+int64_t loadDepth(CacheType cache, Stream stream, int64_t lanes) {
+  bool wholeRows = stream == Stream::key && readsWholeRows(cache, lanes);
+  return productLoad(cache, stream, lanes).pack * (wholeRows ? lanes : 1);
+}
+
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage) {
   return map.tile && map.tile < map.slots ? std::gcd(map.tile, tokensPerPage) : tokensPerPage;
 }

@@ -65,6 +65,9 @@ int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
 /// for a lane's words of all loads of an iteration.
 bool readsWholeRows(CacheType cache, int64_t lanes);
 
+/// Elements of the contraction that are read at once: of a load, or of keys read row by row of as many loads as lanes.
+int64_t loadDepth(CacheType cache, Stream stream, int64_t lanes);
+
 /// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);
 

@@ -5,7 +5,7 @@
  * to one part, whatever n is, and which items exist does not depend on n.
  *
  *   append  for sequence: for chunk of new tokens: for kv head        (sequences whose attend does not store)
- *   attend  for sequence: for query block: for split: for kv head
+ *   attend  for sequence: for query block: for split: for kv head     (of several query blocks: for kv head: for query block: for split)
  *   merge   for sequence: for query block: for kv head                (blocks with more than one split)
  *
  * Neighbouring heads of one split that fall to the same part go to the kernel in one call, as many as the variant takes: it reads
@@ -111,36 +111,44 @@ static void appendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) 
   }
 }
 
-static void attendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
-  const int64_t heads = w->kernel->heads_kv;
-  for (int64_t index = 0; index < sequence->blocks && w->place < w->high; ++index) {
-    const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
-    const int64_t queries = block.end - block.begin, most = headsOfCall(w->variant, queries);
-    const int64_t floats = kvrt_partial_floats(w->kernel, queries);
-    for (int64_t split = 0; split < block.splits; ++split) {
-      const int64_t begin = split * sequence->split_tokens, end = kvrt_min(begin + sequence->split_tokens, block.tokens);
-      const uint64_t cost = attendCost(end - begin, queries);
-      for (int64_t head = 0; head < heads;) {
-        int64_t count = 0;
-        for (; count < most && head + count < heads && inRange(w); ++count)
-          w->place += cost;
-        if (count == 0) {
-          w->place += cost;
-          ++head;
-          continue;
-        }
-        kv_item item = itemOf(w, seq, head, block.begin, block.end);
-        item.num_heads = count;
-        item.token_begin = begin;
-        item.token_end = end;
-        item.num_partials = block.splits;
-        item.partial = block.splits > 1 ? (float *)w->step->workspace + w->partial + (head * block.splits + split) * floats : NULL;
-        w->variant->attend(w->step, &item);
-        head += count;
+/* Heads [first, last) of a query block. */
+static void attendBlock(walk *w, int64_t seq, const kvrt_sequence *sequence, int64_t index, int64_t first, int64_t last) {
+  const kvrt_block block = kvrt_block_of(w->kernel, w->variant, sequence, index);
+  const int64_t queries = block.end - block.begin, most = headsOfCall(w->variant, queries);
+  const int64_t floats = kvrt_partial_floats(w->kernel, queries);
+  for (int64_t split = 0; split < block.splits; ++split) {
+    const int64_t begin = split * sequence->split_tokens, end = kvrt_min(begin + sequence->split_tokens, block.tokens);
+    const uint64_t cost = attendCost(end - begin, queries);
+    for (int64_t head = first; head < last;) {
+      int64_t count = 0;
+      for (; count < most && head + count < last && inRange(w); ++count)
+        w->place += cost;
+      if (count == 0) {
+        w->place += cost;
+        ++head;
+        continue;
       }
+      kv_item item = itemOf(w, seq, head, block.begin, block.end);
+      item.num_heads = count;
+      item.token_begin = begin;
+      item.token_end = end;
+      item.num_partials = block.splits;
+      item.partial = block.splits > 1 ? (float *)w->step->workspace + w->partial + (head * block.splits + split) * floats : NULL;
+      w->variant->attend(w->step, &item);
+      head += count;
     }
-    if (block.splits > 1)
-      w->partial += heads * block.splits * floats;
+  }
+  if (block.splits > 1)
+    w->partial += w->kernel->heads_kv * block.splits * floats;
+}
+
+/* Every query block reads the cache of its heads from the start: head by head, the next block finds it in a nearer cache. */
+static void attendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
+  const int64_t heads = w->kernel->heads_kv, together = sequence->blocks > 1 ? 1 : heads, partial = w->partial;
+  for (int64_t head = 0; head < heads && w->place < w->high; head += together) {
+    w->partial = partial;
+    for (int64_t index = 0; index < sequence->blocks && w->place < w->high; ++index)
+      attendBlock(w, seq, sequence, index, head, head + together);
   }
 }
 

@@ -23,7 +23,7 @@ int64_t sharedBytes(const Compiled &compiled, const std::string &target, const s
 const LoopCost *worstProducts(const std::vector<LoopCost> &loops) {
   const LoopCost *worst = nullptr;
   for (const LoopCost &loop : loops)
-    if (loop.products && loop.unmodelled.empty() && (!worst || loop.ratio() > worst->ratio()))
+    if (loop.isProduct() && loop.unmodelled.empty() && (!worst || loop.ratio() > worst->ratio()))
       worst = &loop;
   return worst;
 }
@@ -51,6 +51,7 @@ json loopRow(const Target &target, const LoopCost &loop) {
               {"products", loop.products},
               {"spills", loop.spills},
               {"scalar_spills", loop.scalarSpills},
+              {"stores", loop.stores},
               {"instructions", loop.instructions}};
   if (loop.unmodelled.empty())
     row.update({{"block_bound", loop.blockBound}, {"bound", loop.bound}, {"cycles", loop.cycles}, {"ratio", loop.ratio()}});

@@ -68,19 +68,22 @@ void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const Expla
   }
 }
 
-/// One row a target; the columns are what a schedule has.
+/// One row a target; the columns are what the schedules have, 0 where one has none of it.
 void explainSchedules(size_t kernel, const Schedules &schedules) {
-  std::vector<std::vector<std::string>> table;
+  std::vector<std::string> header = {"schedule"};
+  for (const ChosenSchedule &schedule : schedules.chosen)
+    for (const auto &[name, value] : schedule.fields)
+      if (schedule.kernel == kernel && !llvm::is_contained(header, name))
+        header.push_back(name);
+  std::vector<std::vector<std::string>> table = {header};
   for (const ChosenSchedule &schedule : schedules.chosen) {
     if (schedule.kernel != kernel)
       continue;
-    std::vector<std::string> header = {"schedule"}, row = {schedule.target->name()};
-    for (const auto &[name, value] : schedule.fields) {
-      header.push_back(name);
-      row.push_back(value);
+    std::vector<std::string> row = {schedule.target->name()};
+    for (const std::string &name : llvm::drop_begin(header)) {
+      auto field = llvm::find_if(schedule.fields, [&](const auto &field) { return field.first == name; });
+      row.push_back(field == schedule.fields.end() ? "0" : field->second);
     }
-    if (table.empty())
-      table.push_back(std::move(header));
     table.push_back(std::move(row));
   }
   for (const std::vector<std::string> &row : table) {

@@ -38,6 +38,10 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]], %[[N]]] :
   %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.acquire {{.*}} ahead[%[[N]], %[[N]], %[[N]]] once :
+  %paced = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] once : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  // CHECK: kv.decode value of %[[BLOCK]][%[[N]], %[[N]]] : <{{.*}}> -> tensor<2x32xf32
+  %codes = kv.decode value of %block[%n, %n] : !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.pace %[[BLOCK]] 1 of 3 : <32 of
   kv.pace %block 1 of 3 : !kv.block<32 of !cache>
   // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
@@ -55,6 +59,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
   %s = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] over[%[[N]], %[[N]]) init %{{.*}} : memref<4x64xf32>, memref<4x64xf32> -> tensor<2x32xf32
+  %m = kv.multiply %q[%n], %q[%n] over [%n, %n) init %all : memref<4x64xf32>, memref<4x64xf32> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
   %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} {bits = 13 : i64} : tensor<2x32xf32

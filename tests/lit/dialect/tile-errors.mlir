@@ -185,6 +185,31 @@ func.func @f(%acc: vector<4xf32>, %x: vector<4xi32>) {
 }
 
 // -----
+// decode C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%block: !kv.block<32 of !c>, %n: i64) {
+  // expected-error @+1 {{expected a tile of at most 64 by 32, got 'tensor<4x64xf32>'}}
+  %0 = kv.decode key of %block[%n, %n] : !kv.block<32 of !c> -> tensor<4x64xf32>
+  return
+}
+
+// -----
+// multiply C1
+func.func @f(%rows: memref<4x64xi32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x16xf32>) {
+  // expected-error @+1 {{expected homes of f32, got 'memref<4x64xi32>' and 'memref<64x16xf32>'}}
+  %0 = kv.multiply %rows[%n], %numbers[%n] over [%n, %n) init %t : memref<4x64xi32>, memref<64x16xf32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+// multiply C2
+func.func @f(%rows: memref<4x64xf32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x32xf32>) {
+  // expected-error @+1 {{expected a result of at most 4 rows and 16 columns, got 'tensor<4x32xf32>'}}
+  %0 = kv.multiply %rows[%n], %numbers[%n] over [%n, %n) init %t : memref<4x64xf32>, memref<64x16xf32> -> tensor<4x32xf32>
+  return
+}
+
+// -----
 // dot C3
 func.func @f(%acc: vector<2xi32>, %x: vector<2xi32>) {
   // expected-error @+1 {{expected whole groups of four lanes for the record s8s8mm, got 'vector<2xi32>'}}

@@ -159,7 +159,7 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   %end = arith.constant 64 : i64
   %n = llvm.load %item : !llvm.ptr -> i64
   %x = arith.constant 0 : i32
-  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] once : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
   %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init
        : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
@@ -167,5 +167,38 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   kv.pace %block 0 of 1 : !kv.block<32 of !codes>
   %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
   kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// Codes as numbers into scratch, with the same of the block ahead asked for; from there a loop over the contraction, and one for what
+// is left of it.
+// CHECK-LABEL: @decodes(
+// CHECK: %[[RAW:.*]] = llvm.load {{.*}} -> vector<8xi32>
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: arith.shli %[[RAW]]
+// CHECK: arith.shrsi
+// CHECK: %[[CODE:.*]] = arith.sitofp {{.*}} : vector<8xi32> to vector<8xf32>
+// CHECK: llvm.store %[[CODE]]
+// CHECK: %[[SUMS:.*]]:4 = scf.for
+// CHECK-COUNT-16: kv.dot f32
+// CHECK-NOT: kv.dot
+// CHECK: scf.yield
+// CHECK: scf.for {{.*}} iter_args({{.*}} = %[[SUMS]]#0,
+// CHECK-COUNT-4: kv.dot f32
+// CHECK-NOT: kv.dot
+// CHECK: scf.yield
+func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<2x64xf32>
+  %keys = kv.scratch "keys" : memref<128x16xf32>
+  %zero = arith.constant 0 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0.0 : f32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %codes = kv.decode key of %block[%n, %zero] : !kv.block<32 of !codes> -> tensor<4x16xf32, #lanes>
+  kv.store %codes to %keys[%n, %zero] : tensor<4x16xf32, #lanes>, memref<128x16xf32>
+  %init = kv.spread %x along 0 : f32 -> tensor<2x16xf32, #lanes>
+  %s = kv.multiply %q[%zero], %keys[%zero] over [%zero, %n) init %init
+       : memref<2x64xf32>, memref<128x16xf32> -> tensor<2x16xf32, #lanes>
+  kv.store %s to %q[%zero, %zero] : tensor<2x16xf32, #lanes>, memref<2x64xf32>
   return
 }

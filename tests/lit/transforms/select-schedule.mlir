@@ -32,20 +32,23 @@ func.func @codes(%c: !codes, %q: tensor<?x8x64xf32>, %k: tensor<?x2x64xf32>) {
   return
 }
 
-// Orders that were written stay; scalar codecs have no integer record; 1 to 64 rows of an item, tiles of at most 8.
+// Orders that were written stay; scalar codecs have no integer record; 1 to 128 rows of an item, tiles of at most 8.
 // CHECK-LABEL: @floats(
 // CHECK-SAME: layout = <paged 16, key = "[t, h, d]", value = "[t, h, d]">>
-// CHECK: kv.append_attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 5, {{.*}} keyDot = f32, valueDot = f32>
+// CHECK: kv.append_attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 10, {{.*}} keyDot = f32, valueDot = f32, manyRows =
 func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) {
   %0 = kv.append_attend %q, %k, %k on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 512)
        : tensor<?x24x64xf32>, tensor<?x2x64xf32>, tensor<?x2x64xf32>, !floats -> tensor<?x24x64xf32>
   return
 }
 
-// Tiles of two queries where a step has two at least, and of no more rows than eight.
+// Tiles of two queries where a step has two at least, and of no more rows than eight; of items with more rows as many as registers hold
+// the sums of.
 // CHECK-LABEL: @prompts(
-// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 8, {{.*}} queryBlock = 16,
-// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 5,
+// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 8, {{.*}} queryBlock = 32,
+// GENERIC-SAME: manyRows = 6, manyKeySlice = 8,
+// WIDE-SAME: manyRows = 8, manyKeySlice = 32, manyValueSlice = 32, softmaxRows =
+// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 10,
 func.func @prompts(%c: !floats, %q: tensor<?x8x64xf32>, %wide: tensor<?x24x64xf32>) {
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x8x64xf32>, !floats -> tensor<?x8x64xf32>
   %1 = kv.attend %wide on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x24x64xf32>, !floats -> tensor<?x24x64xf32>

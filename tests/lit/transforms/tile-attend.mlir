@@ -18,14 +18,14 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
 // CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
 // CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
-// Rows first, then blocks of tokens, tiles of rows inside.
+// Rows first, then blocks of tokens, heads inside. The block is read once: it may be asked for at an even pace.
 // CHECK: scf.for
 // CHECK:   kv.store %{{.*}} to %[[Q]]
 // CHECK: scf.for
-// CHECK:   kv.acquire {{.*}} ahead
-// CHECK:   scf.for
-// CHECK:     %[[LIMIT:.*]] = kv.rows
+// CHECK:   kv.acquire {{.*}} ahead{{.*}} once
+// CHECK-NOT: kv.decode
 // CHECK:     kv.product %[[Q]]{{.*}} key f32
+// CHECK:     kv.rows
 // CHECK:     kv.index
 // CHECK:     arith.cmpi slt
 // CHECK:     kv.fetch %[[MAX]]
@@ -51,3 +51,39 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-LABEL: func.func @c_a.merge(
 // CHECK: kv.exp2
 // CHECK: kv.save {{.*}} as f16
+
+// Items of more rows than one tile: with an own kind of tile, and codes decoded once a block where rows are multiplied as f32. Softmax
+// works on two of its rows at a time; what it knows of a row goes to products through scratch.
+#many = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 4, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                     prefetch = 1, keyDot = f32, valueDot = f32, manyRows = 4, manyKeySlice = 16, manyValueSlice = 16, softmaxRows = 2>
+func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
+  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #many}
+       : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  return %o : tensor<?x4x32xf16>
+}
+// CHECK-LABEL: func.func @c_many.attend(
+// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<4x32xf32>
+// CHECK-DAG: %[[S:.*]] = kv.scratch "s" : memref<4x32xf32>
+// CHECK-DAG: %[[CORRECTION:.*]] = kv.scratch "correction" : memref<4x1xf32>
+// CHECK-DAG: %[[KEYS:.*]] = kv.scratch "keys" : memref<128x16xf32>
+// CHECK-DAG: %[[VALUES:.*]] = kv.scratch "values" : memref<64x16xf32>
+// CHECK: scf.if
+// CHECK: kv.acquire {{.*}} once
+// CHECK-NOT: kv.decode
+// CHECK: kv.product {{.*}} -> tensor<2x32xf32>
+// CHECK: } else {
+// CHECK: kv.acquire
+// CHECK-NOT: once
+// CHECK: %[[CODES:.*]] = kv.decode key of {{.*}} -> tensor<1x16xf32>
+// CHECK: kv.store %[[CODES]] to %[[KEYS]]
+// CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.store %[[CODES]] to %[[VALUES]]
+// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} -> tensor<4x16xf32>
+// CHECK: kv.store {{.*}} to %[[S]]
+// CHECK: scf.for
+// CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
+// CHECK:   kv.exp2
+// CHECK:   kv.store {{.*}} to %[[CORRECTION]]
+// CHECK:   kv.store {{.*}} to %[[P]]
+// CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
+// CHECK: kv.multiply %[[P]]{{.*}}, %[[VALUES]]{{.*}} -> tensor<4x16xf32>

@@ -1,0 +1,357 @@
+// What an attend kernel does with the rows of an item and a block of tokens: scores, softmax, accumulation.
+//
+// One row tile goes through in registers. Of several, which share a block:
+//
+//   numbers = decoded codes                                 once a block, where rows are multiplied as f32
+//   for each row tile:
+//     s = q . k                                             of all its rows
+//     for each few rows of it:  p = softmax(s), packed      as many as the registers hold
+//     acc = acc * c + p . v                                 of all its rows
+#include "compiler/transforms/AttendImpl.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace kv {
+
+/// `here` holds at least one token.
+void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
+  if (tile.several)
+    decodeBlock(blockValue, here.count);
+  auto rows = [&](Value ofHead) { attendRows({blockValue, here, head, ofHead}); };
+  if (carried || !(schedule.getThreads() || tile.several))
+    return rows(zero());
+  b.loop(zero(), paddedRows, tile.rows, rows);
+}
+
+/// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
+void Attend::decodeBlock(Value blockValue, Value count) {
+  int64_t lanes = schedule.getLanes();
+  if (decodesOnce(Stream::key)) {
+    int64_t dim = cache.getKeyDim(), depth = loadDepth(cache, Stream::key, lanes);
+    for (int64_t x = 0, width = depth > 4 ? lanes : tile.keySlice; x < block; x += width)
+      b.loop(zero(), b.i64(dim), depth, [&](Value z) {
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::key, z, b.i64(x));
+        b.put(codes, homeCodes[0], b.add(z, x / tile.keySlice * dim), b.i64(x % tile.keySlice));
+      });
+  }
+  if (decodesOnce(Stream::value)) {
+    int64_t depth = loadDepth(cache, Stream::value, lanes), width = tile.valueSlice;
+    b.loop(zero(), count, depth, [&](Value z) {
+      b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::value, z, b.mul(slice, width));
+        b.put(codes, homeCodes[1], b.add(b.mul(slice, block), z), zero());
+      });
+    });
+  }
+}
+
+void Attend::attendRows(const Rows &at) {
+  int64_t rows = tile.rows, few = tile.softmaxRows;
+  SmallVector<Value> s = scores(at);
+  if (!hasParts()) {
+    Weights weights = softmax(at, s);
+    return accumulate(at, weights.correction, [&](Value group) { return weigh(at, group, weights, zero()); });
+  }
+  for (auto [i, slice] : llvm::enumerate(s))
+    b.put(slice, homeS, zero(), b.i64(int64_t(i) * tile.keySlice));
+  auto put = [&](Value value, Value home, Value row) {
+    if (value)
+      b.put(value, home, row, zero());
+  };
+  auto fetch = [&](Value home, Value row) {
+    SmallVector<Value> slices;
+    for (int64_t x = 0; x < block; x += tile.keySlice)
+      slices.push_back(b.fetch(home, row, b.i64(x), {few, tile.keySlice}));
+    return slices;
+  };
+  bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().isInteger() && cache.getValue().isAsym();
+  auto weighRows = [&](Value group, const Weights &weights, Value row) {
+    Operands operands = weigh(at, group, weights, row);
+    hasStart |= bool(operands.start);
+    put(operands.scale, homeScale, row);
+    put(operands.start, homeStart, row);
+    put(operands.bias, homeBias, row);
+  };
+  b.loop(zero(), b.i64(rows), few, [&](Value row) {
+    Weights weights = softmax({at.block, at.here, at.head, b.add(at.ofHead, row)}, fetch(homeS, row));
+    put(weights.correction, homeCorrection, row);
+    if (valueGroups() == 1)
+      return weighRows(zero(), weights, row);
+    put(weights.limit, homeLimit, row);
+    for (auto [i, slice] : llvm::enumerate(weights.p))
+      b.put(slice, homeS, row, b.i64(int64_t(i) * tile.keySlice));
+  });
+  accumulate(at, b.fetch(homeCorrection, zero(), zero(), {rows}), [&](Value group) {
+    if (valueGroups() > 1)
+      b.loop(zero(), b.i64(rows), few, [&](Value row) {
+        weighRows(group, {fetch(homeS, row), b.fetch(homeLimit, row, zero(), {few}), Value()}, row);
+      });
+    auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {rows}) : Value(); };
+    return Operands{all(hasScale, homeScale), all(hasStart, homeStart), all(hasBias, homeBias)};
+  });
+}
+
+/// q . k of a row tile and a block, decoded but for the rows' scales: one tile for each slice of tokens.
+Attend::SmallVector<Value> Attend::scores(const Rows &at) {
+  CodecAttr codec = cache.getKey();
+  int64_t rows = tile.rows;
+  Value row = rowOf(at);
+  RankedTensorType scoreType = scoreTile(rows), integers = scoreType.clone(b.getI32Type());
+  auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
+  auto product = [&](int64_t x, Value zBegin, Value zEnd, Value run) -> Value {
+    Value init = b.spread(b.f32(0), 0, scoreType);
+    if (decodesOnce(Stream::key))
+      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.i64(x / tile.keySlice * cache.getKeyDim()), zBegin,
+                                zEnd, init);
+    if (isIntegerDot(schedule.getKeyDot())) {
+      init = b.spread(b.i32(0), 0, integers);
+      if (keyShift()) { // the sum starts at what the shift of the codes adds
+        Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift())), 0, b.tileF32({rows})));
+        init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
+      }
+    }
+    Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, at.block, Stream::key,
+                                  schedule.getKeyDot(), b.i64(x), zBegin, zEnd, schedule.getUnroll(), init);
+    return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
+  };
+  auto read = [&](CodecParameter parameter, int64_t x, Value group) {
+    Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::key, parameter, b.i64(x), group);
+    return b.spread(read, 1, scoreType);
+  };
+  // sum over a run of q * (middle + centred code * scale)
+  auto decoded = [&](int64_t x, Value run) {
+    Value begin = b.mul(run, keyRun()), group = b.div(run, codec.getGroup() / keyRun());
+    Value s = b.mulf(product(x, begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, x, group));
+    if (!codec.isAsym())
+      return s;
+    Value middle = middleOf(codec, read(CodecParameter::zero, x, group), read(CodecParameter::scale, x, group));
+    return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
+  };
+  SmallVector<Value> result;
+  for (int64_t x = 0; x < block; x += tile.keySlice) {
+    if (!codec.isInteger())
+      result.push_back(product(x, zero(), b.i64(cache.getKeyDim()), zero()));
+    else if (keyRuns() == 1)
+      result.push_back(decoded(x, zero()));
+    else
+      result.push_back(
+          b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
+                 [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, run))}; })[0]);
+  }
+  return result;
+}
+
+/// Slice by slice, whether a row sees a token: those before `limit`, one number for each row.
+Attend::SmallVector<Value> Attend::masksBelow(Value limit) {
+  RankedTensorType integers = scoreTile(tile.softmaxRows).clone(b.getI32Type());
+  SmallVector<Value> masks;
+  for (int64_t x = 0; x < block; x += tile.keySlice) {
+    Value index = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()), b.i32(int32_t(x)));
+    masks.push_back(
+        arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
+  }
+  return masks;
+}
+
+/// Of the first `softmaxRows` rows; maximum and sum of each become what they are with the block.
+Attend::Weights Attend::softmax(const Rows &at, SmallVector<Value> s) {
+  int64_t rows = tile.softmaxRows;
+  Value row = rowOf(at);
+  SmallVector<Value> positions, heads, limits;
+  for (int64_t r = 0; r < rows; ++r) {
+    Value thisRow = b.add(at.ofHead, r);
+    Value position = b.add(b.sub(length, queries), queryOfRow(thisRow));
+    positions.push_back(b.toI32(position));
+    if (!spec.score->empty())
+      heads.push_back(b.toI32(headOfRow(at.head, thisRow)));
+    Value limit = spec.causal ? b.min(at.here.count, b.sub(b.add(position, 1), at.here.token)) : at.here.count;
+    // Rows of one query see the same tokens.
+    limits.push_back(r && spec.group() % rows == 0 ? limits.front() : b.toI32(limit));
+  }
+  RankedTensorType perRow = b.tileF32({rows}), rowI32 = perRow.clone(b.getI32Type()), scoreType = scoreTile(rows);
+  Weights result;
+  result.limit = RowsOp::create(b, b.loc, rowI32, limits);
+
+  Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
+  Value spreadScale = b.spread(rowScale, 0, scoreType);
+  if (!spec.score->empty()) { // else scores are products as they are, and softmax multiplies
+    for (Value &slice : s)
+      slice = b.mulf(slice, spreadScale);
+    rowScale = Value();
+  }
+  // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
+  int64_t askers = int64_t(s.size()) * (pacesPacking() ? 2 : 1);
+  pace = [this, block = at.block, asked = int64_t(0), askers]() mutable { PaceOp::create(b, b.loc, block, asked++, askers); };
+  if (carried || !schedule.getPrefetch() || tile.several)
+    pace = [] {};
+  SmallVector<Value> masks = masksBelow(result.limit);
+  for (auto [i, slice] : llvm::enumerate(s)) {
+    if (!spec.score->empty()) {
+      Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
+      Value tokens = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()),
+                                     b.toI32(b.add(at.here.token, int64_t(i) * tile.keySlice)));
+      slice = inlineScore(b, spec, slice, position, headTile, tokens, [&](unsigned param) {
+        Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
+        SmallVector<Value> values;
+        for (int64_t r = 0; r < rows; ++r)
+          values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(at.head, b.add(at.ofHead, r)), 4))));
+        return RowsOp::create(b, b.loc, perRow, values).getResult();
+      });
+      slice = b.mulf(slice, b.spreadLike(b.f32(log2e), slice));
+    }
+    Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), slice);
+    slice = arith::SelectOp::create(b, b.loc, masks[i], slice, nothing);
+  }
+
+  Value greatest = s[0];
+  for (Value slice : llvm::drop_begin(s))
+    greatest = b.maxf(slice, greatest);
+  Value oldMax = carried ? carried->max : b.fetch(homeMax, row, zero(), {rows});
+  Value oldSum = carried ? carried->sum : b.fetch(homeSum, row, zero(), {rows});
+  Value blockMax = ReduceOp::create(b, b.loc, perRow, Reduction::max, greatest);
+  Value newMax = b.maxf(rowScale ? b.mulf(blockMax, rowScale) : blockMax, oldMax);
+  // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
+  Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, perRow));
+  result.correction = b.exp2(b.subf(oldMax, reference));
+  Value spreadReference = b.spread(reference, 0, scoreType), total;
+  for (Value slice : s) {
+    Value exponent = rowScale ? b.fma(slice, spreadScale, b.negate(spreadReference)) : b.subf(slice, spreadReference);
+    pace();
+    result.p.push_back(b.exp2(exponent, exponentBits()));
+    total = total ? b.addf(total, result.p.back()) : result.p.back();
+  }
+  Value added = ReduceOp::create(b, b.loc, perRow, Reduction::add, total);
+  Value newSum = b.addf(b.mulf(oldSum, result.correction), added);
+  if (carried) {
+    carried->max = newMax;
+    carried->sum = newSum;
+  } else {
+    b.put(newSum, homeSum, row, zero());
+    b.put(newMax, homeMax, row, zero());
+  }
+  return result;
+}
+
+/// Probabilities times the scales of a group of values, as operands of rows `rowOfTile` and on of the tile.
+Attend::Operands Attend::weigh(const Rows &at, Value group, const Weights &weights, Value rowOfTile) {
+  CodecAttr codec = cache.getValue();
+  if (!codec.isInteger())
+    return packProbabilities(weights.p, rowOfTile);
+  Value bias;
+  SmallVector<Value> weighted, masks = masksBelow(weights.limit);
+  for (auto [i, p] : llvm::enumerate(weights.p)) {
+    auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
+      Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::value, parameter,
+                                  b.i64(i * tile.keySlice), group);
+      return b.spread(read, 1, scoreTile(tile.softmaxRows));
+    };
+    auto weigh = [&, i = i, p = p](Value by) -> Value {
+      Value product = b.mulf(p, by);
+      // What lies past the end may be anything: 0 * NaN is NaN.
+      return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
+    };
+    Value scale = read(CodecParameter::scale);
+    weighted.push_back(weigh(scale));
+    if (codec.isAsym()) {
+      Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
+      bias = bias ? b.addf(bias, middle) : middle;
+    }
+  }
+  if (bias)
+    bias = ReduceOp::create(b, b.loc, b.tileF32({tile.softmaxRows}), Reduction::add, bias);
+  Operands operands = packProbabilities(weighted, rowOfTile);
+  operands.bias = bias;
+  return operands;
+}
+
+/// Writes probabilities as row operands of the value record. Rounded ones are relative to the row's greatest.
+Attend::Operands Attend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
+  if (!roundsProbabilities()) {
+    for (auto [i, slice] : llvm::enumerate(p))
+      b.put(slice, homeP, rowOfTile, b.i64(int64_t(i) * tile.keySlice));
+    return {};
+  }
+  Dot dot = schedule.getValueDot();
+  IntegerForm form = integerForm(cache.getValue(), dot);
+  double levels = double(rowLevels(dot, block));
+  RankedTensorType perRow = b.tileF32({tile.softmaxRows}), integers = perRow.clone(b.getI32Type());
+  auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
+  // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
+  Value bits = b.bitsOf(p[0]);
+  for (Value slice : p.drop_front())
+    bits = arith::MaxUIOp::create(b, b.loc, b.bitsOf(slice), bits);
+  bits = ReduceOp::create(b, b.loc, integers, Reduction::umax, bits);
+  Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
+  Operands result;
+  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
+  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
+  for (auto [i, slice] : llvm::enumerate(p)) {
+    if (pacesPacking())
+      pace();
+    // Rounding may take the product as it is, if nothing else is to round it alike.
+    auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
+    Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);
+    PackOp::create(b, b.loc, scaled, homeP, rowOfTile, b.i64(int64_t(i) * tile.keySlice), Stream::value, dot, cache);
+    if (form.shift)
+      sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
+  }
+  if (form.shift) {
+    Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
+    result.start = arith::FPToSIOp::create(b, b.loc, integers, start);
+  }
+  return result;
+}
+
+/// acc = acc * correction + p . v, group of channels by group; `operandsOf` a group writes its row operands.
+void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(Value)> operandsOf) {
+  CodecAttr codec = cache.getValue();
+  int64_t rows = tile.rows, columns = tile.valueSlice, width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
+  RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
+  int64_t slices = width / columns; // of a group
+  Dot dot = schedule.getValueDot();
+  Value row = rowOf(at), count = at.here.count;
+  auto body = [&](Value group, int64_t number) {
+    Operands operands = operandsOf(group);
+    Value first = b.mul(group, width);
+    auto accumulateSlice = [&](Value column, Value *acc) {
+      auto corrected = [&] {
+        Value before = acc ? *acc : b.fetch(homeAcc, row, column, {rows, columns});
+        Value init = b.mulf(before, b.spread(correction, 0, type));
+        return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
+      };
+      auto product = [&](Value start) -> Value {
+        if (decodesOnce(Stream::value))
+          return MultiplyOp::create(b, b.loc, type, homeP, zero(), homeCodes[1], b.mul(b.div(column, columns), block), zero(), count,
+                                    start);
+        return ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), at.block, Stream::value, dot,
+                                 column, zero(), count, schedule.getUnroll(), start);
+      };
+      Value sum;
+      if (!roundsProbabilities()) {
+        sum = product(corrected());
+      } else { // fetched after the product, whose own sums fill the registers
+        Value start = b.spread(b.f32(0), 0, type);
+        if (isIntegerDot(dot))
+          start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
+        Value units = product(start);
+        if (isIntegerDot(dot))
+          units = arith::SIToFPOp::create(b, b.loc, type, units);
+        sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());
+      }
+      acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
+    };
+    if (!carried)
+      return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
+    for (int64_t i = 0; i < slices; ++i)
+      accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
+  };
+  if (carried || valueGroups() == 1)
+    for (int64_t group = 0; group < valueGroups(); ++group)
+      body(b.i64(group), group);
+  else
+    b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+}
+
+} // namespace kv

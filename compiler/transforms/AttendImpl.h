@@ -1,0 +1,162 @@
+// What the parts of an attend kernel share: AttendKernel.cpp has arguments, loops over blocks and results, AttendBlock.cpp what is done
+// with the rows of an item and a block.
+#ifndef KV_ATTEND_IMPL_H
+#define KV_ATTEND_IMPL_H
+
+#include "compiler/transforms/AttendKernel.h"
+#include "compiler/transforms/Pacing.h"
+
+namespace kv {
+
+constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
+/// How the rows of an item are cut: into one row tile, or into several, for which blocks are decoded once where that pays.
+struct RowTile {
+  int64_t rows, keySlice, valueSlice;
+  int64_t softmaxRows; ///< rows of softmax at a time
+  bool several;
+};
+
+struct Attend {
+  using Value = mlir::Value;
+  template <typename T> using SmallVector = llvm::SmallVector<T>;
+
+  KernelBuilder b;
+  const AttendSpec &spec;
+  const CacheType cache;
+  const ScheduleAttr schedule;
+  const int64_t block;
+  const RowTile one, many; ///< many.rows is 0 where no item has more rows than one row tile
+  RowTile tile;            ///< the one in use
+  const int64_t maxRows;   ///< rows of the largest item, whole row tiles for each head
+
+  Value seq, firstHead, numHeads, queryBegin, queryEnd, tokenBegin, tokenEnd;
+  Value length, queries, numRows, paddedRows; ///< of the sequence; of its step; of a head of the item, and in whole row tiles
+  Value table;                                ///< the sequence's row of the block table
+  Value homeQ, homeMax, homeSum, homeAcc, homeP;
+  Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
+  Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
+  Value homeCodes[2];            ///< of a stream that is decoded once for several row tiles: slice by slice, a row for each z
+  /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
+  /// that products need.
+  Value homeS, homeLimit, homeCorrection, homeScale, homeStart, homeBias;
+
+  Attend(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
+
+  /// Words of a row's operands.
+  static int64_t rowWords(Dot dot, int64_t length) { return length / dotDepth(dot) * rowParts(dot); }
+  /// What a row tile has so far. Where the item has but one and a thread's share of it fits its registers, it goes around the loop
+  /// over blocks as values; else it stays in the homes.
+  struct Carried {
+    Value max, sum;
+    SmallVector<Value> acc; ///< slice by slice
+  };
+  std::optional<Carried> carried;
+  std::function<void()> pace; ///< before an op on tiles in softmax
+  bool pacesPacking() const { return roundsProbabilities() && valueGroups() == 1; }
+  /// Whether blocks are copied before they are read.
+  bool stages() const { return schedule.getThreads() && schedule.getPrefetch(); }
+  bool canCarry() const {
+    int64_t numbers = one.rows * (cache.getValueDim() + 2 * block); // with the scores and probabilities of a block
+    return schedule.getThreads() && maxRows == one.rows && numbers <= 80 * schedule.getThreads();
+  }
+
+  /// Of probabilities: the class's bound leaves room for a power of two that is a little off.
+  int64_t exponentBits() const { return spec.accuracy == Accuracy::exact ? 23 : spec.accuracy == Accuracy::high ? 18 : 13; }
+  bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
+  bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
+  int64_t keyShift() const;
+  int64_t keyRun() const;
+  int64_t keyRuns() const { return cache.getKeyDim() / keyRun(); }
+  int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
+  /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's products.
+  bool decodesOnce(Stream stream) const {
+    return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
+  }
+  bool hasParts() const { return tile.softmaxRows < tile.rows; }
+
+  /// A kv head of the item.
+  struct Head {
+    Value number, firstRow; ///< firstRow: of its rows, in the homes of the item
+  };
+  /// Head `index` of the item.
+  Head headAt(Value index) { return {b.add(firstHead, index), b.mul(index, paddedRows)}; }
+  void eachHead(llvm::function_ref<void(const Head &)> body) {
+    b.loop(zero(), numHeads, 1, [&](Value index) { body(headAt(index)); });
+  }
+
+  // AttendKernel.cpp
+  void readArguments();
+  void prepareRows(const Head &head);
+  /// What q . k is multiplied by, a positive number. Without a score of its own, s in units of log2 is one multiplication away from
+  /// it.
+  double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
+  void roundRow(Value row);
+  Value powerBelow(Value x);
+  void sumRow(Value row, Value home);
+  Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
+  /// Whether the rows of the item are one row tile.
+  Value fitsOne() { return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, numRows, b.i64(one.rows)); }
+  void withTiles(llvm::function_ref<void()> body);
+  void loopOverBlocks();
+  struct Span {
+    Value token, count; ///< consecutive tokens of the sequence, inside one block
+  };
+  /// Where the work `prefetch` steps after head `index` of block number `at` is: a block and a head of the item.
+  struct Place {
+    Value block, index;
+  };
+  Place placeAhead(Value at, Value index);
+  void attendAhead(Value first, Value last, llvm::function_ref<Span(Value)> blockAt);
+  void attendStaged(Value first, Value last, llvm::function_ref<Span(Value)> blockAt);
+  Value some(Span span) { return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sgt, span.count, zero()); }
+  Value acquire(const Head &head, Span here, mlir::ValueRange ahead);
+  void writeResults(const Head &head);
+
+  // AttendBlock.cpp
+  void attendBlock(Value blockValue, Span here, const Head &head);
+  void decodeBlock(Value blockValue, Value count);
+  /// A row tile and a block.
+  struct Rows {
+    Value block;
+    Span here;
+    Head head;
+    Value ofHead; ///< the first row, among those of its head; head.firstRow + ofHead in the homes of the item
+  };
+  Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
+  void attendRows(const Rows &at);
+  SmallVector<Value> scores(const Rows &at);
+  /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth now.
+  struct Weights {
+    SmallVector<Value> p;
+    Value limit, correction;
+  };
+  Weights softmax(const Rows &at, SmallVector<Value> s);
+  SmallVector<Value> masksBelow(Value limit);
+  /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of the
+  /// codes adds), what middles of asymmetric codes add; one for each row, or nothing.
+  struct Operands {
+    Value scale, start, bias;
+  };
+  Operands weigh(const Rows &at, Value group, const Weights &weights, Value rowOfTile);
+  Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
+  void accumulate(const Rows &at, Value correction, llvm::function_ref<Operands(Value)> operandsOf);
+  /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
+  Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
+    Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);
+    return b.addf(zeroTile, b.mulf(scaleTile, half));
+  }
+
+  /// Query, of the sequence's step, of a row of the item; rows past the end repeat the last.
+  Value queryOfRow(Value row) { return b.add(queryBegin, b.div(b.min(row, b.sub(numRows, b.i64(1))), spec.group())); }
+  Value headOfRow(const Head &head, Value row) {
+    return b.add(b.mul(head.number, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
+  }
+  Value zero() { return b.i64(0); }
+  /// Scores of a slice: of all rows of the tile, or of those that softmax works on.
+  mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, tile.keySlice}); }
+};
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,101 @@
+// kv.decode and kv.multiply on vectors: codes that several row tiles multiply are decoded once, into scratch.
+//
+//   for z in steps of what a load has:  numbers[z][...] = decode(raw)                        kv.decode and kv.store
+//   for each row tile:
+//     for z:  operand[u] = numbers[z][u]
+//       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z]      kv.multiply
+#include "compiler/transforms/CodeReader.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+struct Decoder : CodeReader {
+  Decoder(Distributor &d, DecodeOp op)
+      : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), /*flip=*/0), op(op) {
+    flipOfCode = centeringFlip(codec);
+  }
+  DecodeOp op;
+
+  SmallVector<Value> build() {
+    int64_t depth = wholeRows ? lanes * load.pack : load.pack;
+    assert(type.getDimSize(0) % depth == 0 && "a tile is whole loads");
+    SmallVector<Value> parts(type.getNumElements() / lanes);
+    for (int64_t z = 0; z < type.getDimSize(0); z += depth)
+      decodeLoads(b.add(d.scalar(op.getZ()), z), MutableArrayRef(parts).slice(z * vectors, depth * vectors));
+    return parts;
+  }
+
+private:
+  /// z from which `place`'s lanes count: of keys the first channel, of values themselves.
+  SmallVector<Lanes> place(const TokenPages &where, Value z) {
+    if (!isKey)
+      return channelsAt(where, d.scalar(op.getX()), z);
+    APInt first;
+    bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
+    assert(constant && "a tile of keys starts at a constant token of its block");
+    (void)constant;
+    return tokensAt(where, first.getSExtValue());
+  }
+
+  /// The elements of a load from z on, of all vectors.
+  void decodeLoads(Value z, MutableArrayRef<Value> parts) {
+    SmallVector<Lanes> here = place(block, z), ahead = block.ahead ? place(*block.ahead, z) : SmallVector<Lanes>();
+    Value own = isKey ? z : b.i64(0);
+    int64_t loads = wholeRows ? lanes : 1;
+    for (int64_t u = 0; u < vectors; ++u) {
+      SmallVector<Value> raw = wholeRows ? loadRows(here[u], own) : SmallVector<Value>{loadRaw(here[u], own)};
+      if (!ahead.empty() && load.kind == LoadRecord::vector && startsLine(0, u))
+        b.prefetch(address(ahead[u], 0, own), CacheLevel::second);
+      for (int64_t k = 0; k < loads; ++k) {
+        if (wholeRows && !ahead.empty()) // a lane's row in each
+          b.prefetch(address(ahead[u], k, own), CacheLevel::second);
+        for (int64_t e = 0; e < load.pack; ++e)
+          parts[(k * load.pack + e) * vectors + u] = decode(raw[k], e);
+      }
+    }
+  }
+};
+
+} // namespace
+
+void Distributor::convert(DecodeOp op) { tiles[op.getTile()] = Decoder(*this, op).build(); }
+
+void Distributor::convert(MultiplyOp op) {
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t lanes = encoding(type).getLanes(), rows = type.getDimSize(0), vectors = type.getDimSize(1) / lanes;
+  int64_t numberBytes = cast<MemRefType>(op.getNumbers().getType()).getDimSize(1) * 4;
+  constexpr int64_t unroll = 4;
+  fences.beforeRead();
+  SmallVector<Value> rowBases;
+  for (int64_t r = 0; r < rows; ++r)
+    rowBases.push_back(homeAddress(op.getRows(), b.add(scalar(op.getRow()), r), b.i64(0)));
+  Value numbers = homeAddress(op.getNumbers(), scalar(op.getFirst()), b.i64(0));
+  auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init) {
+    return b.loop(begin, end, count, init, [&](Value z, ValueRange carried) {
+      SmallVector<Value> acc(carried), rowAddresses;
+      Value line = b.at(numbers, b.mul(z, numberBytes));
+      for (Value base : rowBases)
+        rowAddresses.push_back(b.at(base, b.mul(z, 4)));
+      for (int64_t k = 0; k < count; ++k) {
+        SmallVector<Value> operands;
+        for (int64_t u = 0; u < vectors; ++u)
+          operands.push_back(b.loadVector(partType(type), b.at(line, k * numberBytes + u * lanes * 4)));
+        for (int64_t r = 0; r < rows; ++r) {
+          Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], k * 4)), lanes);
+          for (int64_t u = 0; u < vectors; ++u) {
+            Value &sum = acc[r * vectors + u];
+            sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, Dot::f32);
+          }
+        }
+      }
+      return acc;
+    });
+  };
+  Value begin = scalar(op.getZBegin()), end = scalar(op.getZEnd());
+  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), unroll), unroll));
+  tiles[op.getTile()] = range(middle, end, 1, range(begin, middle, unroll, tile(op.getInit())));
+}
+
+} // namespace kv
