@@ -114,6 +114,12 @@ LogicalResult PaceOp::verify() {
   return success();
 }
 
+LogicalResult AskOp::verify() {
+  if (int64_t(getLines()) < 0) // C1
+    return emitOpError() << "expected `lines` from 0, got " << int64_t(getLines());
+  return success();
+}
+
 LogicalResult Exp2Op::verify() {
   if (getBits() < 1 || getBits() > 23) // C1
     return emitOpError() << "expected from 1 to 23 bits of precision, got " << getBits();
@@ -214,6 +220,13 @@ LogicalResult ReduceOp::verify() {
   return success();
 }
 
+/// What of the block ahead an op asks for.
+template <typename OpType> static LogicalResult verifyAsk(OpType op) {
+  if (op.getAsk().size() != 0 && op.getAsk().size() != 2) // product C4, multiply C3
+    return op.emitOpError() << "expected to ask for nothing, or from a byte in steps, got " << op.getAsk().size() << " values";
+  return success();
+}
+
 LogicalResult ProductOp::verify() {
   auto rows = cast<MemRefType>(getRows().getType());
   RankedTensorType tile = tileOf(getTile());
@@ -230,7 +243,7 @@ LogicalResult ProductOp::verify() {
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got "
                          << tile;
-  return success();
+  return verifyAsk(*this);
 }
 
 LogicalResult DecodeOp::verify() {
@@ -253,7 +266,7 @@ LogicalResult MultiplyOp::verify() {
       tile.getDimSize(1) > numbers.getDimSize(1))
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << numbers.getDimSize(1)
                          << " columns, got " << tile;
-  return success();
+  return verifyAsk(*this);
 }
 
 LogicalResult DotOp::verify() {

@@ -140,8 +140,9 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let description = [{
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
     table past the last of them are not read. With `ahead`, another block of the sequence, maybe of another head: every read of this
-    block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used; a block that is read
-    once, for one row tile, may ask at an even pace instead (Pacing.h).
+    block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used. Where that one is whole
+    tiles of pages, they are asked for from their first line to their last: by a block that is read `once`, for one row tile, as Pacing.h
+    says, else by the products that say so.
 
     Rules:
     - C1: `ahead` is nothing, or a head, a token and a count.
@@ -168,6 +169,20 @@ def Kv_PaceOp : Kv_Op<"pace"> {
   }];
   let arguments = (ins Kv_BlockType:$block, I64Attr:$share, I64Attr:$shares);
   let assemblyFormat = "$block $share `of` $shares attr-dict `:` type($block)";
+  let hasVerifier = 1;
+}
+
+def Kv_AskOp : Kv_Op<"ask"> {
+  let summary = "prefetch lines of the block ahead from a byte of its tiles on";
+  let description = [{
+    What kv.pace is to a block that is read once, for one that several row tiles read: between the parts of the tile that the next
+    elementwise op computes. Nothing where the block ahead is not whole tiles.
+
+    Rules:
+    - C1: `lines` is not negative.
+  }];
+  let arguments = (ins Kv_BlockType:$block, I64:$from, I64Attr:$lines);
+  let assemblyFormat = "$block `from` $from `lines` $lines attr-dict `:` type($block)";
   let hasVerifier = 1;
 }
 
@@ -317,17 +332,22 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
     For keys x counts tokens of the block and z channels; for values x counts channels and z tokens of the block. The codes are plain
     integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter.
 
+    A block that several row tiles read asks for the block ahead in parts, where that is whole tiles of pages: `ask [from, step] lines N`
+    asks in each iteration, number i from 0, for N lines from byte from + i * step of those tiles on.
+
     Rules:
     - C1: row operands are f32 for the record f32, else i32; the result is i32 for integer records, else f32.
     - C2: an integer record needs a codec of integer elements.
     - C3: the result is [rows, x], no more than the home has rows and the block tokens (keys) or the cache channels (values).
+    - C4: `ask` is nothing, or two bytes.
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot, I64:$x, I64:$zBegin,
-                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init);
+                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$ask,
+                       DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs RankedTensorOf<[F32, I32]>:$tile);
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
-    attr-dict `:` type($rows) `,` type($block) `->` type($tile)
+    (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
 }
@@ -336,16 +356,19 @@ def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, TypesMatchWith<
   let summary = "init + rows x numbers in scratch, such as kv.decode has brought there";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of rows[row + r][z] * numbers[first + z][x]
+    `block` is where the numbers come from; for what `ask` asks see kv.product. An iteration takes `unroll` z.
 
     Rules:
     - C1: both homes are of f32.
     - C2: the result is [rows, columns], no more than `rows` has rows and `numbers` columns.
+    - C3: `ask` is nothing, or two bytes.
   }];
-  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, I64:$zBegin, I64:$zEnd, Kv_F32Tile:$init);
+  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, Kv_BlockType:$block, I64:$zBegin, I64:$zEnd,
+                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = [{
-    $rows `[` $row `]` `,` $numbers `[` $first `]` `over` `[` $zBegin `,` $zEnd `)` `init` $init attr-dict
-    `:` type($rows) `,` type($numbers) `->` type($tile)
+    $rows `[` $row `]` `,` $numbers `[` $first `]` `of` $block `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
+    (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
 }

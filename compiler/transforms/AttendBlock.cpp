@@ -9,6 +9,7 @@
 //     acc = acc * c + p . v                                 of all its rows
 #include "compiler/transforms/AttendImpl.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -51,7 +52,7 @@ void Attend::attendRows(const Rows &at) {
   int64_t rows = tile.rows, few = tile.softmaxRows;
   SmallVector<Value> s = scores(at);
   if (!hasParts()) {
-    Weights weights = softmax(at, s);
+    Weights weights = softmax(at, zero(), s);
     return accumulate(at, weights.correction, [&](Value group) { return weigh(at, group, weights, zero()); });
   }
   for (auto [i, slice] : llvm::enumerate(s))
@@ -75,7 +76,7 @@ void Attend::attendRows(const Rows &at) {
     put(operands.bias, homeBias, row);
   };
   b.loop(zero(), b.i64(rows), few, [&](Value row) {
-    Weights weights = softmax({at.block, at.here, at.head, b.add(at.ofHead, row)}, fetch(homeS, row));
+    Weights weights = softmax({at.block, at.here, at.head, b.add(at.ofHead, row)}, row, fetch(homeS, row));
     put(weights.correction, homeCorrection, row);
     if (valueGroups() == 1)
       return weighRows(zero(), weights, row);
@@ -93,6 +94,20 @@ void Attend::attendRows(const Rows &at) {
   });
 }
 
+Attend::Ask Attend::ask(const Rows &at, Value unit, int64_t units, int64_t iterations) {
+  if (!askedPerUnit)
+    return {};
+  std::optional<WholeTiles> ahead = wholeTiles(cache, block, schedule.getLanes());
+  Value before = b.add(b.mul(b.div(at.ofHead, tile.rows), unitsOfTile()), unit);
+  auto bytes = [&](Value scaled) { return b.div(scaled, int64_t(1) << 24); };
+  double most = double(ahead->count * ahead->bytes) * double(units) / double(unitsOfTile() * fewestTiles());
+  return {{bytes(arith::MulIOp::create(b, b.loc, before, askedPerUnit)), bytes(b.div(b.mul(askedPerUnit, units), iterations))},
+          int64_t(std::ceil(most / double(64 * iterations)))};
+}
+
+/// Numbers of the contraction that an iteration of kv.multiply takes.
+constexpr int64_t multiplyUnroll = 4;
+
 /// q . k of a row tile and a block, decoded but for the rows' scales: one tile for each slice of tokens.
 Attend::SmallVector<Value> Attend::scores(const Rows &at) {
   CodecAttr codec = cache.getKey();
@@ -102,9 +117,16 @@ Attend::SmallVector<Value> Attend::scores(const Rows &at) {
   auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
   auto product = [&](int64_t x, Value zBegin, Value zEnd, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreType);
-    if (decodesOnce(Stream::key))
-      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.i64(x / tile.keySlice * cache.getKeyDim()), zBegin,
-                                zEnd, init);
+    bool decoded = decodesOnce(Stream::key);
+    int64_t length = codec.isInteger() ? keyRun() : cache.getKeyDim(), lanes = schedule.getLanes();
+    int64_t step = decoded ? multiplyUnroll
+                           : loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
+                                 productLoad(cache, Stream::key, lanes).pack;
+    Value unit = b.add(b.mul(b.div(zBegin, length), keyUnits(tile.keySlice, length)), keyUnits(x, cache.getKeyDim()));
+    Ask asked = ask(at, unit, keyUnits(tile.keySlice, length), std::max<int64_t>(1, length / step));
+    if (decoded)
+      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.i64(x / tile.keySlice * cache.getKeyDim()), at.block,
+                                zBegin, zEnd, multiplyUnroll, init, asked.bytes, asked.lines);
     if (isIntegerDot(schedule.getKeyDot())) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift()) { // the sum starts at what the shift of the codes adds
@@ -113,7 +135,8 @@ Attend::SmallVector<Value> Attend::scores(const Rows &at) {
       }
     }
     Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, at.block, Stream::key,
-                                  schedule.getKeyDot(), b.i64(x), zBegin, zEnd, schedule.getUnroll(), init);
+                                  schedule.getKeyDot(), b.i64(x), zBegin, zEnd, schedule.getUnroll(), init, asked.bytes,
+                                  asked.lines);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, int64_t x, Value group) {
@@ -155,8 +178,8 @@ Attend::SmallVector<Value> Attend::masksBelow(Value limit) {
   return masks;
 }
 
-/// Of the first `softmaxRows` rows; maximum and sum of each become what they are with the block.
-Attend::Weights Attend::softmax(const Rows &at, SmallVector<Value> s) {
+/// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the block.
+Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s) {
   int64_t rows = tile.softmaxRows;
   Value row = rowOf(at);
   SmallVector<Value> positions, heads, limits;
@@ -184,8 +207,17 @@ Attend::Weights Attend::softmax(const Rows &at, SmallVector<Value> s) {
   // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
   int64_t askers = int64_t(s.size()) * (pacesPacking() ? 2 : 1);
   pace = [this, block = at.block, asked = int64_t(0), askers]() mutable { PaceOp::create(b, b.loc, block, asked++, askers); };
-  if (carried || !schedule.getPrefetch() || tile.several)
+  if (tile.several && askedPerUnit) {
+    Value unit = b.add(b.div(b.mul(rowOfTile, softmaxUnits()), tile.rows), keyUnits(block, cache.getKeyDim()));
+    Rows first{at.block, at.here, at.head, b.sub(at.ofHead, rowOfTile)};
+    Ask asked = ask(first, unit, softmaxUnits() * rows / tile.rows, askers);
+    pace = [this, block = at.block, asked, from = asked.bytes[0]]() mutable {
+      AskOp::create(b, b.loc, block, from, asked.lines);
+      from = b.add(from, asked.bytes[1]);
+    };
+  } else if (carried || !schedule.getPrefetch() || tile.several) {
     pace = [] {};
+  }
   SmallVector<Value> masks = masksBelow(result.limit);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (!spec.score->empty()) {
@@ -322,11 +354,18 @@ void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(
         return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
       };
       auto product = [&](Value start) -> Value {
-        if (decodesOnce(Stream::value))
-          return MultiplyOp::create(b, b.loc, type, homeP, zero(), homeCodes[1], b.mul(b.div(column, columns), block), zero(), count,
-                                    start);
+        bool decoded = decodesOnce(Stream::value);
+        int64_t lanes = schedule.getLanes();
+        int64_t step = decoded ? multiplyUnroll
+                               : loadsOfIteration(cache, Stream::value, lanes, dot, schedule.getUnroll()) *
+                                     productLoad(cache, Stream::value, lanes).pack;
+        Value unit = b.add(b.mul(b.div(column, columns), valueUnits(columns)), keyUnits(block, cache.getKeyDim()) + softmaxUnits());
+        Ask asked = ask(at, unit, valueUnits(columns), std::max<int64_t>(1, block / step));
+        if (decoded)
+          return MultiplyOp::create(b, b.loc, type, homeP, zero(), homeCodes[1], b.mul(b.div(column, columns), block), at.block,
+                                    zero(), count, multiplyUnroll, start, asked.bytes, asked.lines);
         return ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), at.block, Stream::value, dot,
-                                 column, zero(), count, schedule.getUnroll(), start);
+                                 column, zero(), count, schedule.getUnroll(), start, asked.bytes, asked.lines);
       };
       Value sum;
       if (!roundsProbabilities()) {

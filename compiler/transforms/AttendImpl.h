@@ -73,6 +73,24 @@ struct Attend {
   bool decodesOnce(Stream stream) const {
     return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
   }
+  /// Work on a row of a row tile and a block, in vector instructions more or less: of q . k for one vector of tokens and one step of the
+  /// record, and so on. The block ahead is asked for in the same shares.
+  int64_t keyUnits(int64_t tokens, int64_t channels) const {
+    return tokens * channels / schedule.getLanes() / dotDepth(schedule.getKeyDot()) * rowParts(schedule.getKeyDot());
+  }
+  int64_t softmaxUnits() const { return block / schedule.getLanes() * (softmaxWork + packWork * (valueGroups() - 1)); }
+  int64_t valueUnits(int64_t channels) const {
+    return channels * block / schedule.getLanes() / dotDepth(schedule.getValueDot()) * rowParts(schedule.getValueDot());
+  }
+  int64_t unitsOfTile() const {
+    return keyUnits(block, cache.getKeyDim()) + softmaxUnits() + valueUnits(cache.getValueDim());
+  }
+  Value askedPerUnit; ///< bytes of the block ahead for a unit, 24 bits after the point; null where nothing is asked for
+  /// What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
+  struct Ask {
+    SmallVector<Value> bytes; ///< from, step; or nothing
+    int64_t lines = 0;        ///< in an iteration
+  };
   bool hasParts() const { return tile.softmaxRows < tile.rows; }
 
   /// A kv head of the item.
@@ -97,6 +115,8 @@ struct Attend {
   Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
   /// Whether the rows of the item are one row tile.
   Value fitsOne() { return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, numRows, b.i64(one.rows)); }
+  int64_t fewestTiles() const;
+  Value bytesPerUnit();
   void withTiles(llvm::function_ref<void()> body);
   void loopOverBlocks();
   struct Span {
@@ -123,6 +143,8 @@ struct Attend {
     Head head;
     Value ofHead; ///< the first row, among those of its head; head.firstRow + ofHead in the homes of the item
   };
+  /// In work of `units` of a row that begins at `unit` of the row tile.
+  Ask ask(const Rows &at, Value unit, int64_t units, int64_t iterations);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
   SmallVector<Value> scores(const Rows &at);
@@ -131,7 +153,7 @@ struct Attend {
     SmallVector<Value> p;
     Value limit, correction;
   };
-  Weights softmax(const Rows &at, SmallVector<Value> s);
+  Weights softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s);
   SmallVector<Value> masksBelow(Value limit);
   /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of the
   /// codes adds), what middles of asymmetric codes add; one for each row, or nothing.

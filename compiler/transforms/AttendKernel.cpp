@@ -196,10 +196,26 @@ Attend::Place Attend::placeAhead(Value at, Value index) {
   return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
 }
 
+/// Row tiles of the smallest item that is worked on in several.
+int64_t Attend::fewestTiles() const {
+  int64_t least = spec.minQueries * spec.group();
+  return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
+}
+
+/// See askedPerUnit.
+Value Attend::bytesPerUnit() {
+  std::optional<WholeTiles> ahead = wholeTiles(cache, block, schedule.getLanes());
+  if (!ahead || !schedule.getPrefetch())
+    return Value();
+  Value units = b.mul(b.div(paddedRows, many.rows), unitsOfTile());
+  return arith::DivUIOp::create(b, b.loc, b.i64((ahead->count * ahead->bytes) << 24), units);
+}
+
 /// With the row tile that suits the item.
 void Attend::withTiles(function_ref<void()> body) {
   auto with = [&](const RowTile &chosen) {
     tile = chosen;
+    askedPerUnit = tile.several ? bytesPerUnit() : Value();
     body();
   };
   if (!many.rows)

@@ -41,7 +41,7 @@ private:
 
   /// The elements of a load from z on, of all vectors.
   void decodeLoads(Value z, MutableArrayRef<Value> parts) {
-    SmallVector<Lanes> here = place(block, z), ahead = block.ahead ? place(*block.ahead, z) : SmallVector<Lanes>();
+    SmallVector<Lanes> here = place(block, z), ahead = block.ahead && !block.tilesAhead ? place(*block.ahead, z) : SmallVector<Lanes>();
     Value own = isKey ? z : b.i64(0);
     int64_t loads = wholeRows ? lanes : 1;
     for (int64_t u = 0; u < vectors; ++u) {
@@ -66,7 +66,9 @@ void Distributor::convert(MultiplyOp op) {
   auto type = cast<RankedTensorType>(op.getTile().getType());
   int64_t lanes = encoding(type).getLanes(), rows = type.getDimSize(0), vectors = type.getDimSize(1) / lanes;
   int64_t numberBytes = cast<MemRefType>(op.getNumbers().getType()).getDimSize(1) * 4;
-  constexpr int64_t unroll = 4;
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  bool asks = !op.getAsk().empty() && block.tilesAhead;
+  int64_t unroll = int64_t(op.getUnroll());
   fences.beforeRead();
   SmallVector<Value> rowBases;
   for (int64_t r = 0; r < rows; ++r)
@@ -78,11 +80,22 @@ void Distributor::convert(MultiplyOp op) {
       Value line = b.at(numbers, b.mul(z, numberBytes));
       for (Value base : rowBases)
         rowAddresses.push_back(b.at(base, b.mul(z, 4)));
+      SmallVector<Value> lines;
+      if (asks && count == unroll) {
+        Value iteration = b.div(b.sub(z, scalar(op.getZBegin())), unroll);
+        Value byte = b.KernelBuilder::add(scalar(op.getAsk()[0]), b.KernelBuilder::mul(iteration, scalar(op.getAsk()[1])));
+        Value first = lineAhead(block, byte);
+        for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
+          lines.push_back(b.at(first, line * 64));
+      }
+      size_t asked = 0;
       for (int64_t k = 0; k < count; ++k) {
         SmallVector<Value> operands;
         for (int64_t u = 0; u < vectors; ++u)
           operands.push_back(b.loadVector(partType(type), b.at(line, k * numberBytes + u * lanes * 4)));
         for (int64_t r = 0; r < rows; ++r) {
+          for (size_t due = lines.size() * size_t(k * rows + r + 1) / size_t(count * rows); asked < due; ++asked)
+            b.prefetch(lines[asked], CacheLevel::second);
           Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], k * 4)), lanes);
           for (int64_t u = 0; u < vectors; ++u) {
             Value &sum = acc[r * vectors + u];

@@ -13,12 +13,14 @@ void Distributor::convert(AcquireOp op) {
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
   bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
   BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list), map, tokens,
-                   /*ragged=*/!several && slots % tokens != 0, std::nullopt, /*staged=*/false, std::nullopt};
+                   /*ragged=*/!several && slots % tokens != 0, std::nullopt, /*staged=*/false, std::nullopt, std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
+    auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
     if (!b.threads && op.getOnce())
-      block.pace = paceBlock(type.getCache(), func->getAttrOfType<ScheduleAttr>("kv.schedule"));
-    if (block.pace) {
+      block.pace = paceBlock(type.getCache(), schedule);
+    block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getLanes());
+    if (block.tilesAhead) {
       Value index = b.element(map.key, block.ahead->head, block.ahead->firstSlot, b.i64(0));
       block.ahead->tileOffset = b.add(b.div(b.mul(index, map.key.bits), 8), map.key.offset);
     }
@@ -36,6 +38,25 @@ void Distributor::convert(PaceOp op) {
     Value tile = b.at(block.ahead->pages[line / perTile], block.ahead->tileOffset);
     linesToAsk.push_back(b.at(tile, block.pace->keyBytes() + line % perTile * 64));
   }
+}
+
+void Distributor::convert(AskOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  if (!block.tilesAhead)
+    return;
+  Value first = lineAhead(block, scalar(op.getFrom()));
+  for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
+    linesToAsk.push_back(b.at(first, line * 64));
+}
+
+Value Distributor::lineAhead(const BlockPages &block, Value byte) {
+  const TokenPages &where = *block.ahead;
+  Value page = where.pages[0];
+  if (where.list) {
+    page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(byte, block.tilesAhead->bytes), 8)));
+    byte = b.rem(byte, block.tilesAhead->bytes);
+  }
+  return b.at(b.at(page, where.tileOffset), byte);
 }
 
 TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {

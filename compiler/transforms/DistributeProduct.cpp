@@ -40,7 +40,7 @@ private:
   int64_t part = 0;
   int64_t rows, keyLength;
   int64_t unroll; ///< loads of an iteration
-  bool paced = false;
+  bool paced = false, asks = false;
   SmallVector<Value> rowBases;
 
   Value keepIf(Value condition, Value operand);
@@ -129,6 +129,13 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
         lines.far.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
       lines.near.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
     }
+  if (asks && part == 0 && count == unroll) {
+    Value iteration = b.div(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, unroll * load.pack);
+    Value byte = b.KernelBuilder::add(d.scalar(op.getAsk()[0]), b.KernelBuilder::mul(iteration, d.scalar(op.getAsk()[1])));
+    Value first = d.lineAhead(block, byte);
+    for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
+      lines.far.push_back({b.at(first, line * 64), CacheLevel::second});
+  }
   Value walked = paced && count == unroll ? cursorAt(zRow) : Value();
   for (int64_t byte = 0; walked && byte < walk.step; byte += 64)
     lines.far.push_back({b.at(walked, byte), CacheLevel::second});
@@ -327,7 +334,8 @@ void Product::run(SmallVector<Value> &acc) {
     rowBases.push_back(b.at(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
-  bool prefetches = block.ahead && !b.threads && (load.kind <= LoadRecord::halves || wholeRows);
+  asks = !op.getAsk().empty() && block.tilesAhead;
+  bool prefetches = block.ahead && !b.threads && !asks && (load.kind <= LoadRecord::halves || wholeRows);
   paced = prefetches && block.pace;
   if (paced)
     placeCursor();

@@ -26,7 +26,8 @@ struct BlockPages : TokenPages {
   bool ragged;                     ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead; ///< the block to prefetch
   bool staged = false;             ///< in memory of the team
-  std::optional<Pace> pace;        ///< at which the block ahead is asked for
+  std::optional<Pace> pace;        ///< at which the block ahead is asked for by a block read once
+  std::optional<WholeTiles> tilesAhead; ///< the block ahead, from where its pages say on
 
   /// Tokens of the block in each page.
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
@@ -139,6 +140,8 @@ public:
     mlir::Value page, slot;
   };
   OwnToken ownToken(const BlockPages &block, mlir::Value token);
+  /// Address of a byte of the tiles that the block ahead is.
+  mlir::Value lineAhead(const BlockPages &block, mlir::Value byte);
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
@@ -171,6 +174,7 @@ private:
   void convert(StagedOp op);  // StageBlocks.cpp
   void convert(AcquireOp op); // DistributeCache.cpp, like those below
   void convert(PaceOp op);
+  void convert(AskOp op);
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);

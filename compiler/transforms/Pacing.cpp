@@ -19,17 +19,24 @@ int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot,
   return loads;
 }
 
+std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes) {
+  PageMap map = mapPage(cache);
+  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
+  if (!map.tile || map.tile * count != block || readsWholeRows(cache, lanes))
+    return std::nullopt;
+  return WholeTiles{count, map.tileBytes};
+}
+
 std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
   int64_t block = schedule.getBlock(), lanes = schedule.getLanes(), rows = schedule.getRows();
-  PageMap map = mapPage(cache);
-  Pace pace;
-  pace.tiles = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
-  if (!map.tile || map.tile * pace.tiles != block || readsWholeRows(cache, lanes))
+  std::optional<WholeTiles> whole = wholeTiles(cache, block, lanes);
+  if (!whole)
     return std::nullopt;
-  pace.tileBytes = map.tileBytes;
+  Pace pace;
+  pace.tiles = whole->count;
+  pace.tileBytes = whole->bytes;
 
   // Vector instructions of a block, more or less.
-  constexpr int64_t softmaxWork = 16, packWork = 4;
   auto work = [&](Dot dot) { return rows * rowParts(dot) + (dot == Dot::f32); }; // for each vector of operands
   int64_t keyVectors = block * cache.getKeyDim() / lanes / dotDepth(schedule.getKeyDot());
   int64_t valueVectors = block * cache.getValueDim() / lanes / dotDepth(schedule.getValueDot());

@@ -24,7 +24,18 @@ struct Pace {
   int64_t softmaxLines() const { return std::max<int64_t>(0, tileBytes - keyBytes() - valueBytes()) / 64; }
 };
 
-/// The pace of one row tile; none where a block is not one whole tile of each of its pages, or whole rows of keys are prefetched.
+/// The tiles that a block is, one or one on each of several pages.
+struct WholeTiles {
+  int64_t count, bytes; ///< bytes: of each
+};
+/// None where a block is not one whole tile of each of its pages, or keys are prefetched by whole rows.
+std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes);
+
+/// Vector instructions of softmax for a vector of scores, and of each group of channels that probabilities are packed for after the
+/// first; more or less.
+constexpr int64_t softmaxWork = 16, packWork = 4;
+
+/// The pace of one row tile; none where a block is not whole tiles.
 std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule);
 
 } // namespace kv

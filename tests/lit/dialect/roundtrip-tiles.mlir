@@ -59,8 +59,14 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
   %s = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
-  // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] over[%[[N]], %[[N]]) init %{{.*}} : memref<4x64xf32>, memref<4x64xf32> -> tensor<2x32xf32
-  %m = kv.multiply %q[%n], %q[%n] over [%n, %n) init %all : memref<4x64xf32>, memref<4x64xf32> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.product {{.*}} ask[%[[N]], %[[N]]] lines 3 :
+  %asking = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all ask [%n, %n] lines 3
+       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] of %[[BLOCK]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} ask[%[[N]], %[[N]]] lines 1 : memref<4x64xf32>, memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
+  %m = kv.multiply %q[%n], %q[%n] of %block over [%n, %n) unroll 4 init %all ask [%n, %n] lines 1
+       : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.ask %[[BLOCK]] from %[[N]] lines 2 : <32 of
+  kv.ask %block from %n lines 2 : !kv.block<32 of !cache>
   // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
   %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} {bits = 13 : i64} : tensor<2x32xf32

@@ -195,17 +195,46 @@ func.func @f(%block: !kv.block<32 of !c>, %n: i64) {
 
 // -----
 // multiply C1
-func.func @f(%rows: memref<4x64xi32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x16xf32>) {
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%rows: memref<4x64xi32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x16xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected homes of f32, got 'memref<4x64xi32>' and 'memref<64x16xf32>'}}
-  %0 = kv.multiply %rows[%n], %numbers[%n] over [%n, %n) init %t : memref<4x64xi32>, memref<64x16xf32> -> tensor<4x16xf32>
+  %0 = kv.multiply %rows[%n], %numbers[%n] of %b over [%n, %n) unroll 4 init %t : memref<4x64xi32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x16xf32>
   return
 }
 
 // -----
 // multiply C2
-func.func @f(%rows: memref<4x64xf32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x32xf32>) {
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%rows: memref<4x64xf32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected a result of at most 4 rows and 16 columns, got 'tensor<4x32xf32>'}}
-  %0 = kv.multiply %rows[%n], %numbers[%n] over [%n, %n) init %t : memref<4x64xf32>, memref<64x16xf32> -> tensor<4x32xf32>
+  %0 = kv.multiply %rows[%n], %numbers[%n] of %b over [%n, %n) unroll 4 init %t : memref<4x64xf32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// multiply C3
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected to ask for nothing, or from a byte in steps, got 1 values}}
+  %0 = kv.multiply %rows[%n], %rows[%n] of %b over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// product C4
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected to ask for nothing, or from a byte in steps, got 1 values}}
+  %0 = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// ask C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected `lines` from 0, got -1}}
+  kv.ask %b from %n lines -1 : !kv.block<32 of !c>
   return
 }
 

@@ -170,11 +170,9 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   return
 }
 
-// Codes as numbers into scratch, with the same of the block ahead asked for; from there a loop over the contraction, and one for what
-// is left of it.
+// Codes as numbers into scratch; from there a loop over the contraction, and one for what is left of it.
 // CHECK-LABEL: @decodes(
 // CHECK: %[[RAW:.*]] = llvm.load {{.*}} -> vector<8xi32>
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: arith.shli %[[RAW]]
 // CHECK: arith.shrsi
 // CHECK: %[[CODE:.*]] = arith.sitofp {{.*}} : vector<8xi32> to vector<8xf32>
@@ -197,8 +195,36 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
   %codes = kv.decode key of %block[%n, %zero] : !kv.block<32 of !codes> -> tensor<4x16xf32, #lanes>
   kv.store %codes to %keys[%n, %zero] : tensor<4x16xf32, #lanes>, memref<128x16xf32>
   %init = kv.spread %x along 0 : f32 -> tensor<2x16xf32, #lanes>
-  %s = kv.multiply %q[%zero], %keys[%zero] over [%zero, %n) init %init
-       : memref<2x64xf32>, memref<128x16xf32> -> tensor<2x16xf32, #lanes>
+  %s = kv.multiply %q[%zero], %keys[%zero] of %block over [%zero, %n) unroll 4 init %init
+       : memref<2x64xf32>, memref<128x16xf32>, !kv.block<32 of !codes> -> tensor<2x16xf32, #lanes>
   kv.store %s to %q[%zero, %zero] : tensor<2x16xf32, #lanes>, memref<2x64xf32>
+  return
+}
+
+// A block that several row tiles read asks for the block ahead in parts: the products and softmax say from which byte on.
+// CHECK-LABEL: @asks(
+// CHECK: %[[FROM:.*]] = llvm.load %arg1 : !llvm.ptr -> i64
+// CHECK: scf.for
+// CHECK: %[[DONE:.*]] = arith.muli %{{.*}}, %[[FROM]] : i64
+// CHECK: arith.addi %[[FROM]], %[[DONE]] : i64
+// CHECK-COUNT-2: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK-NOT: prefetch
+// CHECK: scf.yield
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: kv.exp2
+func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<1x16xi32>
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 64 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0 : i32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
+  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init ask [%n, %n] lines 2
+       : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
+  %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
+  kv.ask %block from %n lines 1 : !kv.block<32 of !codes>
+  %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
+  kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
   return
 }

@@ -78,7 +78,7 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK: kv.store %[[CODES]] to %[[KEYS]]
 // CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
 // CHECK: kv.store %[[CODES]] to %[[VALUES]]
-// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} -> tensor<4x16xf32>
+// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} unroll 4 {{.*}} -> tensor<4x16xf32>
 // CHECK: kv.store {{.*}} to %[[S]]
 // CHECK: scf.for
 // CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
