@@ -31,11 +31,14 @@ void Attend::decodeBlock(Value blockValue, Value count) {
   int64_t lanes = schedule.getLanes();
   if (decodesOnce(Stream::key)) {
     int64_t dim = cache.getKeyDim(), depth = loadDepth(cache, Stream::key, lanes);
-    for (int64_t x = 0, width = depth > 4 ? lanes : tile.keySlice; x < block; x += width)
+    int64_t width = depth > 4 ? lanes : tile.keySlice;
+    b.loop(zero(), b.i64(block), width, [&](Value x) {
+      Value first = b.mul(b.div(x, tile.keySlice), dim), column = b.rem(x, tile.keySlice);
       b.loop(zero(), b.i64(dim), depth, [&](Value z) {
-        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::key, z, b.i64(x));
-        b.put(codes, homeCodes[0], b.add(z, x / tile.keySlice * dim), b.i64(x % tile.keySlice));
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::key, z, x);
+        b.put(codes, homeCodes[0], b.add(first, z), column);
       });
+    });
   }
   if (decodesOnce(Stream::value)) {
     int64_t depth = loadDepth(cache, Stream::value, lanes), width = tile.valueSlice;
@@ -50,13 +53,14 @@ void Attend::decodeBlock(Value blockValue, Value count) {
 
 void Attend::attendRows(const Rows &at) {
   int64_t rows = tile.rows, few = tile.softmaxRows;
-  SmallVector<Value> s = scores(at);
   if (!hasParts()) {
+    SmallVector<Value> s;
+    for (int64_t x = 0; x < block; x += tile.keySlice)
+      s.push_back(scores(at, b.i64(x)));
     Weights weights = softmax(at, zero(), s);
     return accumulate(at, weights.correction, [&](Value group) { return weigh(at, group, weights, zero()); });
   }
-  for (auto [i, slice] : llvm::enumerate(s))
-    b.put(slice, homeS, zero(), b.i64(int64_t(i) * tile.keySlice));
+  b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(at, x), homeS, zero(), x); });
   auto put = [&](Value value, Value home, Value row) {
     if (value)
       b.put(value, home, row, zero());
@@ -108,24 +112,26 @@ Attend::Ask Attend::ask(const Rows &at, Value unit, int64_t units, int64_t itera
 /// Numbers of the contraction that an iteration of kv.multiply takes.
 constexpr int64_t multiplyUnroll = 4;
 
-/// q . k of a row tile and a block, decoded but for the rows' scales: one tile for each slice of tokens.
-Attend::SmallVector<Value> Attend::scores(const Rows &at) {
+/// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
+Value Attend::scores(const Rows &at, Value x) {
   CodecAttr codec = cache.getKey();
   int64_t rows = tile.rows;
   Value row = rowOf(at);
   RankedTensorType scoreType = scoreTile(rows), integers = scoreType.clone(b.getI32Type());
   auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
-  auto product = [&](int64_t x, Value zBegin, Value zEnd, Value run) -> Value {
+  Value slice = b.div(x, tile.keySlice);
+  auto product = [&](Value zBegin, Value zEnd, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreType);
     bool decoded = decodesOnce(Stream::key);
     int64_t length = codec.isInteger() ? keyRun() : cache.getKeyDim(), lanes = schedule.getLanes();
     int64_t step = decoded ? multiplyUnroll
                            : loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
                                  productLoad(cache, Stream::key, lanes).pack;
-    Value unit = b.add(b.mul(b.div(zBegin, length), keyUnits(tile.keySlice, length)), keyUnits(x, cache.getKeyDim()));
+    Value unit = b.add(b.mul(b.div(zBegin, length), keyUnits(tile.keySlice, length)),
+                       b.mul(slice, keyUnits(tile.keySlice, cache.getKeyDim())));
     Ask asked = ask(at, unit, keyUnits(tile.keySlice, length), std::max<int64_t>(1, length / step));
     if (decoded)
-      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.i64(x / tile.keySlice * cache.getKeyDim()), at.block,
+      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.mul(slice, cache.getKeyDim()), at.block,
                                 zBegin, zEnd, multiplyUnroll, init, asked.bytes, asked.lines);
     if (isIntegerDot(schedule.getKeyDot())) {
       init = b.spread(b.i32(0), 0, integers);
@@ -135,35 +141,29 @@ Attend::SmallVector<Value> Attend::scores(const Rows &at) {
       }
     }
     Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, at.block, Stream::key,
-                                  schedule.getKeyDot(), b.i64(x), zBegin, zEnd, schedule.getUnroll(), init, asked.bytes,
+                                  schedule.getKeyDot(), x, zBegin, zEnd, schedule.getUnroll(), init, asked.bytes,
                                   asked.lines);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
-  auto read = [&](CodecParameter parameter, int64_t x, Value group) {
-    Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::key, parameter, b.i64(x), group);
+  auto read = [&](CodecParameter parameter, Value group) -> Value {
+    Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::key, parameter, x, group);
     return b.spread(read, 1, scoreType);
   };
   // sum over a run of q * (middle + centred code * scale)
-  auto decoded = [&](int64_t x, Value run) {
+  auto decoded = [&](Value run) {
     Value begin = b.mul(run, keyRun()), group = b.div(run, codec.getGroup() / keyRun());
-    Value s = b.mulf(product(x, begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, x, group));
+    Value s = b.mulf(product(begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, group));
     if (!codec.isAsym())
       return s;
-    Value middle = middleOf(codec, read(CodecParameter::zero, x, group), read(CodecParameter::scale, x, group));
+    Value middle = middleOf(codec, read(CodecParameter::zero, group), read(CodecParameter::scale, group));
     return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
   };
-  SmallVector<Value> result;
-  for (int64_t x = 0; x < block; x += tile.keySlice) {
-    if (!codec.isInteger())
-      result.push_back(product(x, zero(), b.i64(cache.getKeyDim()), zero()));
-    else if (keyRuns() == 1)
-      result.push_back(decoded(x, zero()));
-    else
-      result.push_back(
-          b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
-                 [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(x, run))}; })[0]);
-  }
-  return result;
+  if (!codec.isInteger())
+    return product(zero(), b.i64(cache.getKeyDim()), zero());
+  if (keyRuns() == 1)
+    return decoded(zero());
+  return b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
+                [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(run))}; })[0];
 }
 
 /// Slice by slice, whether a row sees a token: those before `limit`, one number for each row.

@@ -147,7 +147,7 @@ struct Attend {
   Ask ask(const Rows &at, Value unit, int64_t units, int64_t iterations);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
-  SmallVector<Value> scores(const Rows &at);
+  Value scores(const Rows &at, Value x);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth now.
   struct Weights {
     SmallVector<Value> p;

@@ -12,17 +12,16 @@ CodeReader::CodeReader(Distributor &d, Value blockValue, Stream stream, RankedTe
       stride(isKey ? linearStride(region, 'd', load.pack, cache.getKeyDim()) : linearStride(region, 't', load.pack, tileRun)),
       flipOfCode(flip) {}
 
-SmallVector<CodeReader::Lanes> CodeReader::tokensAt(const TokenPages &where, int64_t first) {
+SmallVector<CodeReader::Lanes> CodeReader::tokensAt(const TokenPages &where, Value first) {
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {
-    int64_t token = first + u * lanes;
     if (b.threads) {
-      Distributor::OwnToken own = d.ownToken(block, b.add(ownLane(), token));
+      Distributor::OwnToken own = d.ownToken(block, b.KernelBuilder::add(ownLane(), b.add(first, u * lanes)));
       placed.push_back(placeOwn(own.page, own.slot, b.i64(0)));
       continue;
     }
-    Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
-    placed.push_back(place(where, where.pages[token / block.tokensPerPage()], slot, b.i64(0)));
+    auto [page, slot] = d.placeOfToken(block, where, first, u * lanes);
+    placed.push_back(place(where, page, slot, b.i64(0)));
   }
   return placed;
 }

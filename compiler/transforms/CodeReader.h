@@ -45,7 +45,7 @@ struct CodeReader : StreamSource {
     SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
   };
   /// All vectors of keys, from token `first` of the block on.
-  SmallVector<Lanes> tokensAt(const TokenPages &where, int64_t first);
+  SmallVector<Lanes> tokensAt(const TokenPages &where, Value first);
   /// All vectors of values, from channel `x` on; z counts from token `first` of the block, or from its first token. A run of tokens
   /// that lies on one page.
   SmallVector<Lanes> channelsAt(const TokenPages &where, Value x, Value first);

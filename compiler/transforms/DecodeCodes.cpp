@@ -32,11 +32,7 @@ private:
   SmallVector<Lanes> place(const TokenPages &where, Value z) {
     if (!isKey)
       return channelsAt(where, d.scalar(op.getX()), z);
-    APInt first;
-    bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
-    assert(constant && "a tile of keys starts at a constant token of its block");
-    (void)constant;
-    return tokensAt(where, first.getSExtValue());
+    return tokensAt(where, d.scalar(op.getX()));
   }
 
   /// The elements of a load from z on, of all vectors.

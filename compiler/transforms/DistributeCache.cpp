@@ -49,6 +49,18 @@ void Distributor::convert(AskOp op) {
     linesToAsk.push_back(b.at(first, line * 64));
 }
 
+std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const TokenPages &where, Value first, int64_t offset) {
+  int64_t inPage = block.tokensPerPage();
+  if (APInt constant; matchPattern(first, m_ConstantInt(&constant))) {
+    int64_t token = constant.getSExtValue() + offset;
+    return {where.pages[token / inPage], b.add(where.firstSlot, token % inPage)};
+  }
+  Value token = b.add(first, offset);
+  if (!where.list)
+    return {where.pages[0], b.KernelBuilder::add(where.firstSlot, token)};
+  return {b.load(b.ptr(), b.at(where.list, b.mul(b.div(token, inPage), 8))), b.rem(token, inPage)};
+}
+
 Value Distributor::lineAhead(const BlockPages &block, Value byte) {
   const TokenPages &where = *block.ahead;
   Value page = where.pages[0];
@@ -136,20 +148,15 @@ void Distributor::convert(ReadOp op) {
     return;
   }
   int64_t lanes = encoding(type).getLanes();
-  APInt firstToken;
-  bool constant = matchPattern(op.getToken(), m_ConstantInt(&firstToken));
-  assert(constant && "a read starts at a constant token of its block");
-  (void)constant;
   for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
-    int64_t token = firstToken.getSExtValue() + c, page = token / block.tokensPerPage();
     auto locate = [&](const TokenPages &where) {
-      Value slot = b.add(where.firstSlot, token % block.tokensPerPage());
+      auto [page, slot] = placeOfToken(block, where, scalar(op.getToken()), c);
       if (block.ragged) // stay inside the region: what lies past the end is masked
         slot = b.min(slot, b.i64(block.map.paddedSlots() - lanes));
-      return b.elementAddress(region, where.pages[page], b.element(region, where.head, slot, scalar(op.getGroup())));
+      return b.elementAddress(region, page, b.element(region, where.head, slot, scalar(op.getGroup())));
     };
     Value address = locate(block);
-    if (block.ahead && !block.pace && token % (512 / region.bits) == 0)
+    if (block.ahead && !block.pace && c % (512 / region.bits) == 0)
       b.prefetch(locate(*block.ahead), CacheLevel::second);
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));

@@ -340,11 +340,7 @@ void Product::run(SmallVector<Value> &acc) {
   if (paced)
     placeCursor();
   if (isKey) {
-    APInt first;
-    bool constant = matchPattern(op.getX(), m_ConstantInt(&first));
-    assert(constant && "a product of keys starts at a constant token of its block");
-    (void)constant;
-    int64_t token = first.getSExtValue();
+    Value token = d.scalar(op.getX());
     Source all{tokensAt(block, token), prefetches ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
     if (!wholeRows)
       return range(acc, all, zBegin, zEnd, Value());

@@ -140,6 +140,8 @@ public:
     mlir::Value page, slot;
   };
   OwnToken ownToken(const BlockPages &block, mlir::Value token);
+  /// Page and slot of token `first + offset`, of a block or of the one ahead.
+  std::pair<mlir::Value, mlir::Value> placeOfToken(const BlockPages &block, const TokenPages &where, mlir::Value first, int64_t offset);
   /// Address of a byte of the tiles that the block ahead is.
   mlir::Value lineAhead(const BlockPages &block, mlir::Value byte);
   /// Address of home[row][column].
