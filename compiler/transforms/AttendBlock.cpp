@@ -31,7 +31,7 @@ void Attend::decodeBlock(Value blockValue, Value count) {
   int64_t lanes = schedule.getLanes();
   if (decodesOnce(Stream::key)) {
     int64_t dim = cache.getKeyDim(), depth = loadDepth(cache, Stream::key, lanes);
-    int64_t width = depth > 4 ? lanes : tile.keySlice;
+    int64_t width = depth > 4 ? lanes : tile.keySlice; // what the registers hold of so many loads
     b.loop(zero(), b.i64(block), width, [&](Value x) {
       Value first = b.mul(b.div(x, tile.keySlice), dim), column = b.rem(x, tile.keySlice);
       b.loop(zero(), b.i64(dim), depth, [&](Value z) {
@@ -109,30 +109,31 @@ Attend::Ask Attend::ask(const Rows &at, Value unit, int64_t units, int64_t itera
           int64_t(std::ceil(most / double(64 * iterations)))};
 }
 
-/// Numbers of the contraction that an iteration of kv.multiply takes.
-constexpr int64_t multiplyUnroll = 4;
+/// init + operands of the row tile x a slice of the block from x on, over [zBegin, zEnd), which is no more than `length`; the work
+/// begins at `unit` and is `units`.
+Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, int64_t length, Value unit, int64_t units,
+                      Value init) {
+  constexpr int64_t multiplyUnroll = 4;
+  bool isKey = stream == Stream::key, decoded = decodesOnce(stream);
+  Value home = isKey ? homeQ : homeP, row = isKey ? rowOf(at) : zero();
+  auto type = cast<RankedTensorType>(init.getType());
+  Ask asked = ask(at, unit, units, std::max<int64_t>(1, length / (decoded ? multiplyUnroll : elementsOfIteration(stream))));
+  if (!decoded)
+    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, isKey ? schedule.getKeyDot() : schedule.getValueDot(), x,
+                             zBegin, zEnd, schedule.getUnroll(), init, asked.bytes, asked.lines);
+  Value first = b.mul(b.div(x, isKey ? tile.keySlice : tile.valueSlice), isKey ? cache.getKeyDim() : block);
+  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], first, at.block, zBegin, zEnd, multiplyUnroll,
+                            init, asked.bytes, asked.lines);
+}
 
 /// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
 Value Attend::scores(const Rows &at, Value x) {
   CodecAttr codec = cache.getKey();
   int64_t rows = tile.rows;
-  Value row = rowOf(at);
   RankedTensorType scoreType = scoreTile(rows), integers = scoreType.clone(b.getI32Type());
-  auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(row, run), zero(), {rows}); };
-  Value slice = b.div(x, tile.keySlice);
-  auto product = [&](Value zBegin, Value zEnd, Value run) -> Value {
+  auto rowSum = [&](Value run) { return b.fetch(homeQSum, sumOfRow(rowOf(at), run), zero(), {rows}); };
+  auto sum = [&](Value zBegin, int64_t length, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreType);
-    bool decoded = decodesOnce(Stream::key);
-    int64_t length = codec.isInteger() ? keyRun() : cache.getKeyDim(), lanes = schedule.getLanes();
-    int64_t step = decoded ? multiplyUnroll
-                           : loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
-                                 productLoad(cache, Stream::key, lanes).pack;
-    Value unit = b.add(b.mul(b.div(zBegin, length), keyUnits(tile.keySlice, length)),
-                       b.mul(slice, keyUnits(tile.keySlice, cache.getKeyDim())));
-    Ask asked = ask(at, unit, keyUnits(tile.keySlice, length), std::max<int64_t>(1, length / step));
-    if (decoded)
-      return MultiplyOp::create(b, b.loc, scoreType, homeQ, row, homeCodes[0], b.mul(slice, cache.getKeyDim()), at.block,
-                                zBegin, zEnd, multiplyUnroll, init, asked.bytes, asked.lines);
     if (isIntegerDot(schedule.getKeyDot())) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift()) { // the sum starts at what the shift of the codes adds
@@ -140,9 +141,9 @@ Value Attend::scores(const Rows &at, Value x) {
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
-    Value sum = ProductOp::create(b, b.loc, cast<RankedTensorType>(init.getType()), homeQ, row, at.block, Stream::key,
-                                  schedule.getKeyDot(), x, zBegin, zEnd, schedule.getUnroll(), init, asked.bytes,
-                                  asked.lines);
+    int64_t units = keyUnits(tile.keySlice, length);
+    Value unit = b.add(b.mul(run, units), b.mul(b.div(x, tile.keySlice), keyUnits(tile.keySlice, cache.getKeyDim())));
+    Value sum = product(at, Stream::key, x, zBegin, b.add(zBegin, length), length, unit, units, init);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
@@ -151,15 +152,15 @@ Value Attend::scores(const Rows &at, Value x) {
   };
   // sum over a run of q * (middle + centred code * scale)
   auto decoded = [&](Value run) {
-    Value begin = b.mul(run, keyRun()), group = b.div(run, codec.getGroup() / keyRun());
-    Value s = b.mulf(product(begin, b.add(begin, keyRun()), run), read(CodecParameter::scale, group));
+    Value group = b.div(run, codec.getGroup() / keyRun());
+    Value s = b.mulf(sum(b.mul(run, keyRun()), keyRun(), run), read(CodecParameter::scale, group));
     if (!codec.isAsym())
       return s;
     Value middle = middleOf(codec, read(CodecParameter::zero, group), read(CodecParameter::scale, group));
     return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
   };
   if (!codec.isInteger())
-    return product(zero(), b.i64(cache.getKeyDim()), zero());
+    return sum(zero(), cache.getKeyDim(), zero());
   if (keyRuns() == 1)
     return decoded(zero());
   return b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
@@ -178,7 +179,8 @@ Attend::SmallVector<Value> Attend::masksBelow(Value limit) {
   return masks;
 }
 
-/// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the block.
+/// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
+/// block.
 Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s) {
   int64_t rows = tile.softmaxRows;
   Value row = rowOf(at);
@@ -275,8 +277,8 @@ Attend::Operands Attend::weigh(const Rows &at, Value group, const Weights &weigh
   SmallVector<Value> weighted, masks = masksBelow(weights.limit);
   for (auto [i, p] : llvm::enumerate(weights.p)) {
     auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
-      Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::value, parameter,
-                                  b.i64(i * tile.keySlice), group);
+      Value read =
+          ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), at.block, Stream::value, parameter, b.i64(i * tile.keySlice), group);
       return b.spread(read, 1, scoreTile(tile.softmaxRows));
     };
     auto weigh = [&, i = i, p = p](Value by) -> Value {
@@ -343,7 +345,7 @@ void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
   int64_t slices = width / columns; // of a group
   Dot dot = schedule.getValueDot();
-  Value row = rowOf(at), count = at.here.count;
+  Value row = rowOf(at);
   auto body = [&](Value group, int64_t number) {
     Operands operands = operandsOf(group);
     Value first = b.mul(group, width);
@@ -353,28 +355,18 @@ void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(
         Value init = b.mulf(before, b.spread(correction, 0, type));
         return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
       };
-      auto product = [&](Value start) -> Value {
-        bool decoded = decodesOnce(Stream::value);
-        int64_t lanes = schedule.getLanes();
-        int64_t step = decoded ? multiplyUnroll
-                               : loadsOfIteration(cache, Stream::value, lanes, dot, schedule.getUnroll()) *
-                                     productLoad(cache, Stream::value, lanes).pack;
+      auto sumFrom = [&](Value start) {
         Value unit = b.add(b.mul(b.div(column, columns), valueUnits(columns)), keyUnits(block, cache.getKeyDim()) + softmaxUnits());
-        Ask asked = ask(at, unit, valueUnits(columns), std::max<int64_t>(1, block / step));
-        if (decoded)
-          return MultiplyOp::create(b, b.loc, type, homeP, zero(), homeCodes[1], b.mul(b.div(column, columns), block), at.block,
-                                    zero(), count, multiplyUnroll, start, asked.bytes, asked.lines);
-        return ProductOp::create(b, b.loc, cast<RankedTensorType>(start.getType()), homeP, zero(), at.block, Stream::value, dot,
-                                 column, zero(), count, schedule.getUnroll(), start, asked.bytes, asked.lines);
+        return product(at, Stream::value, column, zero(), at.here.count, block, unit, valueUnits(columns), start);
       };
       Value sum;
       if (!roundsProbabilities()) {
-        sum = product(corrected());
+        sum = sumFrom(corrected());
       } else { // fetched after the product, whose own sums fill the registers
         Value start = b.spread(b.f32(0), 0, type);
         if (isIntegerDot(dot))
           start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
-        Value units = product(start);
+        Value units = sumFrom(start);
         if (isIntegerDot(dot))
           units = arith::SIToFPOp::create(b, b.loc, type, units);
         sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());

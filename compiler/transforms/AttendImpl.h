@@ -1,5 +1,5 @@
-// What the parts of an attend kernel share: AttendKernel.cpp has arguments, loops over blocks and results, AttendBlock.cpp what is done
-// with the rows of an item and a block.
+// What the parts of an attend kernel share: AttendKernel.cpp has arguments, loops over blocks and results, AttendBlock.cpp what is
+// done with the rows of an item and a block.
 #ifndef KV_ATTEND_IMPL_H
 #define KV_ATTEND_IMPL_H
 
@@ -65,16 +65,19 @@ struct Attend {
   int64_t exponentBits() const { return spec.accuracy == Accuracy::exact ? 23 : spec.accuracy == Accuracy::high ? 18 : 13; }
   bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
+  /// Of the contraction, in an iteration of a product's loop.
+  int64_t elementsOfIteration(Stream stream) const;
   int64_t keyShift() const;
   int64_t keyRun() const;
   int64_t keyRuns() const { return cache.getKeyDim() / keyRun(); }
   int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
-  /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's products.
+  /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's
+  /// products.
   bool decodesOnce(Stream stream) const {
     return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
   }
-  /// Work on a row of a row tile and a block, in vector instructions more or less: of q . k for one vector of tokens and one step of the
-  /// record, and so on. The block ahead is asked for in the same shares.
+  /// Work on a row of a row tile and a block, in vector instructions more or less: of q . k for one vector of tokens and one step
+  /// of the record, and so on. The block ahead is asked for in the same shares.
   int64_t keyUnits(int64_t tokens, int64_t channels) const {
     return tokens * channels / schedule.getLanes() / dotDepth(schedule.getKeyDot()) * rowParts(schedule.getKeyDot());
   }
@@ -82,9 +85,7 @@ struct Attend {
   int64_t valueUnits(int64_t channels) const {
     return channels * block / schedule.getLanes() / dotDepth(schedule.getValueDot()) * rowParts(schedule.getValueDot());
   }
-  int64_t unitsOfTile() const {
-    return keyUnits(block, cache.getKeyDim()) + softmaxUnits() + valueUnits(cache.getValueDim());
-  }
+  int64_t unitsOfTile() const { return keyUnits(block, cache.getKeyDim()) + softmaxUnits() + valueUnits(cache.getValueDim()); }
   Value askedPerUnit; ///< bytes of the block ahead for a unit, 24 bits after the point; null where nothing is asked for
   /// What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
   struct Ask {
@@ -147,16 +148,19 @@ struct Attend {
   Ask ask(const Rows &at, Value unit, int64_t units, int64_t iterations);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
+  Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, int64_t length, Value unit, int64_t units,
+                Value init);
   Value scores(const Rows &at, Value x);
-  /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth now.
+  /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
+  /// now.
   struct Weights {
     SmallVector<Value> p;
     Value limit, correction;
   };
   Weights softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s);
   SmallVector<Value> masksBelow(Value limit);
-  /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of the
-  /// codes adds), what middles of asymmetric codes add; one for each row, or nothing.
+  /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of
+  /// the codes adds), what middles of asymmetric codes add; one for each row, or nothing.
   struct Operands {
     Value scale, start, bias;
   };

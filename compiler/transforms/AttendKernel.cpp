@@ -16,6 +16,11 @@ static RowTile rowTile(ScheduleAttr schedule, int64_t rows, int64_t keySlice, in
   return {rows, keySlice, valueSlice, few, several};
 }
 
+/// Whether no step is of one row tile: the last item of one may be, and is treated as the others.
+static bool alwaysSeveral(const AttendSpec &spec) {
+  return spec.schedule.getManyRows() && spec.minQueries * spec.group() > spec.schedule.getRows();
+}
+
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
 /// so that there are no more pairs of both than either number allows alone.
 static int64_t rowsOfLargestItem(const AttendSpec &spec) {
@@ -23,7 +28,7 @@ static int64_t rowsOfLargestItem(const AttendSpec &spec) {
   int64_t pairs = std::max(schedule.getHeads(), schedule.getQueryBlock()), most = 0;
   for (int64_t queries = 1; queries <= schedule.getQueryBlock(); ++queries) {
     int64_t rows = queries * spec.group(), heads = std::clamp<int64_t>(pairs / queries, 1, schedule.getHeads());
-    bool several = schedule.getManyRows() && rows > schedule.getRows();
+    bool several = schedule.getManyRows() && (rows > schedule.getRows() || alwaysSeveral(spec));
     most = std::max(most, heads * roundUp(rows, several ? schedule.getManyRows() : schedule.getRows()));
   }
   return most;
@@ -35,6 +40,12 @@ Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       one(rowTile(schedule, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
       many(rowTile(schedule, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
       tile(one), maxRows(rowsOfLargestItem(spec)) {}
+
+int64_t Attend::elementsOfIteration(Stream stream) const {
+  Dot dot = stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot();
+  return loadsOfIteration(cache, stream, schedule.getLanes(), dot, schedule.getUnroll()) *
+         productLoad(cache, stream, schedule.getLanes()).pack;
+}
 
 int64_t Attend::keyShift() const {
   if (!isIntegerDot(schedule.getKeyDot()))
@@ -50,9 +61,7 @@ int64_t Attend::keyRun() const {
   CodecAttr codec = cache.getKey();
   if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
     return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-  int64_t lanes = schedule.getLanes(), run = 0;
-  int64_t step = loadsOfIteration(cache, Stream::key, lanes, schedule.getKeyDot(), schedule.getUnroll()) *
-                 productLoad(cache, Stream::key, lanes).pack; // of the product's loop, which takes no less
+  int64_t run = 0, step = elementsOfIteration(Stream::key); // which takes no less
   while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
     run += step;
   return run;
@@ -71,8 +80,8 @@ void Attend::readArguments() {
   queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
   numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
   auto padded = [&](int64_t rows) { return b.mul(b.div(b.add(numRows, rows - 1), rows), rows); };
-  paddedRows = padded(one.rows);
-  if (many.rows)
+  paddedRows = padded(alwaysSeveral(spec) ? many.rows : one.rows);
+  if (many.rows && !alwaysSeveral(spec))
     paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many.rows));
   table = b.sequenceTable(cache, seq);
 
@@ -130,8 +139,9 @@ void Attend::prepareRows(const Head &head) {
       return;
     b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
     b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
-    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk,
-           [&](Value channel) { b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel); });
+    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
+    });
   });
 }
 
@@ -220,9 +230,10 @@ void Attend::withTiles(function_ref<void()> body) {
   };
   if (!many.rows)
     return with(one);
-  if (spec.minQueries * spec.group() > one.rows)
+  if (alwaysSeveral(spec))
     return with(many);
-  b.ifElse(fitsOne(), [&] { with(one); }, [&] { with(many); });
+  b.ifElse(
+      fitsOne(), [&] { with(one); }, [&] { with(many); });
 }
 
 /// Blocks never cross a page unless they hold whole pages.

@@ -36,7 +36,8 @@ SmallVector<CodeReader::Lanes> CodeReader::channelsAt(const TokenPages &where, V
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {
     Value channel = b.add(x, u * lanes);
-    placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(channel, ownLane()), slot) : place(where, page, channel, slot));
+    placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(channel, ownLane()), slot)
+                               : place(where, page, channel, slot));
   }
   return placed;
 }

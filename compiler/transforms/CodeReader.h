@@ -22,7 +22,8 @@ struct StreamSource {
   const Region &region;
 };
 
-/// Along x, tokens of keys or channels of values, lie the lanes; along z, channels of keys or tokens of values, the elements of a load.
+/// Along x, tokens of keys or channels of values, lie the lanes; along z, channels of keys or tokens of values, the elements of a
+/// load.
 struct CodeReader : StreamSource {
   /// `type`: of the tile whose last dimension lies along x. `flip`: bits that differ between a stored code and the one wanted.
   CodeReader(Distributor &d, mlir::Value blockValue, Stream stream, mlir::RankedTensorType type, int64_t flip);
@@ -59,8 +60,8 @@ struct CodeReader : StreamSource {
   Value keepBelow(Value raw, Value z, Value zEnd);
   /// Element `element` of every lane as f32: a value, or a code as a number.
   Value decode(Value raw, int64_t element);
-  /// Lanes of an integer record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part of
-  /// its place.
+  /// Lanes of an integer record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part
+  /// of its place.
   Value integerOperand(Value raw, int64_t step, Dot dot);
   /// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.
   bool startsLine(int64_t k, int64_t u) const;

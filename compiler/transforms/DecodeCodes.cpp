@@ -37,7 +37,8 @@ private:
 
   /// The elements of a load from z on, of all vectors.
   void decodeLoads(Value z, MutableArrayRef<Value> parts) {
-    SmallVector<Lanes> here = place(block, z), ahead = block.ahead && !block.tilesAhead ? place(*block.ahead, z) : SmallVector<Lanes>();
+    SmallVector<Lanes> here = place(block, z),
+                       ahead = block.ahead && !block.tilesAhead ? place(*block.ahead, z) : SmallVector<Lanes>();
     Value own = isKey ? z : b.i64(0);
     int64_t loads = wholeRows ? lanes : 1;
     for (int64_t u = 0; u < vectors; ++u) {
@@ -79,10 +80,7 @@ void Distributor::convert(MultiplyOp op) {
       SmallVector<Value> lines;
       if (asks && count == unroll) {
         Value iteration = b.div(b.sub(z, scalar(op.getZBegin())), unroll);
-        Value byte = b.KernelBuilder::add(scalar(op.getAsk()[0]), b.KernelBuilder::mul(iteration, scalar(op.getAsk()[1])));
-        Value first = lineAhead(block, byte);
-        for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
-          lines.push_back(b.at(first, line * 64));
+        lines = linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines()));
       }
       size_t asked = 0;
       for (int64_t k = 0; k < count; ++k) {

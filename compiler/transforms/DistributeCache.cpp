@@ -12,8 +12,14 @@ void Distributor::convert(AcquireOp op) {
   int64_t slots = map.slots, tokens = type.getTokens();
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
   bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
-  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list), map, tokens,
-                   /*ragged=*/!several && slots % tokens != 0, std::nullopt, /*staged=*/false, std::nullopt, std::nullopt};
+  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list),
+                   map,
+                   tokens,
+                   /*ragged=*/!several && slots % tokens != 0,
+                   std::nullopt,
+                   /*staged=*/false,
+                   std::nullopt,
+                   std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
     auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
@@ -44,9 +50,7 @@ void Distributor::convert(AskOp op) {
   const BlockPages &block = blocks.find(op.getBlock())->second;
   if (!block.tilesAhead)
     return;
-  Value first = lineAhead(block, scalar(op.getFrom()));
-  for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
-    linesToAsk.push_back(b.at(first, line * 64));
+  llvm::append_range(linesToAsk, linesAhead(block, scalar(op.getFrom()), int64_t(op.getLines())));
 }
 
 std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const TokenPages &where, Value first, int64_t offset) {
@@ -61,14 +65,18 @@ std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const
   return {b.load(b.ptr(), b.at(where.list, b.mul(b.div(token, inPage), 8))), b.rem(token, inPage)};
 }
 
-Value Distributor::lineAhead(const BlockPages &block, Value byte) {
+SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, int64_t lines) {
   const TokenPages &where = *block.ahead;
   Value page = where.pages[0];
   if (where.list) {
     page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(byte, block.tilesAhead->bytes), 8)));
     byte = b.rem(byte, block.tilesAhead->bytes);
   }
-  return b.at(b.at(page, where.tileOffset), byte);
+  Value first = b.at(b.at(page, where.tileOffset), byte);
+  SmallVector<Value> addresses;
+  for (int64_t line = 0; line < lines; ++line)
+    addresses.push_back(b.at(first, line * 64));
+  return addresses;
 }
 
 TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {

@@ -27,8 +27,8 @@ namespace {
 class MatrixProduct : StreamSource {
 public:
   MatrixProduct(Distributor &d, ProductOp op)
-      : StreamSource(d, op.getBlock(), op.getStream()), op(op), load(productLoad(cache, op.getStream(), /*lanes=*/1)), run(matrixRun(cache, op.getStream())),
-        chunk(4 * run) {
+      : StreamSource(d, op.getBlock(), op.getStream()), op(op), load(productLoad(cache, op.getStream(), /*lanes=*/1)),
+        run(matrixRun(cache, op.getStream())), chunk(4 * run) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     rows = type.getDimSize(0);
     tiles = type.getDimSize(1) / 8;

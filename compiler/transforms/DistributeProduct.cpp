@@ -44,8 +44,8 @@ private:
   SmallVector<Value> rowBases;
 
   Value keepIf(Value condition, Value operand);
-  /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as one
-  /// for two loads, or more, between the rows of products.
+  /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
+  /// one for two loads, or more, between the rows of products.
   struct Line {
     Value address;
     CacheLevel level;
@@ -131,10 +131,8 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
     }
   if (asks && part == 0 && count == unroll) {
     Value iteration = b.div(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, unroll * load.pack);
-    Value byte = b.KernelBuilder::add(d.scalar(op.getAsk()[0]), b.KernelBuilder::mul(iteration, d.scalar(op.getAsk()[1])));
-    Value first = d.lineAhead(block, byte);
-    for (int64_t line = 0; line < int64_t(op.getLines()); ++line)
-      lines.far.push_back({b.at(first, line * 64), CacheLevel::second});
+    for (Value line : d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())))
+      lines.far.push_back({line, CacheLevel::second});
   }
   Value walked = paced && count == unroll ? cursorAt(zRow) : Value();
   for (int64_t byte = 0; walked && byte < walk.step; byte += 64)

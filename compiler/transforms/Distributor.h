@@ -22,11 +22,11 @@ struct TokenPages {
 /// A kv.block.
 struct BlockPages : TokenPages {
   PageMap map;
-  int64_t tokens;                  ///< of the block
-  bool ragged;                     ///< the block may reach past the page's slots
-  std::optional<TokenPages> ahead; ///< the block to prefetch
-  bool staged = false;             ///< in memory of the team
-  std::optional<Pace> pace;        ///< at which the block ahead is asked for by a block read once
+  int64_t tokens;                       ///< of the block
+  bool ragged;                          ///< the block may reach past the page's slots
+  std::optional<TokenPages> ahead;      ///< the block to prefetch
+  bool staged = false;                  ///< in memory of the team
+  std::optional<Pace> pace;             ///< at which the block ahead is asked for by a block read once
   std::optional<WholeTiles> tilesAhead; ///< the block ahead, from where its pages say on
 
   /// Tokens of the block in each page.
@@ -141,9 +141,14 @@ public:
   };
   OwnToken ownToken(const BlockPages &block, mlir::Value token);
   /// Page and slot of token `first + offset`, of a block or of the one ahead.
-  std::pair<mlir::Value, mlir::Value> placeOfToken(const BlockPages &block, const TokenPages &where, mlir::Value first, int64_t offset);
-  /// Address of a byte of the tiles that the block ahead is.
-  mlir::Value lineAhead(const BlockPages &block, mlir::Value byte);
+  std::pair<mlir::Value, mlir::Value> placeOfToken(const BlockPages &block, const TokenPages &where, mlir::Value first,
+                                                   int64_t offset);
+  /// Lines of the tiles that the block ahead is, from a byte on.
+  llvm::SmallVector<mlir::Value> linesAhead(const BlockPages &block, mlir::Value byte, int64_t lines);
+  /// Those that iteration number `iteration` of an op asks for: `ask` is from which byte on, in which steps.
+  llvm::SmallVector<mlir::Value> linesAhead(const BlockPages &block, mlir::ValueRange ask, mlir::Value iteration, int64_t lines) {
+    return linesAhead(block, b.KernelBuilder::add(scalar(ask[0]), b.KernelBuilder::mul(iteration, scalar(ask[1]))), lines);
+  }
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
@@ -172,9 +177,9 @@ private:
   void convert(ReduceOp op);
   void convert(DecodeOp op);   // DecodeCodes.cpp
   void convert(MultiplyOp op); // DecodeCodes.cpp
-  void convert(StageOp op);   // StageBlocks.cpp
-  void convert(StagedOp op);  // StageBlocks.cpp
-  void convert(AcquireOp op); // DistributeCache.cpp, like those below
+  void convert(StageOp op);    // StageBlocks.cpp
+  void convert(StagedOp op);   // StageBlocks.cpp
+  void convert(AcquireOp op);  // DistributeCache.cpp, like those below
   void convert(PaceOp op);
   void convert(AskOp op);
   void convert(ReadOp op);

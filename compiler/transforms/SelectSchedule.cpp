@@ -45,7 +45,7 @@ struct SelectSchedule : PassWrapper<SelectSchedule, OperationPass<ModuleOp>> {
       resolveOrders(func);
       WalkResult result = func.walk([&](Operation *op) {
         if (auto append = dyn_cast<AppendOp>(op))
-          return write(op, append.getCache().getType(), 1, {1, 1}, Accuracy::exact, DictionaryAttr());
+          return write(op, append.getCache().getType(), 1, 1, Accuracy::exact, DictionaryAttr());
         if (auto attend = dyn_cast<AttendOp>(op))
           return select(attend);
         if (auto fused = dyn_cast<AppendAttendOp>(op))
@@ -75,31 +75,26 @@ private:
     DictionaryAttr overrides;
     if (DictionaryAttr all = op.getSchedulesAttr())
       overrides = all.getAs<DictionaryAttr>(capabilities.name);
-    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(),
-                 {int64_t(op.getMinQueries()), int64_t(op.getMaxQueries())}, op.getAccuracy(), overrides);
+    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(), int64_t(op.getMaxQueries()),
+                 op.getAccuracy(), overrides);
   }
 
-  /// Queries of a step that an attend takes.
-  struct Queries {
-    int64_t least, most;
-  };
-
-  WalkResult write(Operation *op, CacheType cache, int64_t group, Queries queries, Accuracy accuracy, DictionaryAttr overrides) {
-    Choice choice = chooseDefaults(cache, group, queries.most, accuracy);
+  WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
+    Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
     if (overrides && failed(applyOverrides(op, cache, group, accuracy, overrides, choice)))
       return WalkResult::interrupt();
-    choice.rows = rowTile(choice, group, queries.least); // the schedule may have named an instruction
-    int64_t many = choice.threads || choice.queryBlock * group <= choice.rows ? 0 : capabilities.registers >= 32 ? 8 : 6;
+    choice.rows = rowTile(choice, group); // the schedule may have named an instruction
+    int64_t many = manyRows(choice, group);
     Slices slices = chooseSlices(cache, accuracy, choice, choice.rows, /*many=*/false), manySlices;
     if (many)
       manySlices = chooseSlices(cache, accuracy, choice, many, /*many=*/true);
-    // Scores of the rows that softmax works on take most of the registers. No fewer than four: where four spill, to spill was measured
-    // faster than to go through scratch.
+    // Scores of the rows that softmax works on take most of the registers. No fewer than four: where four spill, to spill was
+    // measured faster than to go through scratch.
     int64_t softmaxRows = choice.threads ? 0 : std::max<int64_t>(4, capabilities.registers * choice.lanes * 3 / 4 / choice.block);
-    op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
-                                              choice.heads, choice.lanes, slices.key, slices.value, choice.unroll, choice.prefetch,
-                                              choice.keyDot, choice.valueDot, choice.threads, many, manySlices.key, manySlices.value,
-                                              softmaxRows));
+    op->setAttr("schedule",
+                ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock, choice.heads,
+                                  choice.lanes, slices.key, slices.value, choice.unroll, choice.prefetch, choice.keyDot,
+                                  choice.valueDot, choice.threads, many, manySlices.key, manySlices.value, softmaxRows));
     return WalkResult::advance();
   }
 
@@ -118,14 +113,14 @@ private:
     if (isIntegerDot(choice.valueDot)) // probabilities are packed in whole loads of values
       keyVectors = std::max(keyVectors, productLoad(cache, Stream::value, choice.lanes).pack / choice.lanes);
     int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
-    int64_t valueVectors =
-        vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, rows, 1, many), choice.lanes, columns);
+    int64_t valueVectors = vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, rows, 1, many),
+                                           choice.lanes, columns);
     return {keyVectors * choice.lanes, valueVectors * choice.lanes};
   }
 
   /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a
-  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant. Many rows
-  /// are multiplied as f32 by codes that have been decoded.
+  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant. Many
+  /// rows are multiplied as f32 by codes that have been decoded.
   int64_t vectorLimit(CacheType cache, Stream stream, const Choice &choice, int64_t rows, int64_t sets, bool many) const {
     Dot dot = stream == Stream::key ? choice.keyDot : choice.valueDot;
     bool decoded = dot == Dot::f32 && many;
@@ -135,15 +130,21 @@ private:
 
   bool isMatrix(Dot dot) const { return isMatrixDot(capabilities, dot); }
 
-  /// Of a matrix tile 8 or 16. Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be, of several queries where
-  /// a step has that many at least; by twos where a record takes two.
-  int64_t rowTile(const Choice &choice, int64_t group, int64_t leastQueries) const {
+  /// Of a matrix tile 8 or 16. Rows multiplied one by one: at most 8 at a time, in tiles as alike as can be; by twos where a record
+  /// takes two.
+  int64_t rowTile(const Choice &choice, int64_t group) const {
     if (isMatrix(choice.keyDot))
       return choice.queryBlock * group <= 8 ? 8 : 16;
     int64_t rows = llvm::divideCeil(group, llvm::divideCeil(group, 8));
-    if (rows == group && !choice.threads)
-      rows *= std::max<int64_t>(1, std::min({leastQueries, choice.queryBlock, 8 / group}));
     return isPaired(choice.keyDot) || isPaired(choice.valueDot) ? roundUp(rows, 2) : rows;
+  }
+
+  /// Rows of a row tile of an item that has several: their sums in two vectors each, and what else a product needs, fill the
+  /// registers; twelve were measured slower than eight. 0 where one row tile has all rows, or lanes are threads.
+  int64_t manyRows(const Choice &choice, int64_t group) const {
+    if (choice.threads || choice.queryBlock * group <= choice.rows)
+      return 0;
+    return capabilities.registers >= 32 ? 8 : 6;
   }
 
   /// Blocks that a team of threads has on their way while it works on one: as many as its share of the memory that teams have

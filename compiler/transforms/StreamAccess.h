@@ -61,8 +61,8 @@ int64_t rowLevels(Dot dot, int64_t length);
 /// number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
 
-/// Whether keys whose channels lie together are read row by row, so many words of as many tokens, and transposed in registers: one load
-/// for a lane's words of all loads of an iteration.
+/// Whether keys whose channels lie together are read row by row, so many words of as many tokens, and transposed in registers: one
+/// load for a lane's words of all loads of an iteration.
 bool readsWholeRows(CacheType cache, int64_t lanes);
 
 /// Elements of the contraction that are read at once: of a load, or of keys read row by row of as many loads as lanes.

@@ -44,7 +44,7 @@ def ratio(arguments, codec, times, context, batch, threads, mode):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kvcc", default="kvcc", help="the compiler to measure")
-    parser.add_argument("--context", type=numbers, default="128,512,1024,8192,65536")
+    parser.add_argument("--context", type=numbers, default="128,512,1024,8192,32768,65536")
     parser.add_argument("--batch", type=numbers, default="1,4,16,64")
     parser.add_argument("--threads", type=numbers, default="1,2")
     parser.add_argument("--mode", type=lambda text: text.split(","), default="cold,hot")

@@ -46,7 +46,10 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
   const int64_t slots = type.getLayout().getSlots();
   const int64_t perToken = type.getHeads() * (type.getKeyDim() + type.getValueDim());
   const int64_t affordable = (quick ? elementBudget / 4 : elementBudget) / perToken;
-  Limits limits{slots, dense ? slots : INT32_MAX, attends ? spec.minQueries : 1, attends ? std::min<int64_t>(spec.maxQueries, 70) : 70};
+  // One more than kernels take at a time, of most numbers of heads.
+  const int64_t many = 65;
+  Limits limits{slots, dense ? slots : INT32_MAX, attends ? spec.minQueries : 1,
+                attends ? std::min<int64_t>(spec.maxQueries, many) : many};
   // Big dense pages: nothing is gained from being close to their end more than once.
   const int64_t page = slots <= affordable ? slots : 61;
   const InputKind kinds[] = {InputKind::normal, InputKind::outliers, InputKind::peaky};
@@ -86,7 +89,8 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
   }
 
   // Both ends of the range of queries, with nothing and with something before them.
-  std::vector<int64_t> counts = {limits.leastQueries, std::clamp<int64_t>(2, limits.leastQueries, limits.mostQueries), limits.mostQueries};
+  std::vector<int64_t> counts = {limits.leastQueries, std::clamp<int64_t>(2, limits.leastQueries, limits.mostQueries),
+                                 limits.mostQueries};
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   for (int64_t count : counts)
     for (int64_t before : {int64_t(0), page + 3})
@@ -95,10 +99,14 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
 
   // A ragged batch: empty ones, ones without new tokens, all lengths. As many as fit in memory that may be poisoned.
   for (int64_t round = 0; round < (quick ? 1 : 2); ++round) {
-    std::vector<SequenceShape> ragged = {limits.shape(page + 1, queries()), {0, 0},
-                                         {limits.length(31), 0},            limits.shape(random.between(1, 300), queries()),
-                                         limits.shape(page, queries()),     limits.shape(1, 1),
-                                         limits.shape(page - 1, queries()), limits.shape(random.between(200, 400), queries())};
+    std::vector<SequenceShape> ragged = {limits.shape(page + 1, queries()),
+                                         {0, 0},
+                                         {limits.length(31), 0},
+                                         limits.shape(random.between(1, 300), queries()),
+                                         limits.shape(page, queries()),
+                                         limits.shape(1, 1),
+                                         limits.shape(page - 1, queries()),
+                                         limits.shape(random.between(200, 400), queries())};
     int64_t afford = dense ? std::max<int64_t>(3, (int64_t(64) << 20) / cache.map.bytes) : int64_t(ragged.size());
     ragged.resize(size_t(std::min<int64_t>(afford, int64_t(ragged.size()))));
     random.shuffle(ragged);

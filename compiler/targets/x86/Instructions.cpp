@@ -72,7 +72,8 @@ struct SelectExp2 : OpRewritePattern<Exp2Op> {
     int64_t lanes = type.getNumElements();
     if (lanes != 16 && lanes != 8 && lanes != 4)
       return rewriter.notifyMatchFailure(op, "not a register of the family");
-    // 2^f for f from 0 to 1, from the highest power down, 1 at 0: of one key the output is its value. Relative errors: 3.0e-6, 8.6e-5.
+    // 2^f for f from 0 to 1, from the highest power down, 1 at 0: of one key the output is its value. Relative
+    // errors: 3.0e-6, 8.6e-5.
     static const double degree4[] = {0.013426684271570484, 0.05224247422379301, 0.24128020475132964, 0.6930448449030165, 1.0};
     static const double degree3[] = {0.07706704198819621, 0.22764499121162743, 0.6951167864112006, 1.0};
     ArrayRef<double> coefficients = op.getBits() > 13 ? ArrayRef(degree4) : ArrayRef(degree3);

@@ -42,10 +42,9 @@ func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) 
   return
 }
 
-// Tiles of two queries where a step has two at least, and of no more rows than eight; of items with more rows as many as registers hold
-// the sums of.
+// Items of more rows than a tile of one query have tiles of as many rows as registers hold the sums of.
 // CHECK-LABEL: @prompts(
-// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 8, {{.*}} queryBlock = 32,
+// CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 4, {{.*}} queryBlock = 32,
 // GENERIC-SAME: manyRows = 6, manyKeySlice = 8,
 // WIDE-SAME: manyRows = 8, manyKeySlice = 32, manyValueSlice = 32, softmaxRows =
 // CHECK: kv.attend {{.*}}schedule = #kv.schedule<rows = 6, {{.*}} queryBlock = 10,
