@@ -21,8 +21,8 @@ struct Variant {
 struct ObjectFile {
   std::string name; ///< of the archive's member: "cache.x86-64-v4.o"
   std::string bytes;
-  std::string architecture = {}; ///< of the machine that links it
-  std::string target = {};       ///< empty: tables for targets of one architecture
+  std::string architecture = {};         ///< of the machine that links it
+  std::vector<std::string> targets = {}; ///< that it serves, most capable first; none: tables for those of one architecture
 };
 
 /// A kernel on a target that is launched.
@@ -45,7 +45,7 @@ struct Compiled {
   std::vector<DeviceVariant> deviceVariants; ///< in order of preference, all kernels mixed
   std::vector<DeviceCode> devices;
   std::vector<Variant> variants;   ///< in order of preference, all kernels mixed
-  std::vector<ObjectFile> objects; ///< one a target, then the descriptor tables, one an architecture
+  std::vector<ObjectFile> objects; ///< distinct code of targets, then the descriptor tables, one an architecture
 
   const DeviceCode &device(llvm::StringRef target) const;
   /// Architectures of the objects, each of which gets a library of its own; in order of preference.

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <deque>
+
 using namespace llvm;
 
 namespace kv {
@@ -44,50 +46,94 @@ bool findTargets(ArrayRef<std::string> names, std::vector<const Target *> &found
   return true;
 }
 
-/// Lowers one target's copy of the module; notes how far it came.
-static CompileStatus lower(Source &source, const Target &target, const CompileOptions &options, Compiled &compiled) {
-  mlir::OwningOpRef<mlir::ModuleOp> module = cast<mlir::ModuleOp>(source.module()->clone());
-  bool chosen = false;
-  LowerOptions lowering;
-  lowering.until = options.until;
-  lowering.dump = options.dump;
-  lowering.assembly = options.assembly;
-  lowering.timing = [&](StringRef phase, double milliseconds) {
-    chosen |= phase == lastChoosingPhase;
-    if (options.timing)
-      options.timing->steps.push_back({target.name() + " " + phase.str(), milliseconds});
-  };
-  if (!options.until.empty() && options.targets.size() > 1)
-    *options.dump << "// target " << target.name() << "\n";
-  auto object = compileForTarget(*module, target, lowering);
-  if (mlir::failed(object))
-    return chosen ? CompileStatus::internalError : CompileStatus::userError;
-  if (!options.until.empty())
-    return CompileStatus::ok;
+/// One target's share of a compilation.
+class TargetCompilation {
+public:
+  TargetCompilation(Source &source, const Target &target, const CompileOptions &options)
+      : source(source), target(target), options(options) {
+    lowering.until = options.until;
+    lowering.dump = options.dump;
+    lowering.assembly = options.assembly;
+    lowering.timing = [&](StringRef phase, double milliseconds) {
+      chosen |= phase == lastChoosingPhase;
+      if (options.timing)
+        options.timing->steps.push_back({target.name() + " " + phase.str(), milliseconds});
+    };
+  }
 
-  for (const KernelFunctions &functions : object->kernels) {
-    auto kernel = find_if(compiled.module.kernels, [&](const KernelSpec &spec) { return spec.name == functions.name; });
-    if (kernel == compiled.module.kernels.end())
-      continue;
-    size_t index = static_cast<size_t>(kernel - compiled.module.kernels.begin());
-    if (target.isLaunched()) {
-      DeviceVariant variant;
-      variant.kernel = index;
-      variant.target = target.name();
-      variant.entry = functions.entry;
-      variant.appendEntry = functions.appendEntry;
-      variant.threads = target.capabilities.lanes;
-      variant.sharedBytes = functions.scratchBytes;
-      variant.splitTokens = functions.splitTokens;
-      variant.queryBlock = functions.queryBlock;
-      if (functions.headsQ)
-        variant.partialBytes =
-            functions.queryBlock * (functions.headsQ / functions.cache.getHeads()) * (functions.cache.getValueDim() + 2) * 4;
-      compiled.deviceVariants.push_back(std::move(variant));
-      continue;
+  CompileStatus lower() {
+    if (!options.until.empty() && options.targets.size() > 1)
+      *options.dump << "// target " << target.name() << "\n";
+    mlir::FailureOr<LoweredModule> result = lowerForTarget(cast<mlir::ModuleOp>(source.module()->clone()), target, lowering);
+    if (mlir::failed(result))
+      return chosen ? CompileStatus::internalError : CompileStatus::userError;
+    lowered = std::move(*result);
+    return CompileStatus::ok;
+  }
+
+  /// Whether the code of `other` is as good as its own.
+  bool canTakeCodeOf(const TargetCompilation &other) const { return emitsCodeOf(lowered, other.lowered); }
+
+  CompileStatus emit() {
+    if (lowered.stopped)
+      return CompileStatus::ok;
+    mlir::FailureOr<TargetObject> result = emitForTarget(lowered, lowering);
+    if (mlir::failed(result))
+      return CompileStatus::internalError;
+    object = std::move(*result);
+    return CompileStatus::ok;
+  }
+
+  /// Adds the target to `compiled`; its code is the object of `owner`, which may be this.
+  void addTo(Compiled &compiled, const TargetCompilation &owner) const {
+    for (const KernelFunctions &functions : owner.object.kernels) {
+      auto kernel = find_if(compiled.module.kernels, [&](const KernelSpec &spec) { return spec.name == functions.name; });
+      if (kernel == compiled.module.kernels.end())
+        continue;
+      size_t index = static_cast<size_t>(kernel - compiled.module.kernels.begin());
+      if (target.isLaunched())
+        compiled.deviceVariants.push_back(deviceVariant(index, functions));
+      else
+        compiled.variants.push_back(variant(index, functions));
     }
+    std::string name = source.stem() + "." + owner.target.name();
+    if (target.isLaunched())
+      return compiled.devices.push_back({name + ".ptx", target.name(), target.computeCapability, object.bytes});
+    name += options.assembly ? ".s" : ".o";
+    auto file = find_if(compiled.objects, [&](const ObjectFile &file) { return file.name == name; });
+    if (file == compiled.objects.end())
+      file = compiled.objects.insert(file, {name, owner.object.bytes, target.architecture()});
+    file->targets.push_back(target.name());
+  }
+
+private:
+  Source &source;
+  const Target &target;
+  const CompileOptions &options;
+  LowerOptions lowering;
+  bool chosen = false; ///< what is done has been decided: a failure is no fault of the user
+  LoweredModule lowered;
+  TargetObject object;
+
+  DeviceVariant deviceVariant(size_t kernel, const KernelFunctions &functions) const {
+    DeviceVariant variant;
+    variant.kernel = kernel;
+    variant.target = target.name();
+    variant.entry = functions.entry;
+    variant.appendEntry = functions.appendEntry;
+    variant.threads = target.capabilities.lanes;
+    variant.sharedBytes = functions.scratchBytes;
+    variant.splitTokens = functions.splitTokens;
+    variant.queryBlock = functions.queryBlock;
+    if (functions.headsQ)
+      variant.partialBytes =
+          functions.queryBlock * (functions.headsQ / functions.cache.getHeads()) * (functions.cache.getValueDim() + 2) * 4;
+    return variant;
+  }
+
+  Variant variant(size_t kernel, const KernelFunctions &functions) const {
     Variant variant;
-    variant.kernel = index;
+    variant.kernel = kernel;
     variant.target = target.name();
     variant.architecture = target.architecture();
     variant.features = target.featureMask;
@@ -98,15 +144,35 @@ static CompileStatus lower(Source &source, const Target &target, const CompileOp
     variant.queryBlock = functions.queryBlock;
     variant.itemHeads = functions.itemHeads;
     variant.scratchBytes = functions.scratchBytes;
-    compiled.variants.push_back(std::move(variant));
+    return variant;
   }
-  if (target.isLaunched()) {
-    compiled.devices.push_back(
-        {source.stem() + "." + target.name() + ".ptx", target.name(), target.computeCapability, std::move(object->bytes)});
+};
+
+/// Lowers for every target, then emits what differs.
+static CompileStatus compileTargets(Source &source, const CompileOptions &options, Compiled &compiled) {
+  std::deque<TargetCompilation> compilations;
+  bool prints = !options.until.empty();
+  for (const Target *target : options.targets) {
+    TargetCompilation &compilation = compilations.emplace_back(source, *target, options);
+    if (CompileStatus status = compilation.lower(); status != CompileStatus::ok)
+      return status;
+    if (CompileStatus status = prints ? compilation.emit() : CompileStatus::ok; status != CompileStatus::ok)
+      return status;
+  }
+  if (prints)
     return CompileStatus::ok;
-  }
-  compiled.objects.push_back({source.stem() + "." + target.name() + (options.assembly ? ".s" : ".o"), std::move(object->bytes),
-                              target.architecture(), target.name()});
+  // The most capable targets come first: the last one that an object serves needs the least.
+  std::vector<const TargetCompilation *> owners;
+  for (const TargetCompilation &compilation : compilations)
+    owners.push_back(&*find_if(reverse(compilations), [&](const TargetCompilation &other) {
+      return &other == &compilation || (!options.assembly && compilation.canTakeCodeOf(other));
+    }));
+  for (auto [owner, compilation] : zip_equal(owners, compilations))
+    if (owner == &compilation)
+      if (CompileStatus status = compilation.emit(); status != CompileStatus::ok)
+        return status;
+  for (auto [owner, compilation] : zip_equal(owners, compilations))
+    compilation.addTo(compiled, *owner);
   return CompileStatus::ok;
 }
 
@@ -124,11 +190,8 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
   source.context().appendDialectRegistry(registry);
   LocatedErrors diagnostics(source.context(), source.sources());
 
-  for (const Target *target : options.targets) {
-    CompileStatus status = lower(source, *target, options, compiled);
-    if (status != CompileStatus::ok)
-      return status;
-  }
+  if (CompileStatus status = compileTargets(source, options, compiled); status != CompileStatus::ok)
+    return status;
   if (!options.until.empty() || options.assembly)
     return CompileStatus::ok;
 
@@ -136,8 +199,7 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
   // The machine whose program launches; for one that has kernels of its own too, or else for this one.
   std::vector<const Target *> hosts;
   for (const Target *target : options.targets)
-    if (!target->isLaunched() &&
-        none_of(hosts, [&](const Target *host) { return host->architecture() == target->architecture(); }))
+    if (!target->isLaunched() && none_of(hosts, [&](const Target *host) { return host->architecture() == target->architecture(); }))
       hosts.push_back(target);
   if (hosts.empty())
     hosts.push_back(findTarget("generic"));

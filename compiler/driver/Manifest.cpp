@@ -76,7 +76,10 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
     manifest["libraries"][architecture] = libraryPath(compiled, name, architecture);
   manifest["objects"] = json::array();
   for (const ObjectFile &object : compiled.objects)
-    manifest["objects"].push_back({{"name", object.name}, {"architecture", object.architecture}, {"bytes", object.bytes.size()}});
+    manifest["objects"].push_back({{"name", object.name},
+                                   {"architecture", object.architecture},
+                                   {"targets", object.targets},
+                                   {"bytes", object.bytes.size()}});
 
   manifest["kernels"] = json::array();
   for (size_t index = 0; index < compiled.module.kernels.size(); ++index) {

@@ -116,11 +116,11 @@ CompileStatus chooseSchedules(Source &source, ArrayRef<const Target *> targets, 
   LowerOptions options;
   options.until = "schedule";
   for (const Target *target : targets) {
-    mlir::OwningOpRef<mlir::ModuleOp> module = cast<mlir::ModuleOp>(source.module()->clone());
-    if (mlir::failed(compileForTarget(*module, *target, options)))
+    auto lowered = lowerForTarget(cast<mlir::ModuleOp>(source.module()->clone()), *target, options);
+    if (mlir::failed(lowered))
       return CompileStatus::userError;
     for (auto [index, kernel] : enumerate(spec.kernels)) {
-      auto function = module->lookupSymbol<mlir::func::FuncOp>(kernel.name);
+      auto function = lowered->module->lookupSymbol<mlir::func::FuncOp>(kernel.name);
       if (!function)
         continue;
       function.walk([&](mlir::Operation *op) {

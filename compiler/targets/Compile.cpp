@@ -73,18 +73,10 @@ std::string mangle(StringRef kernel, const Target &target, StringRef kind) {
   return name;
 }
 
-/// Level-0 functions, before they are lowered away.
-struct Entry {
-  std::string name, cache;
-  bool append, attend;
-  CacheType type;
-  int64_t headsQ = 0;
-};
-
-std::vector<Entry> readEntries(ModuleOp module) {
-  std::vector<Entry> entries;
+std::vector<SourceFunction> readFunctions(ModuleOp module) {
+  std::vector<SourceFunction> functions;
   for (func::FuncOp func : module.getOps<func::FuncOp>()) {
-    Entry entry{func.getName().str(), "", false, false, {}};
+    SourceFunction entry{func.getName().str(), "", false, false, {}};
     for (Operation &op : func.getBody().front()) {
       if (auto append = dyn_cast<AppendOp>(op)) {
         entry.append = true;
@@ -96,13 +88,13 @@ std::vector<Entry> readEntries(ModuleOp module) {
       }
     }
     entry.cache = entry.type.getName().getValue().str();
-    entries.push_back(entry);
+    functions.push_back(entry);
   }
-  return entries;
+  return functions;
 }
 
 /// Renames the functions of the module to the symbols of the object and says which kernel has which.
-std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entries, const Target &target) {
+std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunction> entries, const Target &target) {
   llvm::StringMap<func::FuncOp> functions;
   for (func::FuncOp func : module.getOps<func::FuncOp>())
     functions[func.getName()] = func;
@@ -115,7 +107,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
     return renamed[old] = mangle(kernel, target, kind);
   };
   std::vector<KernelFunctions> result;
-  for (const Entry &entry : entries) {
+  for (const SourceFunction &entry : entries) {
     KernelFunctions kernel;
     kernel.name = entry.name;
     kernel.cache = entry.type;
@@ -153,17 +145,13 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<Entry> entrie
   return result;
 }
 
-} // namespace
+/// Tells of each phase when it is over.
+class PhaseClock {
+public:
+  explicit PhaseClock(const LowerOptions &options) : options(options) {}
 
-ArrayRef<StringRef> phaseNames() {
-  static const StringRef names[] = {"source", "fuse", "schedule", "tile", "place", "distribute", "instructions", "llvm", "object"};
-  return names;
-}
-
-FailureOr<TargetObject> compileForTarget(ModuleOp module, const Target &target, const LowerOptions &options) {
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last = Clock::now();
-  auto finished = [&](StringRef phase) {
+  /// True if the user wants no more than this; then the module has been printed.
+  bool finished(StringRef phase, ModuleOp module) {
     Clock::time_point now = Clock::now();
     if (options.timing)
       options.timing(phase, std::chrono::duration<double, std::milli>(now - last).count());
@@ -173,33 +161,80 @@ FailureOr<TargetObject> compileForTarget(ModuleOp module, const Target &target, 
     if (options.dump)
       module.print(*options.dump);
     return true;
-  };
-  TargetObject object;
-  if (finished("source"))
-    return object;
-  std::vector<Entry> entries = readEntries(module);
-  for (const Phase &phase : makePhases(target)) {
-    if (phase.name == "llvm") {
-      object.kernels = nameKernels(module, entries, target);
-      if (target.addEntries)
-        target.addEntries(module, object.kernels);
-    }
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  const LowerOptions &options;
+  Clock::time_point last = Clock::now();
+};
+
+} // namespace
+
+ArrayRef<StringRef> phaseNames() {
+  static const StringRef names[] = {"source", "fuse", "schedule", "tile", "place", "distribute", "instructions", "llvm", "object"};
+  return names;
+}
+
+/// Runs phases one by one; false when it stopped where the user asked for it.
+static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseClock &clock) {
+  for (const Phase &phase : phases) {
     PassManager passes(module.getContext());
     passes.enableVerifier(true);
     phase.add(passes);
     if (failed(passes.run(module)))
       return failure();
-    if (finished(phase.name))
-      return object;
+    if (clock.finished(phase.name, module))
+      return false;
   }
+  return true;
+}
+
+static constexpr size_t numEmissionPhases = 1;
+
+FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Target &target, const LowerOptions &options) {
+  PhaseClock clock(options);
+  LoweredModule lowered{&target, std::move(module), {}, true};
+  if (clock.finished("source", *lowered.module))
+    return lowered;
+  lowered.functions = readFunctions(*lowered.module);
+  std::vector<Phase> phases = makePhases(target);
+  FailureOr<bool> finished = runPhases(*lowered.module, ArrayRef(phases).drop_back(numEmissionPhases), clock);
+  if (failed(finished))
+    return failure();
+  lowered.stopped = !*finished;
+  return lowered;
+}
+
+FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options) {
+  PhaseClock clock(options);
+  const Target &target = *lowered.target;
+  ModuleOp module = *lowered.module;
+  TargetObject object;
+  object.kernels = nameKernels(module, lowered.functions, target);
+  if (target.addEntries)
+    target.addEntries(module, object.kernels);
+  std::vector<Phase> phases = makePhases(target);
+  FailureOr<bool> finished = runPhases(module, ArrayRef(phases).take_back(numEmissionPhases), clock);
+  if (failed(finished))
+    return failure();
+  if (!*finished)
+    return object;
   llvm::Expected<std::string> bytes = emitObject(module, target, options.assembly);
   if (!bytes) {
     module.emitError() << llvm::toString(bytes.takeError());
     return failure();
   }
   object.bytes = std::move(*bytes);
-  finished("object");
+  clock.finished("object", module);
   return object;
+}
+
+bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other) {
+  const Target &target = *lowered.target, &from = *other.target;
+  return target.triple == from.triple && target.vectorBits == from.vectorBits && !target.isLaunched() &&
+         (from.featureMask & ~target.featureMask) == 0 &&
+         OperationEquivalence::isEquivalentTo(lowered.module.get(), other.module.get(), OperationEquivalence::IgnoreLocations);
 }
 
 } // namespace kv

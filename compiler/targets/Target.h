@@ -5,6 +5,7 @@
 #include "compiler/transforms/Capabilities.h"
 #include "dialect/KvTypes.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -82,8 +83,32 @@ struct LowerOptions {
   std::function<void(llvm::StringRef phase, double ms)> timing; ///< called after each phase
 };
 
-/// Level 0 -> object. `module` is consumed. Errors are reported through MLIR's diagnostics. With `until` the object is empty.
-mlir::FailureOr<TargetObject> compileForTarget(mlir::ModuleOp module, const Target &target, const LowerOptions &options);
+/// A level-0 function, before it is lowered away.
+struct SourceFunction {
+  std::string name, cache;
+  bool append, attend;
+  CacheType type;
+  int64_t headsQ = 0;
+};
+
+/// Kernels in instructions of one target.
+struct LoweredModule {
+  const Target *target;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<SourceFunction> functions;
+  bool stopped; ///< where `until` wanted it; nothing is to be emitted
+};
+
+/// Level 0 -> kernels in instructions of the target. Errors are reported through MLIR's diagnostics.
+mlir::FailureOr<LoweredModule> lowerForTarget(mlir::OwningOpRef<mlir::ModuleOp> module, const Target &target,
+                                              const LowerOptions &options);
+
+/// Kernels -> object, which is empty with `until`. Errors are reported through MLIR's diagnostics.
+mlir::FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options);
+
+/// Whether the code of `other`, whose target may have fewer features, is as good: what the target has besides makes no difference
+/// to these kernels. Neither has been emitted.
+bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other);
 
 /// The registries and extensions that the context of a compilation needs.
 void registerDialects(mlir::DialectRegistry &registry);

@@ -62,26 +62,25 @@ json loopRow(const Target &target, const LoopCost &loop) {
 
 bool reportLoops(const Compiled &compiled, bool text, json &rows) {
   bool good = true;
-  for (const ObjectFile &object : compiled.objects) {
-    if (object.target.empty())
-      continue;
-    const Target &target = *findTarget(object.target);
-    if (target.modelledCpu().empty()) {
+  for (const ObjectFile &object : compiled.objects)
+    for (const std::string &name : object.targets) {
+      const Target &target = *findTarget(name);
+      if (target.modelledCpu().empty()) {
+        if (text)
+          fmt::print("{}: stands for no processor: its loops are not modelled\n", target.name());
+        continue;
+      }
+      auto loops = modelLoops(object.bytes, target);
+      if (!loops) {
+        fmt::print(stderr, "kvcc: error: cannot read `{}` back: {}\n", object.name, llvm::toString(loops.takeError()));
+        good = false;
+        continue;
+      }
       if (text)
-        fmt::print("{}: stands for no processor: its loops are not modelled\n", target.name());
-      continue;
+        printLoops(target, *loops);
+      for (const LoopCost &loop : *loops)
+        rows.push_back(loopRow(target, loop));
     }
-    auto loops = modelLoops(object.bytes, target);
-    if (!loops) {
-      fmt::print(stderr, "kvcc: error: cannot read `{}` back: {}\n", object.name, llvm::toString(loops.takeError()));
-      good = false;
-      continue;
-    }
-    if (text)
-      printLoops(target, *loops);
-    for (const LoopCost &loop : *loops)
-      rows.push_back(loopRow(target, loop));
-  }
   return good;
 }
 
