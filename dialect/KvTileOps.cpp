@@ -108,12 +108,6 @@ LogicalResult AcquireOp::verify() {
   return success();
 }
 
-LogicalResult PaceOp::verify() {
-  if (getShare() < 0 || getShare() >= getShares()) // C1
-    return emitOpError() << "expected a share below " << getShares() << ", got " << getShare();
-  return success();
-}
-
 LogicalResult AskOp::verify() {
   if (int64_t(getLines()) < 0) // C1
     return emitOpError() << "expected `lines` from 0, got " << int64_t(getLines());

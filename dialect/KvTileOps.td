@@ -141,42 +141,25 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
     `table` is the sequence's row of the block table; `token` the first token of the block, of which `count` are there. Entries of the
     table past the last of them are not read. With `ahead`, another block of the sequence, maybe of another head: every read of this
     block also prefetches the same part of that one, so that memory is asked for at the pace at which it is used. Where that one is whole
-    tiles of pages, they are asked for from their first line to their last: by a block that is read `once`, for one row tile, as Pacing.h
-    says, else by the products that say so.
+    tiles of pages, they are asked for from their first line to their last, by the ops that say so: see kv.ask and Pacing.h.
 
     Rules:
     - C1: `ahead` is nothing, or a head, a token and a count.
   }];
   let arguments = (ins LLVM_AnyPointer:$pages, I64:$stride, LLVM_AnyPointer:$table, I64:$head, I64:$token, I64:$count,
-                       Variadic<I64>:$ahead, UnitAttr:$once);
+                       Variadic<I64>:$ahead);
   let results = (outs Kv_BlockType:$block);
   let assemblyFormat = [{
-    $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? (`once` $once^)? attr-dict
+    $pages `by` $stride `,` $table `[` $token `,` $count `]` `head` $head (`ahead` `[` $ahead^ `]`)? attr-dict
     `:` type($pages) `,` type($table) `->` type($block)
   }];
-  let hasVerifier = 1;
-}
-
-def Kv_PaceOp : Kv_Op<"pace"> {
-  let summary = "prefetch a share of what softmax may take of the block ahead";
-  let description = [{
-    Products prefetch as they go. The lines that are softmax's to ask for are cut into `shares`; this op asks for share number `share` of
-    them, between the parts of the tile that the next elementwise op computes. Nothing where the block has no block ahead or that one has
-    no pace (Pacing.h).
-
-    Rules:
-    - C1: `share` is one of `shares`.
-  }];
-  let arguments = (ins Kv_BlockType:$block, I64Attr:$share, I64Attr:$shares);
-  let assemblyFormat = "$block $share `of` $shares attr-dict `:` type($block)";
   let hasVerifier = 1;
 }
 
 def Kv_AskOp : Kv_Op<"ask"> {
   let summary = "prefetch lines of the block ahead from a byte of its tiles on";
   let description = [{
-    What kv.pace is to a block that is read once, for one that several row tiles read: between the parts of the tile that the next
-    elementwise op computes. Nothing where the block ahead is not whole tiles.
+    Between the parts of the tile that the next elementwise op computes. Nothing where the block ahead is not whole tiles.
 
     Rules:
     - C1: `lines` is not negative.

@@ -98,32 +98,36 @@ void Attend::attendRows(const Rows &at) {
   });
 }
 
-Attend::Ask Attend::ask(const Rows &at, Value unit, int64_t units, int64_t iterations) {
-  if (!askedPerUnit)
+Attend::Ask Attend::ask(const Rows &at, Value byte, int64_t step) {
+  if (!pace)
     return {};
-  std::optional<WholeTiles> ahead = wholeTiles(cache, block, schedule.getLanes());
-  Value before = b.add(b.mul(b.div(at.ofHead, tile.rows), unitsOfTile()), unit);
-  auto bytes = [&](Value scaled) { return b.div(scaled, int64_t(1) << 24); };
-  double most = double(ahead->count * ahead->bytes) * double(units) / double(unitsOfTile() * fewestTiles());
-  return {{bytes(arith::MulIOp::create(b, b.loc, before, askedPerUnit)), bytes(b.div(b.mul(askedPerUnit, units), iterations))},
-          int64_t(std::ceil(most / double(64 * iterations)))};
+  int64_t fewest = tile.several ? fewestTiles() : 1, lines = int64_t(llvm::divideCeil(step, 64 * fewest));
+  if (!tilesShare)
+    return {{byte, b.i64(step)}, lines};
+  auto share = [&](Value bytes) { return b.div(arith::MulIOp::create(b, b.loc, bytes, tilesShare), int64_t(1) << 24); };
+  return {{share(b.add(b.mul(b.div(at.ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
 }
 
-/// init + operands of the row tile x a slice of the block from x on, over [zBegin, zEnd), which is no more than `length`; the work
-/// begins at `unit` and is `units`.
-Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, int64_t length, Value unit, int64_t units,
-                      Value init) {
-  constexpr int64_t multiplyUnroll = 4;
+/// init + operands of the row tile x a slice of the block from x on, over [zBegin, zEnd).
+Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init) {
   bool isKey = stream == Stream::key, decoded = decodesOnce(stream);
+  Dot dot = isKey ? schedule.getKeyDot() : schedule.getValueDot();
   Value home = isKey ? homeQ : homeP, row = isKey ? rowOf(at) : zero();
+  Value slice = b.div(x, isKey ? tile.keySlice : tile.valueSlice);
   auto type = cast<RankedTensorType>(init.getType());
-  Ask asked = ask(at, unit, units, std::max<int64_t>(1, length / (decoded ? multiplyUnroll : elementsOfIteration(stream))));
+  int64_t along = isKey ? cache.getKeyDim() : block;
+  Ask asked;
+  if (pace) { // in the order of the kernel: slices, groups of keys
+    Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dot));
+    const Pace::Product &walk = isKey ? pace->key : pace->value;
+    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(stream));
+    asked = ask(at, b.add(b.mul(iteration, walk.step), isKey ? 0 : pace->valueStart()), walk.step);
+  }
   if (!decoded)
-    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, isKey ? schedule.getKeyDot() : schedule.getValueDot(), x,
-                             zBegin, zEnd, schedule.getUnroll(), init, asked.bytes, asked.lines);
-  Value first = b.mul(b.div(x, isKey ? tile.keySlice : tile.valueSlice), isKey ? cache.getKeyDim() : block);
-  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], first, at.block, zBegin, zEnd, multiplyUnroll,
-                            init, asked.bytes, asked.lines);
+    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, dot, x, zBegin, zEnd, schedule.getUnroll(), init,
+                             asked.bytes, asked.lines);
+  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], b.mul(slice, along), at.block, zBegin, zEnd,
+                            multiplyUnroll, init, asked.bytes, asked.lines);
 }
 
 /// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
@@ -141,9 +145,7 @@ Value Attend::scores(const Rows &at, Value x) {
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
-    int64_t units = keyUnits(tile.keySlice, length);
-    Value unit = b.add(b.mul(run, units), b.mul(b.div(x, tile.keySlice), keyUnits(tile.keySlice, cache.getKeyDim())));
-    Value sum = product(at, Stream::key, x, zBegin, b.add(zBegin, length), length, unit, units, init);
+    Value sum = product(at, Stream::key, x, zBegin, b.add(zBegin, length), init);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
@@ -179,6 +181,24 @@ Attend::SmallVector<Value> Attend::masksBelow(Value limit) {
   return masks;
 }
 
+/// Each of so many ops on tiles in softmax asks for a share of what is softmax's.
+void Attend::askInSoftmax(const Rows &at, Value rowOfTile, int64_t askers) {
+  askNext = [] {};
+  if (!pace)
+    return;
+  int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
+  Value part = b.div(rowOfTile, tile.softmaxRows);
+  Rows first{at.block, at.here, at.head, b.sub(at.ofHead, rowOfTile)};
+  askNext = [=, this, asker = int64_t(0)]() mutable {
+    // Line by line where that is known beforehand: a line asked for twice takes as long as one.
+    int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
+    Value line = b.add(b.div(b.mul(part, lines), parts), from);
+    Ask asked = ask(first, b.add(b.mul(line, 64), pace->key.bytes()), (to - from) * 64);
+    AskOp::create(b, b.loc, at.block, asked.bytes[0], asked.lines);
+    ++asker;
+  };
+}
+
 /// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
 /// block.
 Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s) {
@@ -206,20 +226,7 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
       slice = b.mulf(slice, spreadScale);
     rowScale = Value();
   }
-  // Of as many ops on tiles in softmax, each asks for a share of the lines of the block ahead.
-  int64_t askers = int64_t(s.size()) * (pacesPacking() ? 2 : 1);
-  pace = [this, block = at.block, asked = int64_t(0), askers]() mutable { PaceOp::create(b, b.loc, block, asked++, askers); };
-  if (tile.several && askedPerUnit) {
-    Value unit = b.add(b.div(b.mul(rowOfTile, softmaxUnits()), tile.rows), keyUnits(block, cache.getKeyDim()));
-    Rows first{at.block, at.here, at.head, b.sub(at.ofHead, rowOfTile)};
-    Ask asked = ask(first, unit, softmaxUnits() * rows / tile.rows, askers);
-    pace = [this, block = at.block, asked, from = asked.bytes[0]]() mutable {
-      AskOp::create(b, b.loc, block, from, asked.lines);
-      from = b.add(from, asked.bytes[1]);
-    };
-  } else if (carried || !schedule.getPrefetch() || tile.several) {
-    pace = [] {};
-  }
+  askInSoftmax(at, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
   SmallVector<Value> masks = masksBelow(result.limit);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (!spec.score->empty()) {
@@ -252,7 +259,7 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
   Value spreadReference = b.spread(reference, 0, scoreType), total;
   for (Value slice : s) {
     Value exponent = rowScale ? b.fma(slice, spreadScale, b.negate(spreadReference)) : b.subf(slice, spreadReference);
-    pace();
+    askNext();
     result.p.push_back(b.exp2(exponent, exponentBits()));
     total = total ? b.addf(total, result.p.back()) : result.p.back();
   }
@@ -322,8 +329,8 @@ Attend::Operands Attend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
   result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
   for (auto [i, slice] : llvm::enumerate(p)) {
-    if (pacesPacking())
-      pace();
+    if (asksInPacking())
+      askNext();
     // Rounding may take the product as it is, if nothing else is to round it alike.
     auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
     Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);
@@ -355,10 +362,7 @@ void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(
         Value init = b.mulf(before, b.spread(correction, 0, type));
         return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
       };
-      auto sumFrom = [&](Value start) {
-        Value unit = b.add(b.mul(b.div(column, columns), valueUnits(columns)), keyUnits(block, cache.getKeyDim()) + softmaxUnits());
-        return product(at, Stream::value, column, zero(), at.here.count, block, unit, valueUnits(columns), start);
-      };
+      auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), at.here.count, start); };
       Value sum;
       if (!roundsProbabilities()) {
         sum = sumFrom(corrected());

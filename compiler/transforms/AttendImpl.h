@@ -52,8 +52,8 @@ struct Attend {
     SmallVector<Value> acc; ///< slice by slice
   };
   std::optional<Carried> carried;
-  std::function<void()> pace; ///< before an op on tiles in softmax
-  bool pacesPacking() const { return roundsProbabilities() && valueGroups() == 1; }
+  std::function<void()> askNext; ///< before an op on tiles in softmax
+  bool asksInPacking() const { return roundsProbabilities() && valueGroups() == 1; }
   /// Whether blocks are copied before they are read.
   bool stages() const { return schedule.getThreads() && schedule.getPrefetch(); }
   bool canCarry() const {
@@ -65,8 +65,9 @@ struct Attend {
   int64_t exponentBits() const { return spec.accuracy == Accuracy::exact ? 23 : spec.accuracy == Accuracy::high ? 18 : 13; }
   bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
-  /// Of the contraction, in an iteration of a product's loop.
+  /// Of the contraction, in an iteration of a product's loop over one row tile or several.
   int64_t elementsOfIteration(Stream stream) const;
+  static constexpr int64_t multiplyUnroll = 4; ///< elements of an iteration over codes that are decoded
   int64_t keyShift() const;
   int64_t keyRun() const;
   int64_t keyRuns() const { return cache.getKeyDim() / keyRun(); }
@@ -76,17 +77,8 @@ struct Attend {
   bool decodesOnce(Stream stream) const {
     return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
   }
-  /// Work on a row of a row tile and a block, in vector instructions more or less: of q . k for one vector of tokens and one step
-  /// of the record, and so on. The block ahead is asked for in the same shares.
-  int64_t keyUnits(int64_t tokens, int64_t channels) const {
-    return tokens * channels / schedule.getLanes() / dotDepth(schedule.getKeyDot()) * rowParts(schedule.getKeyDot());
-  }
-  int64_t softmaxUnits() const { return block / schedule.getLanes() * (softmaxWork + packWork * (valueGroups() - 1)); }
-  int64_t valueUnits(int64_t channels) const {
-    return channels * block / schedule.getLanes() / dotDepth(schedule.getValueDot()) * rowParts(schedule.getValueDot());
-  }
-  int64_t unitsOfTile() const { return keyUnits(block, cache.getKeyDim()) + softmaxUnits() + valueUnits(cache.getValueDim()); }
-  Value askedPerUnit; ///< bytes of the block ahead for a unit, 24 bits after the point; null where nothing is asked for
+  std::optional<Pace> pace; ///< of the row tile in use; none where nothing is asked for
+  Value tilesShare;         ///< one by the number of row tiles, 24 bits after the point; null: there is one
   /// What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
   struct Ask {
     SmallVector<Value> bytes; ///< from, step; or nothing
@@ -117,7 +109,7 @@ struct Attend {
   /// Whether the rows of the item are one row tile.
   Value fitsOne() { return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, numRows, b.i64(one.rows)); }
   int64_t fewestTiles() const;
-  Value bytesPerUnit();
+  void setPace();
   void withTiles(llvm::function_ref<void()> body);
   void loopOverBlocks();
   struct Span {
@@ -144,12 +136,12 @@ struct Attend {
     Head head;
     Value ofHead; ///< the first row, among those of its head; head.firstRow + ofHead in the homes of the item
   };
-  /// In work of `units` of a row that begins at `unit` of the row tile.
-  Ask ask(const Rows &at, Value unit, int64_t units, int64_t iterations);
+  /// Of steps from a byte on, as one row tile alone would ask.
+  Ask ask(const Rows &at, Value byte, int64_t step);
+  void askInSoftmax(const Rows &at, Value rowOfTile, int64_t askers);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
-  Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, int64_t length, Value unit, int64_t units,
-                Value init);
+  Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init);
   Value scores(const Rows &at, Value x);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
   /// now.

@@ -212,20 +212,22 @@ int64_t Attend::fewestTiles() const {
   return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
 }
 
-/// See askedPerUnit.
-Value Attend::bytesPerUnit() {
-  std::optional<WholeTiles> ahead = wholeTiles(cache, block, schedule.getLanes());
-  if (!ahead || !schedule.getPrefetch())
-    return Value();
-  Value units = b.mul(b.div(paddedRows, many.rows), unitsOfTile());
-  return arith::DivUIOp::create(b, b.loc, b.i64((ahead->count * ahead->bytes) << 24), units);
+void Attend::setPace() {
+  pace.reset();
+  tilesShare = Value();
+  if (!schedule.getPrefetch() || schedule.getThreads())
+    return;
+  auto elements = [&](Stream stream) { return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(stream); };
+  pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
+  if (pace && tile.several)
+    tilesShare = arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), b.div(paddedRows, tile.rows));
 }
 
 /// With the row tile that suits the item.
 void Attend::withTiles(function_ref<void()> body) {
   auto with = [&](const RowTile &chosen) {
     tile = chosen;
-    askedPerUnit = tile.several ? bytesPerUnit() : Value();
+    setPace();
     body();
   };
   if (!many.rows)
@@ -330,7 +332,7 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
 Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
   return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number, here.token,
-                           here.count, ahead, /*once=*/!ahead.empty() && !tile.several);
+                           here.count, ahead);
 }
 
 /// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).

@@ -18,13 +18,10 @@ void Distributor::convert(AcquireOp op) {
                    /*ragged=*/!several && slots % tokens != 0,
                    std::nullopt,
                    /*staged=*/false,
-                   std::nullopt,
                    std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
     auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
-    if (!b.threads && op.getOnce())
-      block.pace = paceBlock(type.getCache(), schedule);
     block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getLanes());
     if (block.tilesAhead) {
       Value index = b.element(map.key, block.ahead->head, block.ahead->firstSlot, b.i64(0));
@@ -32,18 +29,6 @@ void Distributor::convert(AcquireOp op) {
     }
   }
   blocks.insert({op.getBlock(), block});
-}
-
-void Distributor::convert(PaceOp op) {
-  const BlockPages &block = blocks.find(op.getBlock())->second;
-  if (!block.pace)
-    return;
-  int64_t perTile = block.pace->softmaxLines(), all = perTile * block.pace->tiles;
-  int64_t share = int64_t(op.getShare()), shares = int64_t(op.getShares());
-  for (int64_t line = all * share / shares; line < all * (share + 1) / shares; ++line) {
-    Value tile = b.at(block.ahead->pages[line / perTile], block.ahead->tileOffset);
-    linesToAsk.push_back(b.at(tile, block.pace->keyBytes() + line % perTile * 64));
-  }
 }
 
 void Distributor::convert(AskOp op) {
@@ -164,7 +149,7 @@ void Distributor::convert(ReadOp op) {
       return b.elementAddress(region, page, b.element(region, where.head, slot, scalar(op.getGroup())));
     };
     Value address = locate(block);
-    if (block.ahead && !block.pace && c % (512 / region.bits) == 0)
+    if (block.ahead && !block.tilesAhead && c % (512 / region.bits) == 0)
       b.prefetch(locate(*block.ahead), CacheLevel::second);
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));

@@ -39,8 +39,9 @@ private:
   Dot record; ///< of one part of the rows
   int64_t part = 0;
   int64_t rows, keyLength;
-  int64_t unroll; ///< loads of an iteration
-  bool paced = false, asks = false;
+  int64_t unroll;                        ///< loads of an iteration
+  bool prefetches = false, asks = false; ///< asks: for lines of the block ahead that it was told; else for what is where it reads
+  bool brings = true;                    ///< this block nearer: not one of several row tiles, the first of which has it near anyway
   SmallVector<Value> rowBases;
 
   Value keepIf(Value condition, Value operand);
@@ -71,10 +72,6 @@ private:
   struct Source {
     SmallVector<Lanes> here, ahead;
   };
-  Pace::Product walk;
-  Value start, done; ///< where the stream's share of a tile ahead begins; iterations of the block before those of this product
-  void placeCursor();
-  Value cursorAt(Value zRow);
   /// Steps of the record that a load feeds, and bytes of a row's operands in each.
   int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
@@ -89,54 +86,30 @@ Value Product::keepIf(Value condition, Value operand) {
   return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
 }
 
-void Product::placeCursor() {
-  const TokenPages &where = *block.ahead;
-  const Pace &pace = *block.pace;
-  int64_t parts = rowParts(op.getDot()), length = unroll * load.pack, along = isKey ? cache.getKeyDim() : block.tokens;
-  walk = isKey ? pace.key : pace.value;
-  // In the order of the kernel: slices of lanes, groups of keys, parts of the rows, then along z.
-  Value slices = b.mul(b.div(d.scalar(op.getX()), lanes * vectors), parts * along);
-  Value groups = isKey ? b.mul(d.scalar(op.getZBegin()), parts - 1) : b.i64(0);
-  done = b.div(b.KernelBuilder::add(slices, b.add(groups, part * (isKey ? keyLength : along))), length);
-  start = b.add(where.tileOffset, isKey ? 0 : pace.tileBytes - pace.valueBytes());
-}
-
-/// Where the lines are that an iteration at zRow asks for.
-Value Product::cursorAt(Value zRow) {
-  Value iteration = b.KernelBuilder::add(done, b.div(zRow, unroll * load.pack)), page = block.ahead->pages[0];
-  if (block.ahead->list) {
-    int64_t ofTile = walk.iterations / block.pace->tiles;
-    page = b.load(b.ptr(), b.at(block.ahead->list, b.mul(b.div(iteration, ofTile), 8)));
-    iteration = b.rem(iteration, ofTile);
-  }
-  return b.at(b.at(page, start), b.mul(iteration, walk.step));
-}
-
 /// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
   // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, from the second-level cache, where the
   // first request has put them.
   lines = {};
-  for (int64_t k = 0; k < count && part == 0; ++k)
-    for (int64_t u = 0; u < int64_t(source.ahead.size()); ++u) {
+  for (int64_t k = 0; k < count && part == 0 && prefetches; ++k)
+    for (int64_t u = 0; u < int64_t(source.here.size()); ++u) {
       if (!startsLine(k, u))
         continue;
       if (wholeRows) { // as many lanes as loads
         lines.far.push_back({address(source.ahead[u], k, z), CacheLevel::second});
         continue;
       }
-      if (!paced)
+      if (!asks)
         lines.far.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
-      lines.near.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
+      if (brings)
+        lines.near.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
     }
-  if (asks && part == 0 && count == unroll) {
-    Value iteration = b.div(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, unroll * load.pack);
+  if (asks && count == unroll) {
+    Value walked = b.add(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (isKey ? keyLength : block.tokens));
+    Value iteration = b.div(walked, unroll * load.pack);
     for (Value line : d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())))
       lines.far.push_back({line, CacheLevel::second});
   }
-  Value walked = paced && count == unroll ? cursorAt(zRow) : Value();
-  for (int64_t byte = 0; walked && byte < walk.step; byte += 64)
-    lines.far.push_back({b.at(walked, byte), CacheLevel::second});
   int64_t loads = count * vectors;
   lines.afterLoads = 2 * int64_t(lines.near.size() + lines.far.size()) <= loads;
   lines.total = lines.afterLoads ? loads : count * wordsOfLoad() * rows;
@@ -333,13 +306,11 @@ void Product::run(SmallVector<Value> &acc) {
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
   asks = !op.getAsk().empty() && block.tilesAhead;
-  bool prefetches = block.ahead && !b.threads && !asks && (load.kind <= LoadRecord::halves || wholeRows);
-  paced = prefetches && block.pace;
-  if (paced)
-    placeCursor();
+  brings = !asks || matchPattern(op.getAsk()[1], m_Constant()); // only one row tile asks in steps that are known
+  prefetches = block.ahead && !b.threads && (load.kind <= LoadRecord::halves || wholeRows);
   if (isKey) {
     Value token = d.scalar(op.getX());
-    Source all{tokensAt(block, token), prefetches ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
+    Source all{tokensAt(block, token), prefetches && !asks ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
     if (!wholeRows)
       return range(acc, all, zBegin, zEnd, Value());
     // A vector of tokens at a time: its words of an iteration fill the registers.
@@ -348,7 +319,8 @@ void Product::run(SmallVector<Value> &acc) {
       SmallVector<Value> sums;
       for (int64_t r = 0; r < rows; ++r)
         sums.push_back(acc[r * count + u]);
-      range(sums, {{all.here[u]}, prefetches ? SmallVector<Lanes>{all.ahead[u]} : SmallVector<Lanes>()}, zBegin, zEnd, Value());
+      range(sums, {{all.here[u]}, prefetches && !asks ? SmallVector<Lanes>{all.ahead[u]} : SmallVector<Lanes>()}, zBegin, zEnd,
+            Value());
       for (int64_t r = 0; r < rows; ++r)
         acc[r * count + u] = sums[r];
     }
@@ -358,7 +330,7 @@ void Product::run(SmallVector<Value> &acc) {
   // A run of the block from `first` on: where it is, of this block and of the one ahead.
   auto sourceAt = [&](Value first) {
     Value x = d.scalar(op.getX());
-    return Source{channelsAt(block, x, first), prefetches ? channelsAt(*block.ahead, x, first) : SmallVector<Lanes>()};
+    return Source{channelsAt(block, x, first), prefetches && !asks ? channelsAt(*block.ahead, x, first) : SmallVector<Lanes>()};
   };
   if (!block.list && tileRun == block.tokensPerPage())
     return range(acc, sourceAt(Value()), zBegin, zEnd, Value());

@@ -26,7 +26,6 @@ struct BlockPages : TokenPages {
   bool ragged;                          ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead;      ///< the block to prefetch
   bool staged = false;                  ///< in memory of the team
-  std::optional<Pace> pace;             ///< at which the block ahead is asked for by a block read once
   std::optional<WholeTiles> tilesAhead; ///< the block ahead, from where its pages say on
 
   /// Tokens of the block in each page.
@@ -180,7 +179,6 @@ private:
   void convert(StageOp op);    // StageBlocks.cpp
   void convert(StagedOp op);   // StageBlocks.cpp
   void convert(AcquireOp op);  // DistributeCache.cpp, like those below
-  void convert(PaceOp op);
   void convert(AskOp op);
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);

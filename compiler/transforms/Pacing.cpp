@@ -27,14 +27,14 @@ std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lan
   return WholeTiles{count, map.tileBytes};
 }
 
-std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
-  int64_t block = schedule.getBlock(), lanes = schedule.getLanes(), rows = schedule.getRows();
+std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule, const TileWork &tile) {
+  // Vector instructions of softmax for a vector of scores, and of each group of channels that probabilities are packed for after
+  // the first; more or less.
+  constexpr int64_t softmaxWork = 16, packWork = 4;
+  int64_t block = schedule.getBlock(), lanes = schedule.getLanes(), rows = tile.rows;
   std::optional<WholeTiles> whole = wholeTiles(cache, block, lanes);
   if (!whole)
     return std::nullopt;
-  Pace pace;
-  pace.tiles = whole->count;
-  pace.tileBytes = whole->bytes;
 
   // Vector instructions of a block, more or less.
   auto work = [&](Dot dot) { return rows * rowParts(dot) + (dot == Dot::f32); }; // for each vector of operands
@@ -43,24 +43,14 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule) {
   int64_t groups = cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1;
   int64_t keyWork = keyVectors * work(schedule.getKeyDot()), valueWork = valueVectors * work(schedule.getValueDot());
   int64_t total = keyWork + valueWork + rows * block / lanes * (softmaxWork + (groups - 1) * packWork);
+  int64_t bytes = whole->count * whole->bytes;
 
-  auto product = [&](Stream stream, Dot dot, int64_t slice, int64_t across, int64_t along, int64_t work) {
-    int64_t loads = loadsOfIteration(cache, stream, lanes, dot, schedule.getUnroll());
-    int64_t length = loads * productLoad(cache, stream, lanes).pack;
-    Pace::Product result{along % length ? 0 : across / slice * rowParts(dot) * (along / length), 0};
-    if (result.iterations == 0 || result.iterations % pace.tiles)
-      return std::optional<Pace::Product>();
-    int64_t fair = pace.tiles * pace.tileBytes * work / total / result.iterations;
-    result.step = fair < 48 ? 32 : (fair + 32) / 64 * 64;
-    return std::optional(result);
+  auto product = [&](Dot dot, int64_t slices, int64_t along, int64_t elements, int64_t work) {
+    int64_t iterations = slices * rowParts(dot) * std::max<int64_t>(1, along / elements), fair = bytes * work / total / iterations;
+    return Pace::Product{iterations, fair < 48 ? 32 : (fair + 32) / 64 * 64};
   };
-  auto key = product(Stream::key, schedule.getKeyDot(), schedule.getKeySlice(), block, cache.getKeyDim(), keyWork);
-  auto value = product(Stream::value, schedule.getValueDot(), schedule.getValueSlice(), cache.getValueDim(), block, valueWork);
-  if (!key || !value)
-    return std::nullopt;
-  pace.key = *key;
-  pace.value = *value;
-  return pace;
+  return Pace{product(schedule.getKeyDot(), block / tile.keySlice, cache.getKeyDim(), tile.keyElements, keyWork),
+              product(schedule.getValueDot(), cache.getValueDim() / tile.valueSlice, block, tile.valueElements, valueWork), bytes};
 }
 
 } // namespace kv

@@ -17,7 +17,6 @@ std::unique_ptr<mlir::Pass> createSelectSchedulePass(const Capabilities &capabil
 std::unique_ptr<mlir::Pass> createTileAppendPass();
 std::unique_ptr<mlir::Pass> createTileAttendPass();
 
-
 /// Gives every tile its encoding: which dimension lies along lanes.
 std::unique_ptr<mlir::Pass> createPlaceTilesPass();
 

@@ -167,17 +167,6 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
 }
 
 // -----
-// pace C1
-!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
-                   layout = <paged 16, tile = 16, key = "[d, t]", value = "[t, d]">>
-func.func @f(%p: !llvm.ptr, %n: i64) {
-  %block = kv.acquire %p by %n, %p[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<16 of !cache>
-  // expected-error @+1 {{expected a share below 2, got 2}}
-  kv.pace %block 2 of 2 : !kv.block<16 of !cache>
-  return
-}
-
-// -----
 // stage C1
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>

@@ -38,12 +38,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]], %[[N]]] :
   %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
-  // CHECK: kv.acquire {{.*}} ahead[%[[N]], %[[N]], %[[N]]] once :
-  %paced = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] once : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.decode value of %[[BLOCK]][%[[N]], %[[N]]] : <{{.*}}> -> tensor<2x32xf32
   %codes = kv.decode value of %block[%n, %n] : !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
-  // CHECK: kv.pace %[[BLOCK]] 1 of 3 : <32 of
-  kv.pace %block 1 of 3 : !kv.block<32 of !cache>
   // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
   %scale = kv.read key scale of %block[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32, #tokens>
   // CHECK: kv.index %{{.*}} : tensor<32xi32

@@ -157,14 +157,15 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   %q = kv.scratch "q" : memref<1x16xi32>
   %zero = arith.constant 0 : i64
   %end = arith.constant 64 : i64
+  %step64 = arith.constant 64 : i64
   %n = llvm.load %item : !llvm.ptr -> i64
   %x = arith.constant 0 : i32
-  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] once : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
-  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init
+  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init ask [%n, %step64] lines 1
        : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
-  kv.pace %block 0 of 1 : !kv.block<32 of !codes>
+  kv.ask %block from %n lines 2 : !kv.block<32 of !codes>
   %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
   kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
   return

@@ -18,11 +18,11 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
 // CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
 // CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
-// Rows first, then blocks of tokens, heads inside. The block is read once: it may be asked for at an even pace.
+// Rows first, then blocks of tokens, heads inside. The block ahead is asked for meanwhile.
 // CHECK: scf.for
 // CHECK:   kv.store %{{.*}} to %[[Q]]
 // CHECK: scf.for
-// CHECK:   kv.acquire {{.*}} ahead{{.*}} once
+// CHECK:   kv.acquire {{.*}} ahead
 // CHECK-NOT: kv.decode
 // CHECK:     kv.product %[[Q]]{{.*}} key f32
 // CHECK:     kv.rows
@@ -68,12 +68,11 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK-DAG: %[[KEYS:.*]] = kv.scratch "keys" : memref<128x16xf32>
 // CHECK-DAG: %[[VALUES:.*]] = kv.scratch "values" : memref<64x16xf32>
 // CHECK: scf.if
-// CHECK: kv.acquire {{.*}} once
+// CHECK: kv.acquire
 // CHECK-NOT: kv.decode
 // CHECK: kv.product {{.*}} -> tensor<2x32xf32>
 // CHECK: } else {
 // CHECK: kv.acquire
-// CHECK-NOT: once
 // CHECK: %[[CODES:.*]] = kv.decode key of {{.*}} -> tensor<1x16xf32>
 // CHECK: kv.store %[[CODES]] to %[[KEYS]]
 // CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
