@@ -18,12 +18,17 @@ namespace kv {
 
 /// `here` holds at least one token.
 void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
-  if (tile.several)
-    decodeBlock(blockValue, here.count);
+  inTiles([&] {
+    if (tile.several)
+      decodeBlock(blockValue, here.count);
+  });
   auto rows = [&](Value ofHead) { attendRows({blockValue, here, head, ofHead}); };
-  if (carried || !(schedule.getThreads() || tile.several))
+  if (carried || !(schedule.getThreads() || sharesSoftmax || tile.several))
     return rows(zero());
-  b.loop(zero(), paddedRows, tile.rows, rows);
+  if (!sharesSoftmax)
+    return b.loop(zero(), paddedRows, tile.rows, rows);
+  Value tiles = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(1), b.div(paddedRows, many.rows));
+  b.loop(zero(), tiles, 1, [&](Value index) { rows(b.mul(index, many.rows)); });
 }
 
 /// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
@@ -52,19 +57,25 @@ void Attend::decodeBlock(Value blockValue, Value count) {
 }
 
 void Attend::attendRows(const Rows &at) {
-  int64_t rows = tile.rows, few = tile.softmaxRows;
   if (!hasParts()) {
     SmallVector<Value> s;
     for (int64_t x = 0; x < block; x += tile.keySlice)
       s.push_back(scores(at, b.i64(x)));
     Weights weights = softmax(at, zero(), s);
-    return accumulate(at, weights.correction, [&](Value group) { return weigh(at, group, weights, zero()); });
+    return eachGroup(
+        [&](Value group, int64_t number) { accumulate(at, group, number, weights.correction, weigh(at, group, weights, zero())); });
   }
-  b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(at, x), homeS, zero(), x); });
+  inTiles([&] { b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(at, x), homeS, zero(), x); }); });
+  Value softmaxEnd = b.i64(tile.rows);
+  if (sharesSoftmax) {
+    use(many);
+    softmaxEnd = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(one.rows), b.i64(many.rows));
+  }
   auto put = [&](Value value, Value home, Value row) {
     if (value)
       b.put(value, home, row, zero());
   };
+  int64_t few = tile.softmaxRows;
   auto fetch = [&](Value home, Value row) {
     SmallVector<Value> slices;
     for (int64_t x = 0; x < block; x += tile.keySlice)
@@ -79,7 +90,7 @@ void Attend::attendRows(const Rows &at) {
     put(operands.start, homeStart, row);
     put(operands.bias, homeBias, row);
   };
-  b.loop(zero(), b.i64(rows), few, [&](Value row) {
+  b.loop(zero(), softmaxEnd, few, [&](Value row) {
     Weights weights = softmax({at.block, at.here, at.head, b.add(at.ofHead, row)}, row, fetch(homeS, row));
     put(weights.correction, homeCorrection, row);
     if (valueGroups() == 1)
@@ -88,13 +99,18 @@ void Attend::attendRows(const Rows &at) {
     for (auto [i, slice] : llvm::enumerate(weights.p))
       b.put(slice, homeS, row, b.i64(int64_t(i) * tile.keySlice));
   });
-  accumulate(at, b.fetch(homeCorrection, zero(), zero(), {rows}), [&](Value group) {
+  eachGroup([&](Value group, int64_t number) {
     if (valueGroups() > 1)
-      b.loop(zero(), b.i64(rows), few, [&](Value row) {
+      b.loop(zero(), softmaxEnd, few, [&](Value row) {
         weighRows(group, {fetch(homeS, row), b.fetch(homeLimit, row, zero(), {few}), Value()}, row);
       });
-    auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {rows}) : Value(); };
-    return Operands{all(hasScale, homeScale), all(hasStart, homeStart), all(hasBias, homeBias)};
+    inTiles([&] {
+      auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {tile.rows}) : Value(); };
+      Operands operands{all(hasScale, homeScale), all(hasStart, homeStart), all(hasBias, homeBias)};
+      accumulate(at, group, number, all(true, homeCorrection), operands);
+    });
+    if (sharesSoftmax)
+      use(many);
   });
 }
 
@@ -102,7 +118,7 @@ Attend::Ask Attend::ask(const Rows &at, Value byte, int64_t step) {
   if (!pace)
     return {};
   int64_t fewest = tile.several ? fewestTiles() : 1, lines = int64_t(llvm::divideCeil(step, 64 * fewest));
-  if (!tilesShare)
+  if (!tile.several)
     return {{byte, b.i64(step)}, lines};
   auto share = [&](Value bytes) { return b.div(arith::MulIOp::create(b, b.loc, bytes, tilesShare), int64_t(1) << 24); };
   return {{share(b.add(b.mul(b.div(at.ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
@@ -181,19 +197,29 @@ Attend::SmallVector<Value> Attend::masksBelow(Value limit) {
   return masks;
 }
 
-/// Each of so many ops on tiles in softmax asks for a share of what is softmax's.
-void Attend::askInSoftmax(const Rows &at, Value rowOfTile, int64_t askers) {
+/// Of what is softmax's to ask for, the share of one of so many ops on tiles.
+Attend::Ask Attend::askInSoftmax(const Rows &at, Value rowOfTile, int64_t asker, int64_t askers) {
+  int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
+  // Line by line where that is known beforehand: a line asked for twice takes as long as one.
+  int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
+  Value line = b.add(b.div(b.mul(rowOfTile, lines), tile.rows), from);
+  Rows first{at.block, at.here, at.head, b.sub(at.ofHead, rowOfTile)};
+  return ask(first, b.add(b.mul(line, 64), pace->key.bytes()), (to - from) * 64);
+}
+
+void Attend::setAskers(const Rows &at, Value rowOfTile, int64_t askers) {
   askNext = [] {};
   if (!pace)
     return;
-  int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
-  Value part = b.div(rowOfTile, tile.softmaxRows);
-  Rows first{at.block, at.here, at.head, b.sub(at.ofHead, rowOfTile)};
   askNext = [=, this, asker = int64_t(0)]() mutable {
-    // Line by line where that is known beforehand: a line asked for twice takes as long as one.
-    int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
-    Value line = b.add(b.div(b.mul(part, lines), parts), from);
-    Ask asked = ask(first, b.add(b.mul(line, 64), pace->key.bytes()), (to - from) * 64);
+    Ask asked = askInSoftmax(at, rowOfTile, asker, askers);
+    if (sharesSoftmax) {
+      use(one);
+      Ask alone = askInSoftmax(at, rowOfTile, asker, askers);
+      use(many);
+      asked.bytes[0] = arith::SelectOp::create(b, b.loc, fitsOne(), alone.bytes[0], asked.bytes[0]);
+      asked.lines = std::max(asked.lines, alone.lines);
+    }
     AskOp::create(b, b.loc, at.block, asked.bytes[0], asked.lines);
     ++asker;
   };
@@ -226,7 +252,7 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
       slice = b.mulf(slice, spreadScale);
     rowScale = Value();
   }
-  askInSoftmax(at, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
+  setAskers(at, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
   SmallVector<Value> masks = masksBelow(result.limit);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (!spec.score->empty()) {
@@ -345,48 +371,46 @@ Attend::Operands Attend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
   return result;
 }
 
-/// acc = acc * correction + p . v, group of channels by group; `operandsOf` a group writes its row operands.
-void Attend::accumulate(const Rows &at, Value correction, function_ref<Operands(Value)> operandsOf) {
+void Attend::eachGroup(function_ref<void(Value, int64_t)> body) {
+  if (!carried && valueGroups() > 1)
+    return b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+  for (int64_t group = 0; group < valueGroups(); ++group)
+    body(b.i64(group), group);
+}
+
+/// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
+void Attend::accumulate(const Rows &at, Value group, int64_t number, Value correction, const Operands &operands) {
   CodecAttr codec = cache.getValue();
   int64_t rows = tile.rows, columns = tile.valueSlice, width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
-  int64_t slices = width / columns; // of a group
   Dot dot = schedule.getValueDot();
-  Value row = rowOf(at);
-  auto body = [&](Value group, int64_t number) {
-    Operands operands = operandsOf(group);
-    Value first = b.mul(group, width);
-    auto accumulateSlice = [&](Value column, Value *acc) {
-      auto corrected = [&] {
-        Value before = acc ? *acc : b.fetch(homeAcc, row, column, {rows, columns});
-        Value init = b.mulf(before, b.spread(correction, 0, type));
-        return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
-      };
-      auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), at.here.count, start); };
-      Value sum;
-      if (!roundsProbabilities()) {
-        sum = sumFrom(corrected());
-      } else { // fetched after the product, whose own sums fill the registers
-        Value start = b.spread(b.f32(0), 0, type);
-        if (isIntegerDot(dot))
-          start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
-        Value units = sumFrom(start);
-        if (isIntegerDot(dot))
-          units = arith::SIToFPOp::create(b, b.loc, type, units);
-        sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());
-      }
-      acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
+  Value row = rowOf(at), first = b.mul(group, width);
+  auto accumulateSlice = [&](Value column, Value *acc) {
+    auto corrected = [&] {
+      Value before = acc ? *acc : b.fetch(homeAcc, row, column, {rows, columns});
+      Value init = b.mulf(before, b.spread(correction, 0, type));
+      return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
     };
-    if (!carried)
-      return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
-    for (int64_t i = 0; i < slices; ++i)
-      accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
+    auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), at.here.count, start); };
+    Value sum;
+    if (!roundsProbabilities()) {
+      sum = sumFrom(corrected());
+    } else { // fetched after the product, whose own sums fill the registers
+      Value start = b.spread(b.f32(0), 0, type);
+      if (isIntegerDot(dot))
+        start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
+      Value units = sumFrom(start);
+      if (isIntegerDot(dot))
+        units = arith::SIToFPOp::create(b, b.loc, type, units);
+      sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());
+    }
+    acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
   };
-  if (carried || valueGroups() == 1)
-    for (int64_t group = 0; group < valueGroups(); ++group)
-      body(b.i64(group), group);
-  else
-    b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+  if (!carried)
+    return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
+  int64_t slices = width / columns;
+  for (int64_t i = 0; i < slices; ++i)
+    accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
 }
 
 } // namespace kv

@@ -26,6 +26,8 @@ struct Attend {
   const CacheType cache;
   const ScheduleAttr schedule;
   const int64_t block;
+  /// Whether one softmax serves both kinds of row tile; scores and what products need of it then go through scratch in both.
+  const bool sharesSoftmax;
   const RowTile one, many; ///< many.rows is 0 where no item has more rows than one row tile
   RowTile tile;            ///< the one in use
   const int64_t maxRows;   ///< rows of the largest item, whole row tiles for each head
@@ -78,13 +80,13 @@ struct Attend {
     return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
   }
   std::optional<Pace> pace; ///< of the row tile in use; none where nothing is asked for
-  Value tilesShare;         ///< one by the number of row tiles, 24 bits after the point; null: there is one
+  Value tilesShare;         ///< one by the number of row tiles, where there may be several, 24 bits after the point
   /// What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
   struct Ask {
     SmallVector<Value> bytes; ///< from, step; or nothing
     int64_t lines = 0;        ///< in an iteration
   };
-  bool hasParts() const { return tile.softmaxRows < tile.rows; }
+  bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
 
   /// A kv head of the item.
   struct Head {
@@ -109,8 +111,10 @@ struct Attend {
   /// Whether the rows of the item are one row tile.
   Value fitsOne() { return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, numRows, b.i64(one.rows)); }
   int64_t fewestTiles() const;
-  void setPace();
+  void use(const RowTile &chosen);
   void withTiles(llvm::function_ref<void()> body);
+  /// Inside the loop over blocks: what differs between kinds of row tile.
+  void inTiles(llvm::function_ref<void()> body) { sharesSoftmax ? withTiles(body) : body(); }
   void loopOverBlocks();
   struct Span {
     Value token, count; ///< consecutive tokens of the sequence, inside one block
@@ -138,7 +142,8 @@ struct Attend {
   };
   /// Of steps from a byte on, as one row tile alone would ask.
   Ask ask(const Rows &at, Value byte, int64_t step);
-  void askInSoftmax(const Rows &at, Value rowOfTile, int64_t askers);
+  Ask askInSoftmax(const Rows &at, Value rowOfTile, int64_t asker, int64_t askers);
+  void setAskers(const Rows &at, Value rowOfTile, int64_t askers);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
   Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init);
@@ -158,7 +163,8 @@ struct Attend {
   };
   Operands weigh(const Rows &at, Value group, const Weights &weights, Value rowOfTile);
   Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
-  void accumulate(const Rows &at, Value correction, llvm::function_ref<Operands(Value)> operandsOf);
+  void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);
+  void accumulate(const Rows &at, Value group, int64_t number, Value correction, const Operands &operands);
   /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
     Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);

@@ -9,16 +9,25 @@ namespace kv {
 
 static int64_t roundUp(int64_t n, int64_t unit) { return int64_t(llvm::divideCeil(n, unit)) * unit; }
 
-static RowTile rowTile(ScheduleAttr schedule, int64_t rows, int64_t keySlice, int64_t valueSlice, bool several) {
+/// Rows of softmax at a time: as the schedule says, or a few less that so many rows are a multiple of.
+static int64_t softmaxRows(ScheduleAttr schedule, int64_t rows) {
   int64_t few = schedule.getSoftmaxRows() ? std::min(schedule.getSoftmaxRows(), rows) : rows;
   while (rows && rows % few)
     --few;
-  return {rows, keySlice, valueSlice, few, several};
+  return few;
 }
 
 /// Whether no step is of one row tile: the last item of one may be, and is treated as the others.
 static bool alwaysSeveral(const AttendSpec &spec) {
   return spec.schedule.getManyRows() && spec.minQueries * spec.group() > spec.schedule.getRows();
+}
+
+/// A score of its own makes softmax long: its code would stand in the kernel twice. To share it costs one row tile some 2 to 5 % of
+/// its time, so what is short is not.
+static bool sharesSoftmaxOf(const AttendSpec &spec) {
+  ScheduleAttr schedule = spec.schedule;
+  return schedule.getManyRows() && !alwaysSeveral(spec) && !spec.score->empty() &&
+         schedule.getManyRows() % softmaxRows(schedule, schedule.getRows()) == 0;
 }
 
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
@@ -37,8 +46,10 @@ static int64_t rowsOfLargestItem(const AttendSpec &spec) {
 Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
     : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
       schedule(spec.schedule), block(schedule.getBlock()),
-      one(rowTile(schedule, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
-      many(rowTile(schedule, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
+      sharesSoftmax(sharesSoftmaxOf(spec)), one{schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(),
+                                                softmaxRows(schedule, schedule.getRows()), /*several=*/false},
+      many{schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(),
+           sharesSoftmax ? one.softmaxRows : softmaxRows(schedule, schedule.getManyRows()), /*several=*/true},
       tile(one), maxRows(rowsOfLargestItem(spec)) {}
 
 int64_t Attend::elementsOfIteration(Stream stream) const {
@@ -83,6 +94,10 @@ void Attend::readArguments() {
   paddedRows = padded(alwaysSeveral(spec) ? many.rows : one.rows);
   if (many.rows && !alwaysSeveral(spec))
     paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many.rows));
+  if (many.rows) {
+    Value tiles = b.max(b.div(paddedRows, many.rows), b.i64(1));
+    tilesShare = arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), tiles);
+  }
   table = b.sequenceTable(cache, seq);
 
   if (roundsQueries()) {
@@ -100,7 +115,7 @@ void Attend::readArguments() {
   int64_t rows = std::max(one.rows, many.rows);
   homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
                                 : b.scratch("p", rows, block, b.getF32Type());
-  if (one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
+  if (sharesSoftmax || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
     homeS = b.scratch("s", rows, block, b.getF32Type());
     homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
     homeCorrection = b.scratch("correction", rows, 1, b.getF32Type());
@@ -212,22 +227,19 @@ int64_t Attend::fewestTiles() const {
   return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
 }
 
-void Attend::setPace() {
+void Attend::use(const RowTile &chosen) {
+  tile = chosen;
   pace.reset();
-  tilesShare = Value();
   if (!schedule.getPrefetch() || schedule.getThreads())
     return;
   auto elements = [&](Stream stream) { return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(stream); };
   pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
-  if (pace && tile.several)
-    tilesShare = arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), b.div(paddedRows, tile.rows));
 }
 
 /// With the row tile that suits the item.
 void Attend::withTiles(function_ref<void()> body) {
   auto with = [&](const RowTile &chosen) {
-    tile = chosen;
-    setPace();
+    use(chosen);
     body();
   };
   if (!many.rows)
@@ -402,7 +414,10 @@ void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spe
   Attend attend(module, func, spec);
   attend.readArguments();
   attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
-  attend.withTiles([&] { attend.loopOverBlocks(); });
+  if (attend.sharesSoftmax)
+    attend.loopOverBlocks();
+  else
+    attend.withTiles([&] { attend.loopOverBlocks(); });
   attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });
 }
 

@@ -12,12 +12,35 @@ CodeReader::CodeReader(Distributor &d, Value blockValue, Stream stream, RankedTe
       stride(isKey ? linearStride(region, 'd', load.pack, cache.getKeyDim()) : linearStride(region, 't', load.pack, tileRun)),
       flipOfCode(flip) {}
 
+/// From a vector to the next, where that is one number.
+std::optional<int64_t> CodeReader::bytesBetweenVectors() const {
+  int64_t run = isKey ? tileRun : cache.getValueDim();
+  if (b.threads || load.kind > LoadRecord::halves || block.ragged || run % (vectors * lanes))
+    return std::nullopt;
+  int64_t bits = linearStride(region, isKey ? 't' : 'd', lanes, run) * region.bits;
+  return bits && bits % 8 == 0 ? std::optional(bits / 8) : std::nullopt;
+}
+
+/// Each a fixed distance after the one before it where there is such a distance: then one address serves all.
+std::optional<CodeReader::Lanes> CodeReader::following(ArrayRef<Lanes> placed) const {
+  std::optional<int64_t> bytes = bytesBetweenVectors();
+  if (placed.empty() || !bytes || placed[0].addresses.empty())
+    return std::nullopt;
+  Lanes next = placed[0];
+  next.addresses[0] = b.at(next.addresses[0], int64_t(placed.size()) * *bytes);
+  return next;
+}
+
 SmallVector<CodeReader::Lanes> CodeReader::tokensAt(const TokenPages &where, Value first) {
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {
     if (b.threads) {
       Distributor::OwnToken own = d.ownToken(block, b.KernelBuilder::add(ownLane(), b.add(first, u * lanes)));
       placed.push_back(placeOwn(own.page, own.slot, b.i64(0)));
+      continue;
+    }
+    if (std::optional<Lanes> next = following(placed)) {
+      placed.push_back(*next);
       continue;
     }
     auto [page, slot] = d.placeOfToken(block, where, first, u * lanes);
@@ -35,6 +58,10 @@ SmallVector<CodeReader::Lanes> CodeReader::channelsAt(const TokenPages &where, V
   }
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {
+    if (std::optional<Lanes> next = following(placed)) {
+      placed.push_back(*next);
+      continue;
+    }
     Value channel = b.add(x, u * lanes);
     placed.push_back(b.threads ? placeOwn(page, b.KernelBuilder::add(channel, ownLane()), slot)
                                : place(where, page, channel, slot));

@@ -67,6 +67,8 @@ struct CodeReader : StreamSource {
   bool startsLine(int64_t k, int64_t u) const;
 
 private:
+  std::optional<int64_t> bytesBetweenVectors() const;
+  std::optional<Lanes> following(llvm::ArrayRef<Lanes> placed) const;
   Lanes place(const TokenPages &where, Value page, Value x, Value origin);
   Lanes placeOwn(Value page, Value x, Value origin);
   /// Of a thread, among those along x.
