@@ -2,6 +2,7 @@
 #include "compiler/transforms/AttendImpl.h"
 
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 
@@ -24,10 +25,13 @@ static bool alwaysSeveral(const AttendSpec &spec) {
 
 /// A score of its own makes softmax long: its code would stand in the kernel twice. To share it costs one row tile some 2 to 5 % of
 /// its time, so what is short is not.
-static bool sharesSoftmaxOf(const AttendSpec &spec) {
+/// Rows at a time of a shared one; 0: it is not shared.
+static int64_t rowsOfSharedSoftmax(const AttendSpec &spec) {
   ScheduleAttr schedule = spec.schedule;
-  return schedule.getManyRows() && !alwaysSeveral(spec) && !spec.score->empty() &&
-         schedule.getManyRows() % softmaxRows(schedule, schedule.getRows()) == 0;
+  if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty())
+    return 0;
+  int64_t rows = std::gcd(softmaxRows(schedule, schedule.getRows()), schedule.getManyRows());
+  return rows > 1 || schedule.getRows() == 1 ? rows : 0;
 }
 
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
@@ -46,10 +50,12 @@ static int64_t rowsOfLargestItem(const AttendSpec &spec) {
 Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
     : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
       schedule(spec.schedule), block(schedule.getBlock()),
-      sharesSoftmax(sharesSoftmaxOf(spec)), one{schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(),
-                                                softmaxRows(schedule, schedule.getRows()), /*several=*/false},
+      sharesSoftmax(rowsOfSharedSoftmax(spec) > 0), one{schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(),
+                                                        sharesSoftmax ? rowsOfSharedSoftmax(spec)
+                                                                      : softmaxRows(schedule, schedule.getRows()),
+                                                        /*several=*/false},
       many{schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(),
-           sharesSoftmax ? one.softmaxRows : softmaxRows(schedule, schedule.getManyRows()), /*several=*/true},
+           sharesSoftmax ? rowsOfSharedSoftmax(spec) : softmaxRows(schedule, schedule.getManyRows()), /*several=*/true},
       tile(one), maxRows(rowsOfLargestItem(spec)) {}
 
 int64_t Attend::elementsOfIteration(Stream stream) const {

@@ -1,7 +1,7 @@
 """Fails when a product loop of a report touches the stack with a vector, takes longer than its ports need, or is not there.
 
 Usage: loops.py [--ratio=1.3] REPORT.json...   reports are what `kvcc compile --report --json` prints.
-A product loop is an innermost loop one in seven of whose instructions, or more, is a dot product or multiply-add of vectors, and that
+A product loop is an innermost loop one in six of whose instructions, or more, is a dot product or multiply-add of vectors, and that
 stores none; every attend kernel that has loops has one. (Around a loop over columns the code that corrects accumulators has a few, too,
 and a loop over rows of softmax stores what it computes.)
 """
@@ -28,7 +28,7 @@ for path in arguments.reports:
     for loop in json.load(open(path))["loops"]:
         if loop["function"].endswith("__attend"):
             attends.setdefault(loop["function"], loop)
-        if 7 * loop["products"] < loop["instructions"] or loop["stores"]:
+        if 6 * loop["products"] < loop["instructions"] or loop["stores"]:
             continue
         if attends.get(loop["function"]):
             attends[loop["function"]] = {}
