@@ -1,0 +1,18 @@
+"""Fails when the libraries of a cache, one an architecture, take more than so many bytes together.
+
+Usage: sizes.py --most=BYTES NAME=FOLDER...   a folder is what `kvcc compile -o` filled.
+"""
+import argparse
+import pathlib
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--most", type=int, required=True)
+parser.add_argument("folders", nargs="+")
+arguments = parser.parse_args()
+
+bad = 0
+for name, folder in (argument.split("=", 1) for argument in arguments.folders):
+    size = sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*.a"))
+    print(f"{name}: {size} bytes")
+    bad += not 0 < size <= arguments.most
+raise SystemExit(1 if bad else 0)
