@@ -7,6 +7,8 @@
 //     s = q . k                                             of all its rows
 //     for each few rows of it:  p = softmax(s), packed      as many as the registers hold
 //     acc = acc * c + p . v                                 of all its rows
+//
+// A shared softmax is the middle part of both: what is before and after it is chosen by the rows of the item.
 #include "compiler/transforms/AttendImpl.h"
 
 #include <cmath>
