@@ -35,7 +35,7 @@ struct Phase {
   std::function<void(PassManager &)> add;
 };
 
-std::vector<Phase> makePhases(const Target &target) {
+std::vector<Phase> loweringPhases(const Target &target) {
   auto tidy = [](PassManager &passes) {
     passes.addPass(createCanonicalizerPass());
     passes.addPass(createCSEPass());
@@ -62,7 +62,6 @@ std::vector<Phase> makePhases(const Target &target) {
          passes.addPass(createCSEPass());
          passes.addPass(createLoopInvariantCodeMotionPass());
        }},
-      {"llvm", [](PassManager &passes) { addLowerToLLVM(passes); }},
   };
 }
 
@@ -77,25 +76,25 @@ std::string mangle(StringRef kernel, const Target &target, StringRef kind) {
 std::vector<SourceFunction> readFunctions(ModuleOp module) {
   std::vector<SourceFunction> functions;
   for (func::FuncOp func : module.getOps<func::FuncOp>()) {
-    SourceFunction entry{func.getName().str(), "", false, false, {}};
+    SourceFunction function{func.getName().str(), "", false, false, {}};
     for (Operation &op : func.getBody().front()) {
       if (auto append = dyn_cast<AppendOp>(op)) {
-        entry.append = true;
-        entry.type = append.getCache().getType();
+        function.append = true;
+        function.type = append.getCache().getType();
       } else if (auto attend = dyn_cast<AttendOp>(op)) {
-        entry.attend = true;
-        entry.type = attend.getCache().getType();
-        entry.headsQ = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(1);
+        function.attend = true;
+        function.type = attend.getCache().getType();
+        function.headsQ = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(1);
       }
     }
-    entry.cache = entry.type.getName().getValue().str();
-    functions.push_back(entry);
+    function.cache = function.type.getName().getValue().str();
+    functions.push_back(function);
   }
   return functions;
 }
 
 /// Renames the functions of the module to the symbols of the object and says which kernel has which.
-std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunction> entries, const Target &target) {
+std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunction> sources, const Target &target) {
   llvm::StringMap<func::FuncOp> functions;
   for (func::FuncOp func : module.getOps<func::FuncOp>())
     functions[func.getName()] = func;
@@ -108,7 +107,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
     return renamed[old] = mangle(kernel, target, kind);
   };
   std::vector<KernelFunctions> result;
-  for (const SourceFunction &entry : entries) {
+  for (const SourceFunction &entry : sources) {
     KernelFunctions kernel;
     kernel.name = entry.name;
     kernel.cache = entry.type;
@@ -191,16 +190,13 @@ static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseC
   return true;
 }
 
-static constexpr size_t numEmissionPhases = 1;
-
 FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Target &target, const LowerOptions &options) {
   PhaseClock clock(options);
   LoweredModule lowered{&target, std::move(module), {}, true};
   if (clock.finished("source", *lowered.module))
     return lowered;
   lowered.functions = readFunctions(*lowered.module);
-  std::vector<Phase> phases = makePhases(target);
-  FailureOr<bool> finished = runPhases(*lowered.module, ArrayRef(phases).drop_back(numEmissionPhases), clock);
+  FailureOr<bool> finished = runPhases(*lowered.module, loweringPhases(target), clock);
   if (failed(finished))
     return failure();
   lowered.stopped = !*finished;
@@ -215,8 +211,7 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
   object.kernels = nameKernels(module, lowered.functions, target);
   if (target.addEntries)
     target.addEntries(module, object.kernels);
-  std::vector<Phase> phases = makePhases(target);
-  FailureOr<bool> finished = runPhases(module, ArrayRef(phases).take_back(numEmissionPhases), clock);
+  FailureOr<bool> finished = runPhases(module, {{"llvm", addLowerToLLVM}}, clock);
   if (failed(finished))
     return failure();
   if (!*finished)

@@ -23,15 +23,19 @@ static bool alwaysSeveral(const AttendSpec &spec) {
   return spec.schedule.getManyRows() && spec.minQueries * spec.group() > spec.schedule.getRows();
 }
 
-/// A score of its own makes softmax long: its code would stand in the kernel twice. To share it costs one row tile some 2 to 5 % of
-/// its time, so what is short is not.
-/// Rows at a time of a shared one; 0: it is not shared.
+/// Rows at a time of a softmax that both kinds of row tile share; 0: each has its own. A score of its own makes softmax long, and
+/// its code would stand in the kernel twice. To share it costs one row tile up to 8 % of its time, so what is short is not shared.
 static int64_t rowsOfSharedSoftmax(const AttendSpec &spec) {
   ScheduleAttr schedule = spec.schedule;
   if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty())
     return 0;
   int64_t rows = std::gcd(softmaxRows(schedule, schedule.getRows()), schedule.getManyRows());
   return rows > 1 || schedule.getRows() == 1 ? rows : 0;
+}
+
+static RowTile rowTile(const AttendSpec &spec, int64_t rows, int64_t keySlice, int64_t valueSlice, bool several) {
+  int64_t shared = rowsOfSharedSoftmax(spec);
+  return {rows, keySlice, valueSlice, shared ? shared : softmaxRows(spec.schedule, rows), several};
 }
 
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
@@ -49,13 +53,9 @@ static int64_t rowsOfLargestItem(const AttendSpec &spec) {
 
 Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
     : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
-      schedule(spec.schedule), block(schedule.getBlock()),
-      sharesSoftmax(rowsOfSharedSoftmax(spec) > 0), one{schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(),
-                                                        sharesSoftmax ? rowsOfSharedSoftmax(spec)
-                                                                      : softmaxRows(schedule, schedule.getRows()),
-                                                        /*several=*/false},
-      many{schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(),
-           sharesSoftmax ? rowsOfSharedSoftmax(spec) : softmaxRows(schedule, schedule.getManyRows()), /*several=*/true},
+      schedule(spec.schedule), block(schedule.getBlock()), sharesSoftmax(rowsOfSharedSoftmax(spec) > 0),
+      one(rowTile(spec, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
+      many(rowTile(spec, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
       tile(one), maxRows(rowsOfLargestItem(spec)) {}
 
 int64_t Attend::elementsOfIteration(Stream stream) const {

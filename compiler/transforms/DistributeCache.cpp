@@ -51,6 +51,8 @@ std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const
 }
 
 SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, int64_t lines) {
+  if (!lines) // the byte may be the one after the last
+    return {};
   const TokenPages &where = *block.ahead;
   Value page = where.pages[0];
   if (where.list) {

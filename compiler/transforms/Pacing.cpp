@@ -47,7 +47,8 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule, const Tile
 
   auto product = [&](Dot dot, int64_t slices, int64_t along, int64_t elements, int64_t work) {
     int64_t iterations = slices * rowParts(dot) * std::max<int64_t>(1, along / elements), fair = bytes * work / total / iterations;
-    return Pace::Product{iterations, fair < 48 ? 32 : (fair + 32) / 64 * 64};
+    int64_t step = fair < 48 ? std::min<int64_t>(fair, 32) : (fair + 32) / 64 * 64; // whole lines, or halves
+    return Pace::Product{iterations, iterations * step <= bytes ? step : fair};
   };
   return Pace{product(schedule.getKeyDot(), block / tile.keySlice, cache.getKeyDim(), tile.keyElements, keyWork),
               product(schedule.getValueDot(), cache.getValueDim() / tile.valueSlice, block, tile.valueElements, valueWork), bytes};
