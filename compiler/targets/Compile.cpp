@@ -107,24 +107,24 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
     return renamed[old] = mangle(kernel, target, kind);
   };
   std::vector<KernelFunctions> result;
-  for (const SourceFunction &entry : sources) {
+  for (const SourceFunction &source : sources) {
     KernelFunctions kernel;
-    kernel.name = entry.name;
-    kernel.cache = entry.type;
-    kernel.headsQ = entry.headsQ;
+    kernel.name = source.name;
+    kernel.cache = source.type;
+    kernel.headsQ = source.headsQ;
     // A fused kernel appends as its cache does and attends and merges as the plain attend does.
-    std::string append = entry.cache + "_append";
-    std::string plain = entry.append ? plainAttend(entry.name, entry.cache) : entry.name;
+    std::string append = source.cache + "_append";
+    std::string plain = source.append ? plainAttend(source.name, source.cache) : source.name;
     auto needScratch = [&](func::FuncOp func) {
       kernel.scratchBytes = std::max(kernel.scratchBytes, func->getAttrOfType<IntegerAttr>("kv.scratch_bytes").getInt());
     };
-    if (entry.append) {
+    if (source.append) {
       kernel.append = rename(append, "append");
       kernel.own = rename(append, "own");
       needScratch(functions.lookup(kernelSymbol(append, "append")));
     }
-    if (entry.attend) {
-      kernel.attend = rename(entry.name, "attend");
+    if (source.attend) {
+      kernel.attend = rename(source.name, "attend");
       kernel.plainAttend = mangle(plain, target, "attend");
       kernel.merge = rename(plain, "merge");
       func::FuncOp attend = functions.lookup(kernelSymbol(plain, "attend"));

@@ -46,7 +46,8 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule, const Tile
   int64_t bytes = whole->count * whole->bytes;
 
   auto product = [&](Dot dot, int64_t slices, int64_t along, int64_t elements, int64_t work) {
-    int64_t iterations = slices * rowParts(dot) * std::max<int64_t>(1, along / elements), fair = bytes * work / total / iterations;
+    int64_t iterations = int64_t(llvm::divideCeil(slices * rowParts(dot) * along, elements)),
+            fair = bytes * work / total / iterations;
     int64_t step = fair < 48 ? std::min<int64_t>(fair, 32) : (fair + 32) / 64 * 64; // whole lines, or halves
     return Pace::Product{iterations, iterations * step <= bytes ? step : fair};
   };

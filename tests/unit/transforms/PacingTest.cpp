@@ -36,13 +36,18 @@ TEST(Pacing, StaysInTheBlock) {
               CacheType cache = cacheOf(context, codec, keyDim, valueDim);
               auto schedule =
                   ScheduleAttr::get(&context, rows, /*block=*/64, 64, 1, 1, lanes, lanes, lanes, 0, 1, dot, dot, 0, 0, 0, 0, 0);
-              std::optional<Pace> pace = paceBlock(cache, schedule, {rows, lanes, lanes, 4, 4});
+              constexpr int64_t elements = 12; // which no block is a multiple of
+              std::optional<Pace> pace = paceBlock(cache, schedule, {rows, lanes, lanes, elements, elements});
               if (!pace)
                 continue;
               ++paced;
               SCOPED_TRACE(fmt::format("{} keys {} values {} lanes {} rows {}", codec, keyDim, valueDim, lanes, rows));
               EXPECT_EQ(pace->bytes, wholeTiles(cache, 64, lanes)->count * wholeTiles(cache, 64, lanes)->bytes);
               EXPECT_GT(pace->key.step, 0);
+              int64_t lastOfKeys = (64 / lanes * rowParts(dot) * keyDim - 1) / elements;
+              int64_t lastOfValues = (valueDim / lanes * rowParts(dot) * 64 - 1) / elements;
+              EXPECT_LT(lastOfKeys * pace->key.step, pace->bytes);
+              EXPECT_LT(pace->valueStart() + lastOfValues * pace->value.step, pace->bytes);
               EXPECT_LE(pace->key.bytes() + pace->softmaxLines() * 64, pace->bytes);
               EXPECT_LE(pace->value.bytes(), pace->bytes);
               EXPECT_EQ(pace->valueStart() + pace->value.bytes(), pace->bytes);
