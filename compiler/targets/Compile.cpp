@@ -4,7 +4,11 @@
 #include "compiler/targets/Target.h"
 #include "compiler/transforms/KernelBuilder.h"
 #include "compiler/transforms/Passes.h"
-#include "mlir/Conversion/ConvertToLLVM/ToLLVMInterface.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -24,6 +28,11 @@ namespace kv {
 void registerDialects(DialectRegistry &registry) {
   registry.insert<KvDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect, scf::SCFDialect,
                   cf::ControlFlowDialect, vector::VectorDialect, LLVM::LLVMDialect, ub::UBDialect>();
+  registerConvertFuncToLLVMInterface(registry);
+  arith::registerConvertArithToLLVMInterface(registry);
+  registerConvertMathToLLVMInterface(registry);
+  vector::registerConvertVectorToLLVMInterface(registry);
+  cf::registerConvertControlFlowToLLVMInterface(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
@@ -37,6 +46,7 @@ struct Phase {
 
 std::vector<Phase> loweringPhases(const Target &target) {
   auto tidy = [](PassManager &passes) {
+    passes.addPass(createCSEPass()); // before it too: most of what a builder makes is there already, and patterns take longer
     passes.addPass(createCanonicalizerPass());
     passes.addPass(createCSEPass());
   };
@@ -55,6 +65,8 @@ std::vector<Phase> loweringPhases(const Target &target) {
        [=](PassManager &passes) {
          passes.addNestedPass<func::FuncOp>(createDistributeTilesPass());
          tidy(passes);
+         passes.addPass(createLoopInvariantCodeMotionPass());
+         passes.addNestedPass<func::FuncOp>(createWalkPointersPass());
        }},
       {"instructions",
        [=, &target](PassManager &passes) {

@@ -23,6 +23,9 @@ std::unique_ptr<mlir::Pass> createPlaceTilesPass();
 /// Tiles -> vectors and scalars; the only 1:N conversion.
 std::unique_ptr<mlir::Pass> createDistributeTilesPass();
 
+/// Addresses that innermost loops compute anew with every iteration -> pointers that they carry.
+std::unique_ptr<mlir::Pass> createWalkPointersPass();
+
 } // namespace kv
 
 #endif

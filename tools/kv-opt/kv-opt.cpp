@@ -38,6 +38,7 @@ void registerKvPasses() {
   registerOne<kv::createTileAttendPass>();
   registerOne<kv::createPlaceTilesPass>();
   registerOne<kv::createDistributeTilesPass>();
+  registerOne<kv::createWalkPointersPass>();
   mlir::PassPipelineRegistration<TargetOptions>("kv-select-schedule",
                                                 "choose the schedule of every op and resolve automatic orders",
                                                 [](mlir::OpPassManager &passes, const TargetOptions &options) {

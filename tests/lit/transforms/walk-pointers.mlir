@@ -1,0 +1,72 @@
+// RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-walk-pointers,canonicalize,cse))' | FileCheck %s
+
+// Addresses a fixed distance apart are one pointer; what is divided exactly grows as evenly as the rest.
+// CHECK-LABEL: @walks
+// CHECK-SAME:  %[[BASE:.*]]: !llvm.ptr, %[[OTHER:.*]]: !llvm.ptr, %[[STEP:.*]]: i64, %[[END:.*]]: i64
+// CHECK:       scf.for %{{.*}} = %{{.*}} to %[[END]] step %{{.*}} iter_args(%[[P:.*]] = %[[BASE]], %[[Q:.*]] = %[[OTHER]])
+// CHECK-DAG:     llvm.load %[[P]]
+// CHECK-DAG:     %[[NEXT:.*]] = llvm.getelementptr %[[P]][64]
+// CHECK-DAG:     llvm.load %[[NEXT]]
+// CHECK-DAG:     llvm.store %{{.*}}, %[[Q]]
+// CHECK-DAG:     %[[P1:.*]] = llvm.getelementptr %[[P]][512]
+// CHECK-DAG:     %[[Q1:.*]] = llvm.getelementptr %[[Q]][%[[STEP]]]
+// CHECK:         scf.yield %[[P1]], %[[Q1]]
+func.func @walks(%base: !llvm.ptr, %other: !llvm.ptr, %step: i64, %end: i64) {
+  %c0 = arith.constant 0 : i64
+  %c1 = arith.constant 1 : i64
+  %c8 = arith.constant 8 : i64
+  %c64 = arith.constant 64 : i64
+  scf.for %z = %c0 to %end step %c8 : i64 {
+    %bytes = arith.muli %z, %c64 : i64
+    %p = llvm.getelementptr %base[%bytes] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    %x = llvm.load %p : !llvm.ptr -> i32
+    %z1 = arith.addi %z, %c1 : i64
+    %bytes1 = arith.muli %z1, %c64 : i64
+    %p1 = llvm.getelementptr %base[%bytes1] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    %y = llvm.load %p1 : !llvm.ptr -> i32
+    %sum = arith.addi %x, %y : i32
+    %iteration = arith.divui %z, %c8 : i64
+    %walked = arith.muli %iteration, %step : i64
+    %q = llvm.getelementptr %other[%walked] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %sum, %q : i32, !llvm.ptr
+  }
+  return
+}
+
+// What is rounded down, or read from memory, does not grow evenly.
+// CHECK-LABEL: @stays
+// CHECK:       scf.for
+// CHECK-NOT:   iter_args
+// CHECK:       llvm.getelementptr %{{.*}}[%{{.*}}]
+func.func @stays(%base: !llvm.ptr, %begin: i64, %end: i64) {
+  %c1 = arith.constant 1 : i64
+  %c8 = arith.constant 8 : i64
+  scf.for %z = %begin to %end step %c1 : i64 {
+    %down = arith.divui %z, %c8 : i64
+    %p = llvm.getelementptr %base[%down] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    %there = llvm.load %p : !llvm.ptr -> !llvm.ptr
+    %q = llvm.getelementptr %there[%z] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %begin, %q : i64, !llvm.ptr
+  }
+  return
+}
+
+// A loop around another computes its addresses.
+// CHECK-LABEL: @outer
+// CHECK:       scf.for
+// CHECK-NOT:   iter_args
+// CHECK:       scf.for
+// CHECK-SAME:  iter_args
+func.func @outer(%base: !llvm.ptr, %end: i64) {
+  %c0 = arith.constant 0 : i64
+  %c8 = arith.constant 8 : i64
+  scf.for %i = %c0 to %end step %c8 : i64 {
+    %p = llvm.getelementptr %base[%i] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %i, %p : i64, !llvm.ptr
+    scf.for %j = %c0 to %end step %c8 : i64 {
+      %q = llvm.getelementptr %p[%j] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+      llvm.store %j, %q : i64, !llvm.ptr
+    }
+  }
+  return
+}
