@@ -47,14 +47,14 @@ public:
   Value i64(int64_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI64IntegerAttr(value)); }
   Value i32(int32_t value) { return mlir::arith::ConstantOp::create(*this, loc, getI32IntegerAttr(value)); }
   Value f32(double value) { return mlir::arith::ConstantOp::create(*this, loc, getF32FloatAttr(value)); }
-  Value add(Value a, Value b) { return mlir::arith::AddIOp::create(*this, loc, a, b); }
-  Value sub(Value a, Value b) { return mlir::arith::SubIOp::create(*this, loc, a, b); }
-  Value mul(Value a, Value b) { return mlir::arith::MulIOp::create(*this, loc, a, b); }
+  Value add(Value a, Value b) { return createOrFold<mlir::arith::AddIOp>(loc, a, b); }
+  Value sub(Value a, Value b) { return createOrFold<mlir::arith::SubIOp>(loc, a, b); }
+  Value mul(Value a, Value b) { return createOrFold<mlir::arith::MulIOp>(loc, a, b); }
   Value mul(Value a, int64_t b) { return b == 1 ? a : mul(a, i64(b)); }
   Value add(Value a, int64_t b) { return b == 0 ? a : add(a, i64(b)); }
   /// Of numbers that are never negative.
-  Value div(Value a, int64_t b) { return b == 1 ? a : mlir::arith::DivUIOp::create(*this, loc, a, i64(b)).getResult(); }
-  Value rem(Value a, int64_t b) { return b == 1 ? i64(0) : mlir::arith::RemUIOp::create(*this, loc, a, i64(b)).getResult(); }
+  Value div(Value a, int64_t b) { return b == 1 ? a : createOrFold<mlir::arith::DivUIOp>(loc, a, i64(b)); }
+  Value rem(Value a, int64_t b) { return b == 1 ? i64(0) : createOrFold<mlir::arith::RemUIOp>(loc, a, i64(b)); }
   Value min(Value a, Value b) { return mlir::arith::MinSIOp::create(*this, loc, a, b); }
   Value max(Value a, Value b) { return mlir::arith::MaxSIOp::create(*this, loc, a, b); }
   Value toI32(Value a) { return mlir::arith::TruncIOp::create(*this, loc, getI32Type(), a); }
