@@ -292,7 +292,7 @@ LogicalResult MapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arra
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t block, int64_t split,
                                    int64_t queryBlock, int64_t heads, int64_t lanes, int64_t keySlice, int64_t valueSlice,
                                    int64_t unroll, int64_t prefetch, Dot, Dot, int64_t threads, int64_t manyRows,
-                                   int64_t manyKeySlice, int64_t manyValueSlice, int64_t softmaxRows) {
+                                   int64_t manyKeySlice, int64_t manyValueSlice, int64_t softmaxRows, bool halide) {
   int64_t least =
       std::min({rows, block, split, queryBlock, heads, lanes, keySlice, valueSlice, unroll + 1, prefetch + 1, softmaxRows + 1});
   if (least < 1 || std::min({manyRows, manyKeySlice, manyValueSlice}) < int64_t(manyRows != 0)) // C1

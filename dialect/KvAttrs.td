@@ -170,7 +170,8 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
     order of work, 0 for none. keyDot, valueDot: dot records. threads: of a team whose lanes are threads, which have registers of their
     own, exchange values by an instruction and see what others have stored only after a barrier; 0: lanes are those of a vector.
     manyRows, manyKeySlice, manyValueSlice: the same of items with more than `rows` rows, which are worked on in several row tiles; 0
-    where no item has. softmaxRows: rows that softmax may work on at a time; 0: those of a row tile.
+    where no item has. softmaxRows: rows that softmax may work on at a time; 0: those of a row tile. halide: what an attend does with a
+    row tile and a block is a function that Halide makes.
 
     Rules:
     - C1: every number is positive, save unroll (0: as the loads suit), prefetch and those after threads, which are not negative.
@@ -182,7 +183,7 @@ def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
                         "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot,
                         DefaultValuedParameter<"int64_t", "0">:$threads, DefaultValuedParameter<"int64_t", "0">:$manyRows,
                         DefaultValuedParameter<"int64_t", "0">:$manyKeySlice, DefaultValuedParameter<"int64_t", "0">:$manyValueSlice,
-                        DefaultValuedParameter<"int64_t", "0">:$softmaxRows);
+                        DefaultValuedParameter<"int64_t", "0">:$softmaxRows, DefaultValuedParameter<"bool", "false">:$halide);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -120,6 +120,21 @@ LogicalResult Exp2Op::verify() {
   return success();
 }
 
+LogicalResult AttendRowsOp::verify() {
+  auto element = [](Value home) { return cast<MemRefType>(home.getType()).getElementType(); };
+  for (Value home : {getQueries(), getMaximum(), getSum(), getNewMaximum(), getNewSum(), getAccumulator()})
+    if (!element(home).isF32() || !element(getLimits()).isInteger(32)) // C1
+      return emitOpError() << "expected limits of i32 and other homes of f32, got " << getLimits().getType() << " and "
+                           << home.getType();
+  CacheType cache = getBlock().getType().getCache();
+  int64_t key = cast<MemRefType>(getQueries().getType()).getDimSize(1);
+  int64_t value = cast<MemRefType>(getAccumulator().getType()).getDimSize(1);
+  if (key != cache.getKeyDim() || value != cache.getValueDim()) // C2
+    return emitOpError() << "expected queries of " << cache.getKeyDim() << " channels and accumulators of " << cache.getValueDim()
+                         << ", got " << key << " and " << value;
+  return success();
+}
+
 /// Whether a slot of a ring is a page of `cache`.
 static LogicalResult verifyRing(Operation *op, MemRefType ring, CacheType cache) {
   int64_t bytes = mapPage(cache).bytes;

@@ -46,6 +46,24 @@ bool findTargets(ArrayRef<std::string> names, std::vector<const Target *> &found
   return true;
 }
 
+bool takeRoute(StringRef route, std::vector<const Target *> &targets) {
+  if (route == "mlir")
+    return true;
+  std::vector<const Target *> taken;
+  for (const Target *target : targets) {
+    const Target *twin = halideTwin(*target);
+    if (!twin) {
+      errs() << "kvcc: error: the Halide route makes kernels for processors, not for `" << target->name() << "`\n";
+      return false;
+    }
+    if (route == "both")
+      taken.push_back(target);
+    taken.push_back(twin);
+  }
+  targets = taken;
+  return true;
+}
+
 /// One target's share of a compilation.
 class TargetCompilation {
 public:
@@ -77,6 +95,8 @@ public:
   CompileStatus emit() {
     if (lowered.stopped)
       return CompileStatus::ok;
+    if (mlir::failed(makeHalideFunctions(lowered, lowering)))
+      return CompileStatus::userError;
     mlir::FailureOr<TargetObject> result = emitForTarget(lowered, lowering);
     if (mlir::failed(result))
       return CompileStatus::internalError;

@@ -29,6 +29,10 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
 /// Says on stderr which schedules of the file name a target that there is not. True when all are known.
 bool checkSchedules(Source &source);
 
+/// Replaces targets by those on the route: `mlir`, the shared path alone, `halide`, with what Halide makes, or `both`, which adds
+/// the latter. False where one has no such route, which has been said on stderr.
+bool takeRoute(llvm::StringRef route, std::vector<const Target *> &targets);
+
 /// Finds targets by name. False after a name that there is not, which has been said on stderr.
 bool findTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found);
 

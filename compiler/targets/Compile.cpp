@@ -204,7 +204,7 @@ static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseC
 
 FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Target &target, const LowerOptions &options) {
   PhaseClock clock(options);
-  LoweredModule lowered{&target, std::move(module), {}, true};
+  LoweredModule lowered{&target, std::move(module), {}, true, {}};
   if (clock.finished("source", *lowered.module))
     return lowered;
   lowered.functions = readFunctions(*lowered.module);
@@ -213,6 +213,19 @@ FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Targ
     return failure();
   lowered.stopped = !*finished;
   return lowered;
+}
+
+LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options) {
+  if (!lowered.target->capabilities.halide)
+    return success();
+  PhaseClock clock(options);
+  ModuleOp module = *lowered.module;
+  llvm::Expected<halide::Functions> functions = halide::buildFunctions(halide::writePlan(module, lowered.target->halide));
+  if (!functions)
+    return module.emitError() << llvm::toString(functions.takeError());
+  lowered.made = std::move(*functions);
+  clock.finished("halide", module);
+  return success();
 }
 
 FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options) {
@@ -228,7 +241,7 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
     return failure();
   if (!*finished)
     return object;
-  llvm::Expected<std::string> bytes = emitObject(module, target, options.assembly);
+  llvm::Expected<std::string> bytes = emitObject(module, lowered.made, target, options.assembly);
   if (!bytes) {
     module.emitError() << llvm::toString(bytes.takeError());
     return failure();
@@ -240,8 +253,8 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
 
 bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other) {
   const Target &target = *lowered.target, &from = *other.target;
-  return target.triple == from.triple && target.vectorBits == from.vectorBits && !target.isLaunched() &&
-         (from.featureMask & ~target.featureMask) == 0 &&
+  return target.triple == from.triple && target.halide == from.halide && target.vectorBits == from.vectorBits &&
+         !target.isLaunched() && (from.featureMask & ~target.featureMask) == 0 &&
          OperationEquivalence::isEquivalentTo(lowered.module.get(), other.module.get(), OperationEquivalence::IgnoreLocations);
 }
 

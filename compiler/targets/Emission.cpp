@@ -52,7 +52,8 @@ static void finishLibrary(llvm::Module &code, const Target &target) {
     if (function.isDeclaration())
       continue;
     // Kernels are reached through descriptors, which stand in the same library: nothing outside may name them or come between them.
-    function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    if (!function.hasLocalLinkage())
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.cpuFeatures);
@@ -84,7 +85,7 @@ static bool addPassesInOrder(llvm::TargetMachine &machine, llvm::legacy::PassMan
   return false;
 }
 
-llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bool assembly) {
+llvm::Expected<std::string> emitObject(ModuleOp module, const halide::Functions &functions, const Target &target, bool assembly) {
   initializeLLVM();
   auto fail = [](const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); };
   llvm::LLVMContext context;
@@ -101,6 +102,8 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const Target &target, bo
                                                                             llvm::CodeGenOptLevel::Default));
   code->setTargetTriple(triple);
   code->setDataLayout(machine->createDataLayout());
+  if (llvm::Error error = halide::linkFunctions(*code, functions))
+    return error;
   if (target.finish)
     target.finish(*code, target, *machine);
   else

@@ -2,6 +2,7 @@
 #ifndef KV_TARGETS_TARGET_H
 #define KV_TARGETS_TARGET_H
 
+#include "compiler/halide/Halide.h"
 #include "compiler/transforms/Capabilities.h"
 #include "dialect/KvTypes.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -27,6 +28,7 @@ struct Target {
   std::string tuneCpu;           ///< LLVM's name of the one whose latencies and ports order the instructions; empty: the baseline's
   std::string modelCpu;          ///< LLVM's name of the one that reports of loops are modelled on; empty: tuneCpu's
   std::string cpuFeatures;       ///< LLVM's, added to the baseline: "+avx512vnni"
+  std::string halide;            ///< the target as Halide writes it, for the Halide route; empty: it has none
   uint64_t featureMask = 0;      ///< KV_FEATURE_* of kv_abi.h that must be present to run
   int64_t vectorBits = 0;        ///< of targets whose code fits one length of scalable vectors only; 0: none
   int64_t computeCapability = 0; ///< of targets that run on a GPU: 90; their object is text, which a driver compiles
@@ -40,7 +42,8 @@ struct Target {
   /// Last changes of the LLVM module, in place of those that a library of functions needs.
   void (*finish)(llvm::Module &module, const Target &target, llvm::TargetMachine &machine) = nullptr;
 
-  const std::string &name() const { return capabilities.name; }
+  std::string twinName; ///< of the Halide route; empty: this is no twin
+  const std::string &name() const { return twinName.empty() ? capabilities.name : twinName; }
   bool isLaunched() const { return computeCapability != 0; }
   /// Empty where no processor stands for the target.
   const std::string &modelledCpu() const { return modelCpu.empty() ? tuneCpu : modelCpu; }
@@ -52,6 +55,8 @@ struct Target {
 llvm::ArrayRef<Target> targets();
 /// Null when there is none of that name. `native` is the most capable one that this machine runs.
 const Target *findTarget(llvm::StringRef name);
+/// The same target on the Halide route, "x86-64-v4+halide"; null where there is none. Not one of targets().
+const Target *halideTwin(const Target &target);
 /// Names for messages: "generic, x86-64-v3, ...".
 std::string targetNames();
 
@@ -97,11 +102,16 @@ struct LoweredModule {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<SourceFunction> functions;
   bool stopped; ///< where `until` wanted it; nothing is to be emitted
+  halide::Functions made;
 };
 
 /// Level 0 -> kernels in instructions of the target. Errors are reported through MLIR's diagnostics.
 mlir::FailureOr<LoweredModule> lowerForTarget(mlir::OwningOpRef<mlir::ModuleOp> module, const Target &target,
                                               const LowerOptions &options);
+
+/// Has Halide make what the module declares of it, before it is emitted. Errors, which are the user's (there is no Halide, or it does
+/// not cover the order of some codes), are reported through MLIR's diagnostics.
+mlir::LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options);
 
 /// Kernels -> object, which is empty with `until`. Errors are reported through MLIR's diagnostics.
 mlir::FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options);

@@ -18,6 +18,7 @@ static std::vector<Target> makeTargets() {
   Target generic;
   generic.capabilities.name = "generic";
   generic.triple = llvm::sys::getDefaultTargetTriple();
+  generic.halide = llvm::Triple(generic.triple).isX86() ? "x86-64-linux" : "arm-64-linux";
   all.push_back(generic);
   return all;
 }
@@ -25,6 +26,26 @@ static std::vector<Target> makeTargets() {
 llvm::ArrayRef<Target> targets() {
   static const std::vector<Target> all = makeTargets();
   return all;
+}
+
+const Target *halideTwin(const Target &target) {
+  static const std::vector<std::unique_ptr<Target>> twins = [] {
+    std::vector<std::unique_ptr<Target>> all;
+    for (const Target &each : targets()) {
+      if (each.halide.empty())
+        continue;
+      Target twin = each;
+      twin.twinName = each.name() + "+halide";
+      twin.capabilities.halide = true;
+      twin.capabilities.dots = {{Dot::f32, "fma"}};
+      all.push_back(std::make_unique<Target>(std::move(twin)));
+    }
+    return all;
+  }();
+  for (const std::unique_ptr<Target> &twin : twins)
+    if (twin->capabilities.name == target.capabilities.name)
+      return twin.get();
+  return nullptr;
 }
 
 /// Whether this machine runs the target's code, as far as LLVM can tell; it cannot tell the length of scalable vectors.

@@ -20,6 +20,8 @@ namespace kv {
 
 /// `here` holds at least one token.
 void Attend::attendBlock(Value blockValue, Span here, const Head &head) {
+  if (schedule.getHalide())
+    return attendByFunction(blockValue, here, head);
   inTiles([&] {
     if (tile.several)
       decodeBlock(blockValue, here.count);
@@ -227,6 +229,11 @@ void Attend::setAskers(const Rows &at, Value rowOfTile, int64_t askers) {
   };
 }
 
+Value Attend::limitOf(const Rows &at, Value query) {
+  Value seen = b.sub(b.add(positionOf(query), 1), at.here.token);
+  return b.toI32(spec.causal ? b.min(at.here.count, seen) : at.here.count);
+}
+
 /// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
 /// block.
 Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Value> s) {
@@ -235,13 +242,11 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
   SmallVector<Value> positions, heads, limits;
   for (int64_t r = 0; r < rows; ++r) {
     Value thisRow = b.add(at.ofHead, r);
-    Value position = b.add(b.sub(length, queries), queryOfRow(thisRow));
-    positions.push_back(b.toI32(position));
+    positions.push_back(b.toI32(positionOf(queryOfRow(thisRow))));
     if (!spec.score->empty())
       heads.push_back(b.toI32(headOfRow(at.head, thisRow)));
-    Value limit = spec.causal ? b.min(at.here.count, b.sub(b.add(position, 1), at.here.token)) : at.here.count;
     // Rows of one query see the same tokens.
-    limits.push_back(r && spec.group() % rows == 0 ? limits.front() : b.toI32(limit));
+    limits.push_back(r && spec.group() % rows == 0 ? limits.front() : limitOf(at, queryOfRow(thisRow)));
   }
   RankedTensorType perRow = b.tileF32({rows}), rowI32 = perRow.clone(b.getI32Type()), scoreType = scoreTile(rows);
   Weights result;

@@ -42,6 +42,8 @@ struct Attend {
   /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
   /// that products need.
   Value homeS, homeLimit, homeCorrection, homeScale, homeStart, homeBias;
+  Value homeNewMax, homeNewSum;               ///< of a row tile that went through a block in a function of its own
+  Value homePositions, homeHeads, homeArrays; ///< what such a function's score expression knows of the rows
 
   Attend(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
 
@@ -130,6 +132,11 @@ struct Attend {
   Value acquire(const Head &head, Span here, mlir::ValueRange ahead);
   void writeResults(const Head &head);
 
+  // AttendFunction.cpp
+  mlir::FlatSymbolRefAttr functionOfTile();
+  bool asksByTiles() const { return schedule.getPrefetch() && wholeTiles(cache, block, schedule.getLanes()); }
+  void attendByFunction(Value blockValue, Span here, const Head &head);
+
   // AttendBlock.cpp
   void attendBlock(Value blockValue, Span here, const Head &head);
   void decodeBlock(Value blockValue, Value count);
@@ -140,12 +147,15 @@ struct Attend {
     Head head;
     Value ofHead; ///< the first row, among those of its head; head.firstRow + ofHead in the homes of the item
   };
+  void putKnown(const Rows &at); // AttendFunction.cpp
   /// Of steps from a byte on, as one row tile alone would ask.
   Ask ask(const Rows &at, Value byte, int64_t step);
   Ask askInSoftmax(const Rows &at, Value rowOfTile, int64_t asker, int64_t askers);
   void setAskers(const Rows &at, Value rowOfTile, int64_t askers);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
+  /// How many tokens of the block a query sees, i32.
+  Value limitOf(const Rows &at, Value query);
   Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init);
   Value scores(const Rows &at, Value x);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
@@ -173,6 +183,8 @@ struct Attend {
 
   /// Query, of the sequence's step, of a row of the item; rows past the end repeat the last.
   Value queryOfRow(Value row) { return b.add(queryBegin, b.div(b.min(row, b.sub(numRows, b.i64(1))), spec.group())); }
+  /// Of a query, in the sequence.
+  Value positionOf(Value query) { return b.add(b.sub(length, queries), query); }
   Value headOfRow(const Head &head, Value row) {
     return b.add(b.mul(head.number, spec.group()), b.rem(b.min(row, b.sub(numRows, b.i64(1))), spec.group()));
   }

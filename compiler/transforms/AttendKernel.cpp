@@ -27,7 +27,7 @@ static bool alwaysSeveral(const AttendSpec &spec) {
 /// its code would stand in the kernel twice. To share it costs one row tile up to 8 % of its time, so what is short is not shared.
 static int64_t rowsOfSharedSoftmax(const AttendSpec &spec) {
   ScheduleAttr schedule = spec.schedule;
-  if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty())
+  if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty() || schedule.getHalide())
     return 0;
   int64_t rows = std::gcd(softmaxRows(schedule, schedule.getRows()), schedule.getManyRows());
   return rows > 1 || schedule.getRows() == 1 ? rows : 0;
@@ -121,6 +121,17 @@ void Attend::readArguments() {
   int64_t rows = std::max(one.rows, many.rows);
   homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
                                 : b.scratch("p", rows, block, b.getF32Type());
+  if (schedule.getHalide()) {
+    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
+    homeNewMax = b.scratch("newmax", rows, 1, b.getF32Type());
+    homeNewSum = b.scratch("newsum", rows, 1, b.getF32Type());
+    if (!spec.score->empty()) {
+      homePositions = b.scratch("positions", rows, 1, b.getI32Type());
+      homeHeads = b.scratch("heads", rows, 1, b.getI32Type());
+      homeArrays = b.scratch("arrays", std::max<int64_t>(1, int64_t(spec.params.size())) * rows, 1, b.getF32Type());
+    }
+    return;
+  }
   if (sharesSoftmax || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
     homeS = b.scratch("s", rows, block, b.getF32Type());
     homeLimit = b.scratch("limit", rows, 1, b.getI32Type());

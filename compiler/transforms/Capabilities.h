@@ -14,6 +14,7 @@ struct Capabilities {
   std::string name;       ///< as the user writes it in `schedule NAME for TARGET` and in messages; never compared by a transform
   int64_t lanes = 4;      ///< of a team, 32 bits each
   bool threads = false;   ///< lanes are threads of their own
+  bool halide = false;    ///< row tiles go through blocks in functions that Halide makes
   int64_t ringBytes = 0;  ///< what blocks on their way may take of the memory that a team of threads shares
   int64_t registers = 16; ///< vector registers
   int64_t block = 0;      ///< tokens of a block where nobody says; 0: four vectors of lanes

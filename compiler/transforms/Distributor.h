@@ -180,6 +180,7 @@ private:
   void convert(StagedOp op);   // StageBlocks.cpp
   void convert(AcquireOp op);  // DistributeCache.cpp, like those below
   void convert(AskOp op);
+  void convert(AttendRowsOp op); // CallHalide.cpp
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);

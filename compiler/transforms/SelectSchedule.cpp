@@ -91,10 +91,10 @@ private:
     // Scores of the rows that softmax works on take most of the registers. No fewer than four: where four spill, to spill was
     // measured faster than to go through scratch.
     int64_t softmaxRows = choice.threads ? 0 : std::max<int64_t>(4, capabilities.registers * choice.lanes * 3 / 4 / choice.block);
-    op->setAttr("schedule",
-                ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock, choice.heads,
-                                  choice.lanes, slices.key, slices.value, choice.unroll, choice.prefetch, choice.keyDot,
-                                  choice.valueDot, choice.threads, many, manySlices.key, manySlices.value, softmaxRows));
+    op->setAttr("schedule", ScheduleAttr::get(op->getContext(), choice.rows, choice.block, choice.split, choice.queryBlock,
+                                              choice.heads, choice.lanes, slices.key, slices.value, choice.unroll, choice.prefetch,
+                                              choice.keyDot, choice.valueDot, choice.threads, many, manySlices.key,
+                                              manySlices.value, softmaxRows, capabilities.halide));
     return WalkResult::advance();
   }
 

@@ -30,5 +30,8 @@ if os.path.exists(config.cuda_stand_in):
     config.available_features.add("ptx")
     config.substitutions.append(("%gpu", "env KV_CUDA_LIBRARY=" + config.cuda_stand_in))
 
+if os.path.exists(os.path.join(config.kvcc_bin_dir, "kvcc-halide")):
+    config.available_features.add("halide")
+
 if config.host_processor in ("x86_64", "AMD64"):
     config.available_features.add("x86")

@@ -25,6 +25,7 @@ llvm::cl::list<std::string> targetOption("target", llvm::cl::desc("these targets
 llvm::cl::opt<std::string> runnerOption("runner", llvm::cl::desc("a command that runs the kernels; needs --target"));
 llvm::cl::opt<std::string> runnerCompilerOption("runner-cc", llvm::cl::desc("the C compiler that links them"));
 llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, high or fast in place of the spec's"));
+llvm::cl::opt<std::string> routeOption("route", llvm::cl::desc("mlir or halide"), llvm::cl::init("mlir"));
 llvm::cl::opt<std::string> recordOption("record", llvm::cl::desc("a folder for recordings, as kvcc verify --record makes them"));
 llvm::cl::opt<std::string> againstOption("against", llvm::cl::desc("a folder of such recordings: as kvcc verify --against"));
 
@@ -100,6 +101,8 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
 
   VerifySourceOptions options;
   options.targets = chooseTargets(seed);
+  if (!takeRoute(routeOption, options.targets))
+    return fail("there is no such route");
   options.runner = runner.get();
   if (!recordOption.empty())
     options.record = fmt::format("{}/seed-{}", recordOption.getValue(), seed);

@@ -34,6 +34,13 @@ void declareTargets(CLI::App &command, std::vector<std::string> &names, const ch
   command.add_option("--target", names, what)->delimiter(',')->capture_default_str();
 }
 
+void declareRoute(CLI::App &command, std::string &route, bool both) {
+  std::vector<std::string> routes = {"mlir", "halide"};
+  if (both)
+    routes.push_back("both");
+  command.add_option("--route", route, "how attends for processors are made")->check(CLI::IsMember(routes))->capture_default_str();
+}
+
 bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known) {
   for (const std::string &name : asked)
     if (!llvm::is_contained(known, name)) {

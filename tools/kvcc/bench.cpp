@@ -18,6 +18,7 @@ namespace kv {
 namespace {
 
 struct BenchArguments {
+  std::string route = "mlir";
   SourceArguments source;
   std::vector<std::string> targets = {"native"};
   std::vector<std::string> kernels;
@@ -244,6 +245,8 @@ int runBench(const BenchArguments &arguments) {
   std::vector<const Target *> targets;
   if (!findRunnableTargets(arguments.targets, targets))
     return exitUserError;
+  if (!takeRoute(arguments.route, targets))
+    return exitUserError;
   if (arguments.lengths == "mixed" && arguments.batch == 1) {
     llvm::errs() << "kvcc: error: `--lengths mixed` of one sequence; a batch has mixed lengths from two on: `--batch 2`\n";
     return exitUserError;
@@ -273,6 +276,7 @@ void addBench(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against the bandwidth of its memory");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets, localTargetsHelp);
+  declareRoute(*command, arguments->route, /*both=*/true);
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
       ->delimiter(',')

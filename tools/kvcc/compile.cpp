@@ -25,6 +25,7 @@ struct CompileArguments {
   std::string name;
   std::string until;
   std::string machine;
+  std::string route = "mlir";
   bool timing = false;
   bool report = false;
   bool json = false;
@@ -110,6 +111,8 @@ int runCompile(const CompileArguments &arguments) {
     return exitUserError;
   if (!arguments.machine.empty() && !keepMachine(arguments.machine, options.targets))
     return exitUserError;
+  if (!takeRoute(arguments.route, options.targets))
+    return exitUserError;
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
@@ -144,6 +147,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("compile", "make a library, a header and a manifest of a .kv file");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
+  declareRoute(*command, arguments->route);
   command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
   command->add_option("--machine", arguments->machine, "only targets of this architecture and GPUs: x86_64, aarch64");
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)");

@@ -18,6 +18,7 @@ struct VerifyArguments {
   std::vector<std::string> targets = {"native", "generic"};
   std::vector<std::string> kernels;
   std::string accuracy, record, against;
+  std::string route = "mlir";
   RunnerOptions runner;
   uint64_t seed = 1;
   bool allTargets = false;
@@ -103,6 +104,8 @@ int runVerify(const VerifyArguments &arguments) {
   else if (foreign ? !findTargets(arguments.targets, options.targets)
                    : !findRunnableTargets(arguments.targets, options.targets, runnerHelp))
     return exitUserError;
+  if (!takeRoute(arguments.route, options.targets))
+    return exitUserError;
   std::vector<std::string> kernels;
   ModuleSpec module = source->spec();
   for (const KernelSpec &spec : module.kernels)
@@ -134,6 +137,7 @@ void addVerify(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("verify", "run the kernels on this machine against the reference interpreter");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets, localTargetsHelp);
+  declareRoute(*command, arguments->route);
   CLI::Option *allTargets =
       command->add_flag("--all-targets", arguments->allTargets, "every target that this machine's processor runs");
   command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');

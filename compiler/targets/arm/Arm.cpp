@@ -36,6 +36,7 @@ std::vector<Target> armTargets() {
   neon.capabilities.lanes = 4;
   neon.capabilities.registers = 32;
   neon.triple = "aarch64-unknown-linux-gnu";
+  neon.halide = "arm-64-linux";
   neon.cpu = "generic";
   neon.tuneCpu = "neoverse-v2"; // LLVM's model of the baseline moves accumulators to the stack
   neon.hasFma = neon.hasHalf = true;

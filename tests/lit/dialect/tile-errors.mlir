@@ -239,6 +239,26 @@ func.func @f(%n: i64, %b: !kv.block<32 of !c>) {
 }
 
 // -----
+// attend_rows C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x64xf32>, %l: memref<4x1xf32>, %s: memref<4x1xf32>) {
+  // expected-error @+1 {{expected limits of i32 and other homes of f32, got 'memref<4x1xf32>' and 'memref<4x64xf32>'}}
+  kv.attend_rows @f of %b rows %n count %n, %q limits %l from %s, %s to %s, %s, %q
+      : !kv.block<32 of !c>, memref<4x64xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32>
+  return
+}
+
+// -----
+// attend_rows C2
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x32xf32>, %l: memref<4x1xi32>, %s: memref<4x1xf32>) {
+  // expected-error @+1 {{expected queries of 64 channels and accumulators of 64, got 32 and 32}}
+  kv.attend_rows @f of %b rows %n count %n, %q limits %l from %s, %s to %s, %s, %q
+      : !kv.block<32 of !c>, memref<4x32xf32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x32xf32>
+  return
+}
+
+// -----
 // dot C3
 func.func @f(%acc: vector<2xi32>, %x: vector<2xi32>) {
   // expected-error @+1 {{expected whole groups of four lanes for the record s8s8mm, got 'vector<2xi32>'}}

@@ -34,8 +34,8 @@ TEST(Pacing, StaysInTheBlock) {
               if (valueDim % lanes)
                 continue; // no slices of whole vectors
               CacheType cache = cacheOf(context, codec, keyDim, valueDim);
-              auto schedule =
-                  ScheduleAttr::get(&context, rows, /*block=*/64, 64, 1, 1, lanes, lanes, lanes, 0, 1, dot, dot, 0, 0, 0, 0, 0);
+              auto schedule = ScheduleAttr::get(&context, rows, /*block=*/64, 64, 1, 1, lanes, lanes, lanes, 0, 1, dot, dot, 0, 0,
+                                                0, 0, 0, /*halide=*/false);
               constexpr int64_t elements = 12; // which no block is a multiple of
               std::optional<Pace> pace = paceBlock(cache, schedule, {rows, lanes, lanes, elements, elements});
               if (!pace)

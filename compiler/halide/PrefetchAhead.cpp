@@ -1,0 +1,74 @@
+// Prefetches of the block ahead in the loops of products: a cursor walks through its pages, some lines an iteration, so that it has
+// been through all of them when the products are done. Memory that is asked for in bursts delivers less.
+#include "compiler/halide/Halide.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+
+using namespace llvm;
+
+namespace kv::halide {
+
+/// Innermost loops that carry sums of vectors.
+static SmallVector<Loop *> productLoops(const LoopInfo &loops) {
+  SmallVector<Loop *> found;
+  for (Loop *loop : loops.getLoopsInPreorder())
+    if (loop->isInnermost() && loop->getLoopLatch() &&
+        any_of(loop->getHeader()->phis(), [](const PHINode &phi) { return isa<FixedVectorType>(phi.getType()); }))
+      found.push_back(loop);
+  return found;
+}
+
+/// Iterations of both products of a block that is full.
+static int64_t iterationsOf(const Block &plan) {
+  auto words = [](const Stream &stream, const char *contraction, int64_t length) {
+    int64_t pack = 1;
+    for (const Axis &axis : reverse(stream.codes.axes)) {
+      if (axis.coordinate != contraction || stream.codes.bits * pack * axis.extent > 32)
+        break;
+      pack *= axis.extent;
+    }
+    return length / pack;
+  };
+  int64_t unroll = std::max<int64_t>(plan.unroll, 1);
+  int64_t keys = plan.tokens / plan.keySlice * words(plan.key, "d", plan.key.dim);
+  int64_t values = plan.value.dim / plan.valueSlice * words(plan.value, "t", plan.tokens);
+  return std::max<int64_t>((keys + values) / unroll, 1);
+}
+
+void prefetchAhead(Function &function, const Block &plan) {
+  auto argument = find_if(function.args(), [](const Argument &one) { return one.getName().starts_with("ahead"); });
+  if (!plan.aheadBytes || argument == function.arg_end())
+    return;
+  constexpr uint64_t host = 16, line = 64; // offset in halide_buffer_t; bytes
+  DominatorTree dominators(function);
+  LoopInfo loops(dominators);
+  IRBuilder<> b(&*function.getEntryBlock().getFirstInsertionPt());
+  Type *number = b.getInt64Ty();
+  AllocaInst *cursor = b.CreateAlloca(number, nullptr, "cursor");
+  b.CreateStore(b.getInt64(0), cursor);
+  Value *pages = b.CreateLoad(b.getPtrTy(), b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), argument, host), "pages_ahead");
+  int64_t bytes = plan.aheadBytes * plan.pages, step = (bytes / iterationsOf(plan) + 7) / 8 * 8;
+  for (Loop *loop : productLoops(loops)) {
+    b.SetInsertPoint(loop->getHeader()->getFirstInsertionPt());
+    Value *at = b.CreateLoad(number, cursor), *page = b.getInt64(0), *offset = at;
+    if (plan.pages > 1) {
+      Value *last = b.getInt64(uint64_t(plan.pages - 1)), *size = b.getInt64(uint64_t(plan.aheadBytes));
+      page = b.CreateUDiv(at, size);
+      offset = b.CreateURem(at, size);
+      page = b.CreateSelect(b.CreateICmpULT(page, last), page, last);
+    }
+    Value *start = b.CreateLoad(b.getPtrTy(), b.CreateGEP(b.getPtrTy(), pages, page));
+    Value *first = b.CreateGEP(b.getInt8Ty(), start, offset);
+    for (uint64_t ahead = 0; ahead < uint64_t(step); ahead += line) {
+      Value *address = b.CreateConstGEP1_64(b.getInt8Ty(), first, ahead);
+      b.CreateIntrinsic(b.getVoidTy(), Intrinsic::prefetch, {address, b.getInt32(0), b.getInt32(2), b.getInt32(1)});
+    }
+    b.CreateStore(b.CreateAdd(at, b.getInt64(uint64_t(step))), cursor);
+  }
+  PromoteMemToReg({cursor}, dominators);
+}
+
+} // namespace kv::halide

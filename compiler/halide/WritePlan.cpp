@@ -1,0 +1,79 @@
+#include "compiler/halide/Halide.h"
+#include "compiler/transforms/Pacing.h"
+#include "compiler/transforms/StreamAccess.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace kv::halide {
+
+static Region planOf(const kv::Region &region) {
+  Region plan;
+  plan.bits = region.bits;
+  for (const kv::Axis &axis : region.axes)
+    plan.axes.push_back({std::string(1, axis.digit.coordinate), axis.digit.divisor, axis.extent, axis.stride});
+  return plan;
+}
+
+static Stream planOf(CodecAttr codec, int64_t dim, const kv::Region &codes, const std::optional<kv::Region> &scale,
+                     const std::optional<kv::Region> &zero) {
+  Stream plan;
+  plan.element = stringifyElement(codec.getElement()).str();
+  plan.dim = dim;
+  plan.codes = planOf(codes);
+  if (!codec.isInteger())
+    return plan;
+  plan.group = codec.getGroup();
+  plan.bias = codec.storedBias();
+  plan.isSigned = codec.getElement() == Element::i8 || codec.getElement() == Element::i4;
+  plan.parameter = stringifyElement(codec.getScale()).str();
+  plan.scale = planOf(*scale);
+  if (zero)
+    plan.zero = planOf(*zero);
+  return plan;
+}
+
+static Block planOf(func::FuncOp function, DictionaryAttr what) {
+  auto cache = cast<CacheType>(what.getAs<TypeAttr>("cache").getValue());
+  auto schedule = what.getAs<ScheduleAttr>("schedule");
+  auto number = [&](StringRef name) { return what.getAs<IntegerAttr>(name).getInt(); };
+  PageMap map = mapPage(cache);
+  Block plan;
+  plan.name = function.getName().str();
+  plan.rows = number("rows");
+  plan.tokens = schedule.getBlock();
+  bool whole = fitBlocks(cache, plan.tokens) == BlockFit::whole;
+  plan.pages = whole ? plan.tokens / map.slots : 1;
+  plan.slots = plan.pages > 1 ? map.slots : map.paddedSlots();
+  plan.slotUnit = plan.tokens;
+  plan.ragged = !whole && map.slots % plan.tokens != 0;
+  plan.factor = what.getAs<FloatAttr>("factor").getValueAsDouble();
+  plan.arrays = number("arrays");
+  for (Attribute each : what.getAs<ArrayAttr>("score")) {
+    auto op = cast<DictionaryAttr>(each);
+    ScoreOp node{op.getAs<StringAttr>("name").str(), op.getAs<DenseI64ArrayAttr>("operands").asArrayRef().vec(),
+                 op.getAs<StringAttr>("type").str(), op.getAs<FloatAttr>("value").getValueAsDouble(),
+                 op.getAs<IntegerAttr>("predicate").getInt()};
+    plan.score.push_back(node);
+  }
+  plan.lanes = schedule.getLanes();
+  plan.keySlice = number("keySlice");
+  plan.valueSlice = number("valueSlice");
+  plan.unroll = schedule.getUnroll();
+  std::optional<WholeTiles> tiles = wholeTiles(cache, plan.tokens, plan.lanes);
+  plan.aheadBytes = schedule.getPrefetch() && tiles ? tiles->bytes : 0;
+  plan.key = planOf(cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
+  plan.value = planOf(cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+  return plan;
+}
+
+Plan writePlan(ModuleOp module, const std::string &target) {
+  // Kernels bring their own checks and have no runtime of Halide's; every operation is rounded; caches may be of any size.
+  Plan plan{planVersion, target + "-no_runtime-no_asserts-no_bounds_query-strict_float-large_buffers", {}};
+  for (func::FuncOp function : module.getOps<func::FuncOp>())
+    if (auto what = function->getAttrOfType<DictionaryAttr>("kv.halide"))
+      plan.blocks.push_back(planOf(function, what));
+  return plan;
+}
+
+} // namespace kv::halide

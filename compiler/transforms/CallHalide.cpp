@@ -1,0 +1,67 @@
+// kv.attend_rows as a call: its arguments are halide_buffer_t, of which a function without bounds queries reads where the data are.
+#include "compiler/transforms/Distributor.h"
+
+using namespace mlir;
+
+namespace kv {
+
+/// sizeof(halide_buffer_t), and where `host` stands in it.
+constexpr int64_t bufferBytes = 56, hostOffset = 16;
+
+void Distributor::convert(AttendRowsOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  fences.beforeWrite();
+  SmallVector<Value> arguments;
+  auto pass = [&](Value data) {
+    Value buffer = allocate(bufferBytes);
+    b.store(data, b.at(buffer, hostOffset));
+    arguments.push_back(buffer);
+  };
+  auto row = [&](Value home) { return homeAddress(home, scalar(op.getRow()), b.i64(0)); };
+  auto first = [&](Value home) { return homeAddress(home, b.i64(0), b.i64(0)); };
+  pass(row(op.getQueries()));
+  pass(first(op.getLimits()));
+  for (Value home : op.getKnown())
+    pass(first(home));
+  // Several pages are found by where they are from the cache's start; one is what the others are relative to.
+  bool several = block.pages.size() > 1;
+  Value start = several ? b.stepPtr(offsetof(kv_step, pages)) : block.pages[0];
+  auto passRegion = [&](const Region &region) { pass(b.at(start, region.offset)); };
+  passRegion(block.map.key);
+  for (const std::optional<Region> *region : {&block.map.keyScale, &block.map.keyZero})
+    if (*region)
+      passRegion(**region);
+  passRegion(block.map.value);
+  for (const std::optional<Region> *region : {&block.map.valueScale, &block.map.valueZero})
+    if (*region)
+      passRegion(**region);
+  if (several) {
+    Value table = allocate(int64_t(block.pages.size()) * 8);
+    auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };
+    for (auto [i, page] : llvm::enumerate(block.pages)) {
+      Value units = b.div(b.sub(address(page), address(start)), 64), entry = b.at(table, int64_t(i) * 8);
+      b.store(b.toI32(b.rem(units, 1 << 16)), entry);
+      b.store(b.toI32(b.div(units, 1 << 16)), b.at(entry, 4));
+    }
+    pass(table);
+  }
+  pass(row(op.getMaximum()));
+  pass(row(op.getSum()));
+  arguments.push_back(b.toI32(scalar(op.getCount())));
+  arguments.push_back(b.toI32(block.head));
+  arguments.push_back(b.toI32(b.div(block.firstSlot, block.tokens)));
+  if (Value token = op.getToken())
+    arguments.push_back(b.toI32(scalar(token)));
+  if (block.ahead && block.tilesAhead) {
+    Value starts = allocate(int64_t(block.ahead->pages.size()) * 8);
+    for (auto [i, page] : llvm::enumerate(block.ahead->pages))
+      b.store(b.at(page, block.ahead->tileOffset), b.at(starts, int64_t(i) * 8));
+    pass(starts);
+  }
+  pass(first(op.getNewMaximum()));
+  pass(first(op.getNewSum()));
+  pass(row(op.getAccumulator()));
+  func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
+}
+
+} // namespace kv

@@ -1,0 +1,18 @@
+# Halide as its wheel has it: headers and one shared library, in the folder HALIDE_ROOT or where tools/setup puts it.
+# (Its own package file asks for a newer CMake than distributions have.)
+set(KVCC_HALIDE_VERSION 21.0.0)
+if(DEFINED ENV{XDG_CACHE_HOME})
+  set(cache $ENV{XDG_CACHE_HOME})
+else()
+  set(cache $ENV{HOME}/.cache)
+endif()
+find_path(HALIDE_INCLUDE_DIR Halide.h HINTS ${HALIDE_ROOT}/include ${cache}/kvcc/halide-${KVCC_HALIDE_VERSION}/halide/include)
+find_library(HALIDE_LIBRARY Halide HINTS ${HALIDE_INCLUDE_DIR}/../lib64 ${HALIDE_INCLUDE_DIR}/../lib NO_DEFAULT_PATH)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Halide REQUIRED_VARS HALIDE_LIBRARY HALIDE_INCLUDE_DIR)
+mark_as_advanced(HALIDE_INCLUDE_DIR HALIDE_LIBRARY)
+if(Halide_FOUND AND NOT TARGET Halide::Halide)
+  add_library(Halide::Halide SHARED IMPORTED)
+  set_target_properties(Halide::Halide PROPERTIES IMPORTED_LOCATION ${HALIDE_LIBRARY}
+                                                  INTERFACE_INCLUDE_DIRECTORIES ${HALIDE_INCLUDE_DIR})
+endif()
