@@ -4,8 +4,8 @@
 
 #include "compiler/halide/Halide.h"
 #include "compiler/targets/Target.h"
-#include "llvm/Support/Error.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Error.h"
 
 namespace kv {
 

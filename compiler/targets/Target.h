@@ -109,8 +109,8 @@ struct LoweredModule {
 mlir::FailureOr<LoweredModule> lowerForTarget(mlir::OwningOpRef<mlir::ModuleOp> module, const Target &target,
                                               const LowerOptions &options);
 
-/// Has Halide make what the module declares of it, before it is emitted. Errors, which are the user's (there is no Halide, or it does
-/// not cover the order of some codes), are reported through MLIR's diagnostics.
+/// Has Halide make what the module declares of it, before it is emitted. Errors, which are the user's (there is no Halide, or it
+/// does not cover the order of some codes), are reported through MLIR's diagnostics.
 mlir::LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options);
 
 /// Kernels -> object, which is empty with `until`. Errors are reported through MLIR's diagnostics.

@@ -146,11 +146,14 @@ private:
   /// Steps of one query a sequence are bound by memory: the table says more of arithmetic when there are others.
   void printTable() const {
     bool manyQueries = llvm::any_of(arguments.queries, [](int64_t queries) { return queries > 1; });
-    fmt::print("{:<28} {:<20} {:>7} {:>8} ", "kernel", "target", "threads", "context");
+    size_t width = 20; // of the targets
+    for (const BenchRow &row : rows)
+      width = std::max(width, row.target.size());
+    fmt::print("{:<28} {:<{}} {:>7} {:>8} ", "kernel", "target", width, "threads", "context");
     fmt::print("{}{:<5} {:>10} {:>10} {:>7} {:>11} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us", "bytes", "GB/s",
                "memory GB/s", "share", "GFLOP/s", manyQueries ? " of peak" : "");
     for (const BenchRow &row : rows) {
-      fmt::print("{:<28} {:<20} {:>7} {:>8} ", row.kernel, row.target, row.threads ? std::to_string(row.threads) : "-",
+      fmt::print("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, row.target, width, row.threads ? std::to_string(row.threads) : "-",
                  row.context);
       if (manyQueries)
         fmt::print("{:>7} ", row.queries);

@@ -17,7 +17,8 @@ static Target makeLevel(const char *name, const char *cpu, const char *modelCpu,
   target.modelCpu = modelCpu;
   target.featureMask = mask;
   target.hasFma = target.hasHalf = true;
-  target.halide = lanes == 16 ? "x86-64-linux-sse41-avx-f16c-fma-avx2-avx512-avx512_skylake" : "x86-64-linux-sse41-avx-f16c-fma-avx2";
+  target.halide =
+      lanes == 16 ? "x86-64-linux-sse41-avx-f16c-fma-avx2-avx512-avx512_skylake" : "x86-64-linux-sse41-avx-f16c-fma-avx2";
   target.keepsOrder = true;
   target.addInstructions = addX86Instructions;
   return target;
