@@ -44,8 +44,8 @@ struct ScoreOp {
 
 /// A function that takes a row tile of `rows` rows through a block of `tokens` tokens: scores, softmax, accumulation.
 ///
-///   int NAME(queries, limits, [positions, heads, arrays], keys, [key scale, [key zero]], values, [value scale, [value zero]],
-///   [pages], maximum, sum,
+///   int NAME(queries, limits, [positions, heads, arrays], keys, [key scale, [key zero]],
+///            values, [value scale, [value zero]], [pages], maximum, sum,
 ///            int32 count, int32 head, int32 firstSlot / slotUnit, [int32 token], [ahead], new maximum, new sum, accumulator)
 ///
 /// All but the numbers are halide_buffer_t, of which only `host` is read:

@@ -1,6 +1,8 @@
 // Prefetches of the block ahead in the loops of products: a cursor walks through its pages, some lines an iteration, so that it has
 // been through all of them when the products are done. Memory that is asked for in bursts delivers less.
 #include "compiler/halide/Halide.h"
+#include "compiler/halide/Words.h"
+#include "compiler/transforms/HalideBuffer.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
@@ -23,33 +25,25 @@ static SmallVector<Loop *> productLoops(const LoopInfo &loops) {
 
 /// Iterations of both products of a block that is full.
 static int64_t iterationsOf(const Block &plan) {
-  auto words = [](const Stream &stream, const char *contraction, int64_t length) {
-    int64_t pack = 1;
-    for (const Axis &axis : reverse(stream.codes.axes)) {
-      if (axis.coordinate != contraction || stream.codes.bits * pack * axis.extent > 32)
-        break;
-      pack *= axis.extent;
-    }
-    return length / pack;
-  };
-  int64_t unroll = std::max<int64_t>(plan.unroll, 1);
-  int64_t keys = plan.tokens / plan.keySlice * words(plan.key, "d", plan.key.dim);
-  int64_t values = plan.value.dim / plan.valueSlice * words(plan.value, "t", plan.tokens);
-  return std::max<int64_t>((keys + values) / unroll, 1);
+  int64_t run = plan.key.group ? plan.key.group : plan.key.dim, inPage = plan.pages > 1 ? plan.slots : plan.tokens;
+  int64_t keys = plan.key.dim / elementsTogether(findWords(plan.key.codes, "d"), run);
+  int64_t values = plan.tokens / elementsTogether(findWords(plan.value.codes, "t"), inPage);
+  int64_t all = plan.tokens / plan.keySlice * keys + plan.value.dim / plan.valueSlice * values;
+  return std::max<int64_t>(all / std::max<int64_t>(plan.unroll, 1), 1);
 }
 
 void prefetchAhead(Function &function, const Block &plan) {
   auto argument = find_if(function.args(), [](const Argument &one) { return one.getName().starts_with("ahead"); });
   if (!plan.aheadBytes || argument == function.arg_end())
     return;
-  constexpr uint64_t host = 16, line = 64; // offset in halide_buffer_t; bytes
+  constexpr uint64_t line = 64;
   DominatorTree dominators(function);
   LoopInfo loops(dominators);
   IRBuilder<> b(&*function.getEntryBlock().getFirstInsertionPt());
   Type *number = b.getInt64Ty();
   AllocaInst *cursor = b.CreateAlloca(number, nullptr, "cursor");
   b.CreateStore(b.getInt64(0), cursor);
-  Value *pages = b.CreateLoad(b.getPtrTy(), b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), argument, host), "pages_ahead");
+  Value *pages = b.CreateLoad(b.getPtrTy(), b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), argument, halideHostOffset), "pages_ahead");
   int64_t bytes = plan.aheadBytes * plan.pages, step = (bytes / iterationsOf(plan) + 7) / 8 * 8;
   for (Loop *loop : productLoops(loops)) {
     b.SetInsertPoint(loop->getHeader()->getFirstInsertionPt());

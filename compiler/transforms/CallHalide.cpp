@@ -1,20 +1,18 @@
 // kv.attend_rows as a call: its arguments are halide_buffer_t, of which a function without bounds queries reads where the data are.
 #include "compiler/transforms/Distributor.h"
+#include "compiler/transforms/HalideBuffer.h"
 
 using namespace mlir;
 
 namespace kv {
-
-/// sizeof(halide_buffer_t), and where `host` stands in it.
-constexpr int64_t bufferBytes = 56, hostOffset = 16;
 
 void Distributor::convert(AttendRowsOp op) {
   const BlockPages &block = blocks.find(op.getBlock())->second;
   fences.beforeWrite();
   SmallVector<Value> arguments;
   auto pass = [&](Value data) {
-    Value buffer = allocate(bufferBytes);
-    b.store(data, b.at(buffer, hostOffset));
+    Value buffer = allocate(halideBufferBytes);
+    b.store(data, b.at(buffer, halideHostOffset));
     arguments.push_back(buffer);
   };
   auto row = [&](Value home) { return homeAddress(home, scalar(op.getRow()), b.i64(0)); };
@@ -26,15 +24,16 @@ void Distributor::convert(AttendRowsOp op) {
   // Several pages are found by where they are from the cache's start; one is what the others are relative to.
   bool several = block.pages.size() > 1;
   Value start = several ? b.stepPtr(offsetof(kv_step, pages)) : block.pages[0];
+  const PageMap &map = block.map;
   auto passRegion = [&](const Region &region) { pass(b.at(start, region.offset)); };
-  passRegion(block.map.key);
-  for (const std::optional<Region> *region : {&block.map.keyScale, &block.map.keyZero})
-    if (*region)
-      passRegion(**region);
-  passRegion(block.map.value);
-  for (const std::optional<Region> *region : {&block.map.valueScale, &block.map.valueZero})
-    if (*region)
-      passRegion(**region);
+  auto passStream = [&](const Region &codes, const std::optional<Region> &scale, const std::optional<Region> &zero) {
+    passRegion(codes);
+    for (const std::optional<Region> *region : {&scale, &zero})
+      if (*region)
+        passRegion(**region);
+  };
+  passStream(map.key, map.keyScale, map.keyZero);
+  passStream(map.value, map.valueScale, map.valueZero);
   if (several) {
     Value table = allocate(int64_t(block.pages.size()) * 8);
     auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };

@@ -78,8 +78,8 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   fmt::print("seed {}: ", seed);
   std::fflush(stdout); // a crash must not hide whose it was
   auto fail = [&](const std::string &why) {
-    fmt::print("FAILED\n{}{}\n  again: oracle_test --seed {} --count 1{}{}\n", text, why, seed, fullOption ? " --full" : "",
-               allTargetsOption ? " --all-targets" : "");
+    fmt::print("FAILED\n{}{}\n  again: oracle_test --seed {} --count 1 --route {}{}{}\n", text, why, seed, routeOption.getValue(),
+               fullOption ? " --full" : "", allTargetsOption ? " --all-targets" : "");
     if (!targetOption.empty())
       fmt::print("  --target {}{}\n", fmt::join(targetOption, ","), runnerOption.empty() ? "" : " --runner '" + runnerOption + "'");
     std::fflush(stdout);

@@ -1,6 +1,7 @@
 # Halide as its wheel has it: headers and one shared library, in the folder HALIDE_ROOT or where tools/setup puts it.
 # (Its own package file asks for a newer CMake than distributions have.)
-set(KVCC_HALIDE_VERSION 21.0.0)
+file(STRINGS ${PROJECT_SOURCE_DIR}/tools/setup setup_line REGEX "^HALIDE=")
+string(REPLACE "HALIDE=" "" KVCC_HALIDE_VERSION ${setup_line})
 if(DEFINED ENV{XDG_CACHE_HOME})
   set(cache $ENV{XDG_CACHE_HOME})
 else()

@@ -22,15 +22,16 @@ namespace {
 class AttendBlock {
 public:
   explicit AttendBlock(const Block &plan)
-      : plan(plan), several(plan.pages > 1), key("keys", plan.key, "d", several), value("values", plan.value, "t", several) {}
+      : plan(plan), several(plan.pages > 1), key("keys", plan.key, "d", several ? &pages : nullptr),
+        value("values", plan.value, "t", several ? &pages : nullptr) {}
   void build(const Target &target, const std::string &file);
 
 private:
   const Block &plan;
   const bool several;
+  ImageParam pages{Int(32), 2, "pages"};
   StoredStream key, value;
-  ImageParam queries{Float(32), 2, "queries"}, limits{Int(32), 1, "limits"}, pages{Int(32), 2, "pages"},
-      ahead{UInt(64), 1, "ahead"};
+  ImageParam queries{Float(32), 2, "queries"}, limits{Int(32), 1, "limits"}, ahead{UInt(64), 1, "ahead"};
   ImageParam maximum{Float(32), 1, "maximum"}, sum{Float(32), 1, "sum"};
   ImageParam positions{Int(32), 1, "positions"}, heads{Int(32), 1, "heads"}, arrays{Float(32), 2, "arrays"};
   Param<int> token{"token"}, count{"count"}, head{"head"}, firstSlot{"first_slot"};
@@ -70,25 +71,23 @@ Place AttendBlock::placeOf(Expr token) const {
 
 Func AttendBlock::scores() {
   int pack = int(key.codes.pack()), run = int(key.groupChannels()), groups = int(key.groups());
-  int together = run % pack ? 1 : pack; // elements of an iteration: one where groups end inside words
+  int together = int(elementsTogether(key.codes.layout(), run)); // elements of an iteration: one where groups end inside words
   Func dot("dot"), s("scores");
   RDom z(0, run / together, "z");
   dot(t, r, g) = 0.0f;
-  Expr first = g * run + z * together, word = key.codes.word(head, placeOf(t), first, several ? &pages : nullptr);
+  Expr first = g * run + z * together, word = key.codes.word(head, placeOf(t), first);
   Expr total = dot(t, r, g);
   for (int e = 0; e < together; ++e) {
     Expr number = key.number(word, together == pack ? Expr(e) : first % pack);
     if (key.hasZero())
-      number = number * key.scale(head, placeOf(t), g, several ? &pages : nullptr) +
-               key.zero(head, placeOf(t), g, several ? &pages : nullptr);
+      number = number * key.scale(head, placeOf(t), g) + key.zero(head, placeOf(t), g);
     total = total + queries(first + e, r) * number;
   }
   dot(t, r, g) = total;
   Func decoded("decoded");
   RDom group(0, groups, "group");
   auto scaled = [&](Expr of) {
-    return key.hasScale() && !key.hasZero() ? dot(t, r, of) * key.scale(head, placeOf(t), of, several ? &pages : nullptr)
-                                            : dot(t, r, of);
+    return key.hasScale() && !key.hasZero() ? dot(t, r, of) * key.scale(head, placeOf(t), of) : dot(t, r, of);
   };
   Var to("to"), ti("ti");
   Func outer = groups > 1 ? decoded : s;
@@ -151,7 +150,7 @@ Func AttendBlock::reduce(const std::string &name, const std::function<Expr(Expr,
 /// Probabilities times the scale of a group of values; nothing where a row does not see the token, whatever the scale there is.
 Func AttendBlock::weighted(Func p) {
   Func w("weighted");
-  Expr scale = value.scale(head, placeOf(t), g, several ? &pages : nullptr);
+  Expr scale = value.scale(head, placeOf(t), g);
   w(t, r, g) = select(t < limits(r), p(t, r) * scale, 0.0f);
   inVectors(w.bound(t, 0, int(plan.tokens)).bound(r, 0, int(plan.rows)).store_in(MemoryType::Stack), t);
   return w;
@@ -159,7 +158,7 @@ Func AttendBlock::weighted(Func p) {
 
 AttendBlock::Products AttendBlock::accumulated(Func p) {
   int pack = int(value.codes.pack()), slots = several ? int(plan.slots) : int(plan.tokens), width = int(value.groupChannels());
-  int together = slots % pack ? 1 : pack; // tokens of an iteration: one where pages end inside words
+  int together = int(elementsTogether(value.codes.layout(), slots)); // tokens of an iteration: one where pages end inside words
   bool scaled = value.hasScale() && !value.hasZero();
   Func weights = scaled ? weighted(p) : p, products("products");
   // Whole words of tokens, page by page; then the rest, whose words hold tokens that are not there.
@@ -169,13 +168,12 @@ AttendBlock::Products AttendBlock::accumulated(Func p) {
   auto add = [&](Expr page, Expr word, bool partial) {
     Expr token = page * slots + word * together, inPage = word * together;
     Place place = several ? Place{page, inPage} : Place{0, firstSlot * int(plan.slotUnit) + inPage};
-    Expr stored = value.codes.word(head, place, g * width + d, several ? &pages : nullptr), total = products(d, g, r);
+    Expr stored = value.codes.word(head, place, g * width + d), total = products(d, g, r);
     for (int e = 0; e < together; ++e) {
       Expr number = value.number(stored, together == pack ? Expr(e) : place.slot % pack);
       if (value.hasZero()) {
         Place own{place.page, place.slot + e};
-        number =
-            number * value.scale(head, own, g, several ? &pages : nullptr) + value.zero(head, own, g, several ? &pages : nullptr);
+        number = number * value.scale(head, own, g) + value.zero(head, own, g);
       }
       if (partial && (value.isScalar() || value.hasZero()))
         number = select(token + e < count, number, 0.0f);

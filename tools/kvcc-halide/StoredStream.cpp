@@ -5,62 +5,27 @@ using namespace Halide;
 namespace kv::halide {
 
 StoredRegion::StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Type type,
-                           bool severalPages)
-    : elementBits(region.bits), axes(region.axes), severalPages(severalPages) {
-  if (!findWords(region.bits, contraction))
-    bitOfElement = {0};
-  wordBits = region.bits * pack();
+                           const ImageParam *pages)
+    : words(findWords(region, contraction)), elementBits(region.bits), wordBits(region.bits * words.pack()), pages(pages) {
+  const std::vector<Axis> &axes = words.axes;
   halves = wordBits < 8;
   if (halves) // two elements to a byte, whose digits say which
     wordBits = 8;
   if (halves && (axes.back().stride != 1 || axes.back().extent % 2))
     throw NotCovered{"4-bit codes in an order whose fastest digit is of odd extent"};
-  int dims = int(axes.size()) + (severalPages ? 2 : 0);
-  memory = ImageParam(pack() == 1 ? type : UInt(int(wordBits)), dims, name);
+  memory = ImageParam(pack() == 1 ? type : UInt(int(wordBits)), int(axes.size()) + (pages ? 2 : 0), name);
   int64_t elements = halves ? 2 : pack(); // of a word of memory
   for (size_t i = 0; i < axes.size(); ++i) {
     const Axis &axis = axes[axes.size() - 1 - i];
     memory.dim(int(i)).set_min(0).set_stride(int(std::max<int64_t>(axis.stride / elements, 1)));
   }
-  if (severalPages)
+  if (pages)
     for (int half = 0; half < 2; ++half)
       memory.dim(int(axes.size()) + half).set_min(0).set_stride(int(512 / wordBits) << (16 * half));
 }
 
-/// Takes the fastest digits off the axes where they are elements of the contraction that fill a word of 8, 16 or 32 bits.
-bool StoredRegion::findWords(int64_t bits, const std::string &contraction) {
-  int64_t pack = 1;
-  std::vector<Axis> outside = axes, inside;
-  while (!outside.empty() && outside.back().coordinate == contraction && bits * pack * outside.back().extent <= 32) {
-    pack *= outside.back().extent;
-    inside.push_back(outside.back());
-    outside.pop_back();
-  }
-  if (inside.empty() && !outside.empty() && bits < 32) { // channels one after another: as many as a word has
-    Axis &last = outside.back();
-    int64_t whole = 32 / bits;
-    if (last.coordinate == contraction && last.divisor == 1 && last.stride == 1 && last.extent % whole == 0) {
-      pack = whole;
-      inside.push_back({contraction, 1, whole, 1});
-      last = {contraction, whole, last.extent / whole, whole};
-    }
-  }
-  int64_t covered = 1, width = bits * pack;
-  for (const Axis &digit : inside)
-    covered *= digit.divisor * digit.extent <= pack ? digit.extent : 0;
-  if (covered != pack || (width != 8 && width != 16 && width != 32))
-    return false;
-  for (int64_t e = 0; e < pack; ++e) {
-    int64_t index = 0;
-    for (const Axis &digit : inside)
-      index += e / digit.divisor % digit.extent * digit.stride;
-    bitOfElement.push_back(index * bits);
-  }
-  axes = outside;
-  return true;
-}
-
-Expr StoredRegion::word(Expr head, const Place &place, Expr channel, const ImageParam *pages) const {
+Expr StoredRegion::word(Expr head, const Place &place, Expr channel) const {
+  const std::vector<Axis> &axes = words.axes;
   std::vector<Expr> index;
   Expr upper;
   for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
@@ -77,7 +42,7 @@ Expr StoredRegion::word(Expr head, const Place &place, Expr channel, const Image
     }
     index.push_back(digit);
   }
-  if (severalPages)
+  if (pages)
     for (int half = 0; half < 2; ++half)
       index.push_back(unsafe_promise_clamped((*pages)(half, place.page), 0, 0xffff)); // some bound, which no code depends on
   Expr stored = memory(index);
@@ -90,10 +55,10 @@ Expr StoredRegion::bits(const Expr &word, const Expr &element, bool isSigned) co
   int width = int(elementBits);
   Expr bit = cast<uint32_t>(0), wide = cast<uint32_t>(word);
   if (auto constant = as_const_int(element))
-    bit = Expr(uint32_t(bitOfElement[size_t(*constant)]));
+    bit = Expr(uint32_t(words.bitOfElement[size_t(*constant)]));
   else
-    for (size_t e = 1; e < bitOfElement.size(); ++e)
-      bit = select(element == int(e), Expr(uint32_t(bitOfElement[e])), bit);
+    for (size_t e = 1; e < words.bitOfElement.size(); ++e)
+      bit = select(element == int(e), Expr(uint32_t(words.bitOfElement[e])), bit);
   if (isSigned) { // of a signed shift Halide takes for granted that no bit is lost
     Expr top = wide << (Expr(uint32_t(32 - width)) - bit);
     return reinterpret<int32_t>(top) >> (32 - width);
@@ -111,12 +76,12 @@ static Type typeOf(const std::string &element) {
   return element == "i8" ? Int(8) : UInt(8);
 }
 
-StoredStream::StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, bool severalPages)
-    : codes(name, stream.codes, contraction, typeOf(stream.element), severalPages), stream(stream) {
+StoredStream::StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, const ImageParam *pages)
+    : codes(name, stream.codes, contraction, typeOf(stream.element), pages), stream(stream) {
   if (hasScale())
-    scales = StoredRegion(name + "_scale", stream.scale, "none", typeOf(stream.parameter), severalPages);
+    scales = StoredRegion(name + "_scale", stream.scale, "none", typeOf(stream.parameter), pages);
   if (hasZero())
-    zeros = StoredRegion(name + "_zero", stream.zero, "none", typeOf(stream.parameter), severalPages);
+    zeros = StoredRegion(name + "_zero", stream.zero, "none", typeOf(stream.parameter), pages);
 }
 
 Expr StoredStream::number(const Expr &word, const Expr &e) const {
@@ -130,13 +95,9 @@ Expr StoredStream::number(const Expr &word, const Expr &e) const {
   return cast<float>(stream.bias ? number - int(stream.bias) : number);
 }
 
-Expr StoredStream::scale(Expr head, const Place &place, Expr group, const ImageParam *pages) const {
-  return cast<float>(scales.word(head, place, group, pages));
-}
+Expr StoredStream::scale(Expr head, const Place &place, Expr group) const { return cast<float>(scales.word(head, place, group)); }
 
-Expr StoredStream::zero(Expr head, const Place &place, Expr group, const ImageParam *pages) const {
-  return cast<float>(zeros.word(head, place, group, pages));
-}
+Expr StoredStream::zero(Expr head, const Place &place, Expr group) const { return cast<float>(zeros.word(head, place, group)); }
 
 std::vector<Argument> StoredStream::arguments() const {
   std::vector<Argument> all = {codes.memory};

@@ -2,7 +2,7 @@
 #ifndef KVCC_HALIDE_STORED_STREAM_H
 #define KVCC_HALIDE_STORED_STREAM_H
 
-#include "compiler/halide/Plan.h"
+#include "compiler/halide/Words.h"
 
 #include <Halide.h>
 
@@ -22,31 +22,30 @@ struct Place {
 class StoredRegion {
 public:
   StoredRegion() = default;
-  /// `contraction`: "t" or "d"; `type`: of an element that is a word by itself.
-  StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Halide::Type type, bool severalPages);
+  /// `contraction`: "t" or "d"; `type`: of an element that is a word by itself; `pages`: of a block that has several, where each
+  /// is.
+  StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Halide::Type type,
+               const Halide::ImageParam *pages);
 
-  int64_t pack() const { return int64_t(bitOfElement.size()); } ///< elements of a word
+  const Words &layout() const { return words; }
+  int64_t pack() const { return words.pack(); } ///< elements of a word
   /// The word of head, slot and channel (or group of channels).
-  Halide::Expr word(Halide::Expr head, const Place &place, Halide::Expr channel, const Halide::ImageParam *pages) const;
+  Halide::Expr word(Halide::Expr head, const Place &place, Halide::Expr channel) const;
   /// An element of a word as its bits in the low end of i32, with its sign or not; of scalars that fill a word, the word.
   Halide::Expr bits(const Halide::Expr &word, const Halide::Expr &element, bool isSigned) const;
 
   Halide::ImageParam memory;
-  int64_t elementBits = 0;
 
 private:
-  std::vector<Axis> axes; ///< slowest first, strides in words
-  std::vector<int64_t> bitOfElement;
-  int64_t wordBits = 0;
+  Words words;
+  int64_t elementBits = 0, wordBits = 0;
   bool halves = false; ///< words are 4 bits, half a byte
-
-  bool findWords(int64_t bits, const std::string &contraction);
-  bool severalPages = false;
+  const Halide::ImageParam *pages = nullptr;
 };
 
 class StoredStream {
 public:
-  StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, bool severalPages);
+  StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, const Halide::ImageParam *pages);
 
   bool hasScale() const { return stream.group > 0; }
   bool hasZero() const { return !stream.zero.axes.empty(); }
@@ -55,8 +54,8 @@ public:
   bool isScalar() const { return !hasScale(); }
   /// Element `e` of a word as f32: a value, or the number that scale and zero turn into one.
   Halide::Expr number(const Halide::Expr &word, const Halide::Expr &e) const;
-  Halide::Expr scale(Halide::Expr head, const Place &place, Halide::Expr group, const Halide::ImageParam *pages) const;
-  Halide::Expr zero(Halide::Expr head, const Place &place, Halide::Expr group, const Halide::ImageParam *pages) const;
+  Halide::Expr scale(Halide::Expr head, const Place &place, Halide::Expr group) const;
+  Halide::Expr zero(Halide::Expr head, const Place &place, Halide::Expr group) const;
   std::vector<Halide::Argument> arguments() const;
 
   StoredRegion codes;
