@@ -62,11 +62,11 @@ std::vector<Phase> loweringPhases(const Target &target) {
        }},
       {"place", [](PassManager &passes) { passes.addNestedPass<func::FuncOp>(createPlaceTilesPass()); }},
       {"distribute",
-       [=](PassManager &passes) {
+       [=, &target](PassManager &passes) {
          passes.addNestedPass<func::FuncOp>(createDistributeTilesPass());
          tidy(passes);
          passes.addPass(createLoopInvariantCodeMotionPass());
-         passes.addNestedPass<func::FuncOp>(createWalkPointersPass());
+         passes.addNestedPass<func::FuncOp>(createWalkPointersPass(target.capabilities.pointers));
        }},
       {"instructions",
        [=, &target](PassManager &passes) {

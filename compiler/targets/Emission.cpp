@@ -7,13 +7,14 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/Passes.h"
 #include "llvm/CodeGen/TargetPassConfig.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -37,13 +38,26 @@ static void initializeLLVM() {
     llvm::InitializeAllTargets();
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
-    // Hoisting constants out of the loop over blocks makes them live across the products, whose accumulators then spill. Pointers
-    // walk through innermost loops as they are: to look for better took four tenths of the time of code generation.
-    for (llvm::StringRef name : {"disable-machine-licm", "disable-lsr"})
-      if (llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup(name))
-        option->addOccurrence(0, name, "true");
   });
 }
+
+namespace {
+
+/// Declines the passes of LLVM that cost kernels more than they bring.
+class DeclinedPasses : public llvm::OptPassGate {
+public:
+  bool isEnabled() const override { return true; }
+  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
+    return llvm::StringSwitch<bool>(pass)
+        // Constants hoisted out of the loop over blocks are live across the products, whose accumulators then spill.
+        .Case("early-machinelicm", false)
+        // Pointers walk through innermost loops as they are (kv-walk-pointers): to look for better took half of code generation.
+        .Cases({"Loop Strength Reduction", "slsr", "nary-reassociate"}, false)
+        .Default(true);
+  }
+};
+
+} // namespace
 
 /// Attributes of functions that go into a library.
 static void finishLibrary(llvm::Module &code, const Target &target) {
@@ -89,6 +103,8 @@ llvm::Expected<std::string> emitObject(ModuleOp module, const halide::Functions 
   initializeLLVM();
   auto fail = [](const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); };
   llvm::LLVMContext context;
+  DeclinedPasses declined;
+  context.setOptPassGate(declined);
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context, "kv");
   if (!code)
     return fail("translation to LLVM IR failed");

@@ -165,7 +165,7 @@ Value Attend::scores(const Rows &at, Value x) {
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
-    Value sum = product(at, Stream::key, x, zBegin, b.add(zBegin, length), init);
+    Value sum = product(at, Stream::key, x, zBegin, b.end(zBegin, length), init);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
@@ -414,7 +414,7 @@ void Attend::accumulate(const Rows &at, Value group, int64_t number, Value corre
     acc ? void(*acc = sum) : b.put(sum, homeAcc, row, column);
   };
   if (!carried)
-    return b.loop(first, b.add(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
+    return b.loop(first, b.end(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
   int64_t slices = width / columns;
   for (int64_t i = 0; i < slices; ++i)
     accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);

@@ -225,7 +225,7 @@ void Attend::sumRow(Value row, Value home) {
   int64_t width = keyRun(), chunk = b.rowChunk(width);
   b.loop(zero(), b.i64(keyRuns()), 1, [&](Value run) {
     Value first = b.mul(run, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
-    Value sum = b.loop(first, b.add(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+    Value sum = b.loop(first, b.end(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
       return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
     })[0];
     b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, sumOfRow(row, run), zero());

@@ -17,6 +17,7 @@ struct Capabilities {
   bool halide = false;    ///< row tiles go through blocks in functions that Halide makes
   int64_t ringBytes = 0;  ///< what blocks on their way may take of the memory that a team of threads shares
   int64_t registers = 16; ///< vector registers
+  int64_t pointers = 6;   ///< that an innermost loop can carry in registers
   int64_t block = 0;      ///< tokens of a block where nobody says; 0: four vectors of lanes
   /// Dot records with an instruction of their own and that instruction's name as a schedule writes it, best first: what stands
   /// after f32 is taken only where a schedule says so.

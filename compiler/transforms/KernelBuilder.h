@@ -52,6 +52,10 @@ public:
   Value mul(Value a, Value b) { return createOrFold<mlir::arith::MulIOp>(loc, a, b); }
   Value mul(Value a, int64_t b) { return b == 1 ? a : mul(a, i64(b)); }
   Value add(Value a, int64_t b) { return b == 0 ? a : add(a, i64(b)); }
+  /// Where a loop over `count` from `first` on ends. Says that it does not wrap: a loop that runs once is then known to.
+  Value end(Value first, int64_t count) {
+    return createOrFold<mlir::arith::AddIOp>(loc, first, i64(count), mlir::arith::IntegerOverflowFlags::nsw);
+  }
   /// Of numbers that are never negative.
   Value div(Value a, int64_t b) { return b == 1 ? a : createOrFold<mlir::arith::DivUIOp>(loc, a, i64(b)); }
   Value rem(Value a, int64_t b) { return b == 1 ? i64(0) : createOrFold<mlir::arith::RemUIOp>(loc, a, i64(b)); }

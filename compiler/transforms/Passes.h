@@ -24,7 +24,7 @@ std::unique_ptr<mlir::Pass> createPlaceTilesPass();
 std::unique_ptr<mlir::Pass> createDistributeTilesPass();
 
 /// Addresses that innermost loops compute anew with every iteration -> pointers that they carry.
-std::unique_ptr<mlir::Pass> createWalkPointersPass();
+std::unique_ptr<mlir::Pass> createWalkPointersPass(int64_t mostPointers);
 
 } // namespace kv
 

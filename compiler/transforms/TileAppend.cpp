@@ -130,7 +130,7 @@ void Append::encodeScalars(const StreamPlan &plan, Value tensor, Value element) 
 void Append::encodeGroup(const StreamPlan &plan, Value tensor, Value element, Value group, Value page, Value head, Value slot) {
   CodecAttr codec = plan.codec;
   int64_t width = codec.getGroup(), chunk = b.rowChunk(width);
-  Value firstChannel = b.mul(group, width), end = b.add(firstChannel, width);
+  Value firstChannel = b.mul(group, width), end = b.end(firstChannel, width);
   RankedTensorType tile = b.tileF32({1, chunk});
   auto load = [&](Value channel) -> Value { return LoadOp::create(b, b.loc, tile, tensor, b.add(element, channel), inputType); };
   auto splat = [&](Value scalar) { return b.spread(scalar, 0, tile); };

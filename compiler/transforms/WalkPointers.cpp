@@ -7,7 +7,8 @@
 //                                                 yield p + 64 * step
 //
 // LLVM's strength reduction does as much, but looks at all loops, and took four tenths of the time that code generation takes.
-// Loops that would carry more pointers than a processor has registers for keep their addresses.
+// Quotients and remainders of a sum that grows by multiples of the divisor grow evenly too, and not at all: what is left to divide
+// is the same in all iterations. Loops that would carry more pointers than a processor has registers for keep their addresses.
 #include "compiler/transforms/KernelBuilder.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -35,13 +36,24 @@ struct Linear {
         if (!(terms[value] += times * factor))
           terms.erase(value);
     }
-    bool divide(int64_t by) {
-      if (constant % by || llvm::any_of(terms, [&](auto &term) { return term.second % by; }))
-        return false;
-      constant /= by;
-      for (auto &term : terms)
-        term.second /= by;
-      return true;
+    /// Divides what can be divided; the rest, which is returned, is to be divided yet.
+    Sum split(int64_t by) {
+      Sum divided, rest;
+      auto share = [&](int64_t number, int64_t &quotient, int64_t &remainder) {
+        remainder = llvm::mod(number, by);
+        quotient = (number - remainder) / by;
+      };
+      share(constant, divided.constant, rest.constant);
+      for (auto [value, factor] : terms) {
+        int64_t quotient, remainder;
+        share(factor, quotient, remainder);
+        if (quotient)
+          divided.terms[value] = quotient;
+        if (remainder)
+          rest.terms[value] = remainder;
+      }
+      *this = divided;
+      return rest;
     }
   };
   Sum start, perIteration;
@@ -56,7 +68,7 @@ class Loop {
 public:
   explicit Loop(scf::ForOp loop) : loop(loop), b(loop) {}
 
-  void walkPointers() {
+  void walkPointers(size_t mostPointers) {
     findGroups();
     if (groups.empty() || groups.size() > mostPointers)
       return;
@@ -81,10 +93,16 @@ public:
   }
 
 private:
-  static constexpr size_t mostPointers = 6;
   scf::ForOp loop;
   OpBuilder b;
   DenseMap<Value, std::optional<Linear>> known;
+
+  struct Quotient {
+    Linear::Sum sum;
+    int64_t by;
+    Value value;
+  };
+  SmallVector<Quotient> quotients;
 
   /// Addresses a fixed distance apart.
   struct Group {
@@ -128,7 +146,8 @@ private:
       return counter;
     }
     Operation *op = value.getDefiningOp();
-    if (!op || !isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivUIOp>(op) || !value.getType().isInteger(64))
+    if (!op || !isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivUIOp, arith::RemUIOp>(op) ||
+        !value.getType().isInteger(64))
       return std::nullopt;
     std::optional<Linear> x = linear(op->getOperand(0)), y = linear(op->getOperand(1));
     if (!x || !y)
@@ -137,9 +156,22 @@ private:
       x->add(*y, isa<arith::AddIOp>(op) ? 1 : -1);
       return x;
     }
-    if (isa<arith::DivUIOp>(op)) {
-      bool exact = isNumber(*y) && x->start.divide(y->start.constant) && x->perIteration.divide(y->start.constant);
-      return exact ? x : std::nullopt;
+    if (isa<arith::DivUIOp, arith::RemUIOp>(op)) {
+      int64_t by = isNumber(*y) ? y->start.constant : 0;
+      if (by <= 0 || !x->perIteration.split(by).isZero())
+        return std::nullopt;
+      Linear::Sum rest = x->start.split(by);
+      if (!rest.terms.empty() && !llvm::isPowerOf2_64(by))
+        return std::nullopt;
+      Linear::Sum more = quotient(rest, by);
+      if (isa<arith::DivUIOp>(op)) {
+        x->start.add(more, 1);
+        return x;
+      }
+      Linear remainder;
+      remainder.start = rest;
+      remainder.start.add(more, -by);
+      return remainder;
     }
     if (isNumber(*x))
       std::swap(x, y);
@@ -159,6 +191,21 @@ private:
         return product;
       }
     return std::nullopt;
+  }
+
+  /// What the loop does not change, divided: itself a value that the loop does not change.
+  Linear::Sum quotient(const Linear::Sum &sum, int64_t by) {
+    Linear::Sum quotient;
+    if (sum.terms.empty()) // less than `by`
+      return quotient;
+    auto *it = llvm::find_if(quotients, [&](const Quotient &other) { return other.by == by && other.sum == sum; });
+    if (it == quotients.end()) {
+      Location where = loop.getLoc();
+      Value shift = arith::ConstantOp::create(b, where, b.getI64IntegerAttr(llvm::Log2_64(by)));
+      it = &quotients.emplace_back(Quotient{sum, by, arith::ShRSIOp::create(b, where, valueOf(sum), shift)});
+    }
+    quotient.terms[it->value] = 1;
+    return quotient;
   }
 
   static bool isNumber(const Linear &sum) { return sum.start.terms.empty() && sum.perIteration.isZero(); }
@@ -238,8 +285,11 @@ private:
 
 struct WalkPointers : PassWrapper<WalkPointers, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(WalkPointers)
+  explicit WalkPointers(int64_t mostPointers) : mostPointers(mostPointers) {}
   StringRef getArgument() const final { return "kv-walk-pointers"; }
   StringRef getDescription() const final { return "let innermost loops carry pointers, not compute addresses"; }
+
+  int64_t mostPointers;
 
   void runOnOperation() override {
     SmallVector<scf::ForOp> innermost;
@@ -248,12 +298,12 @@ struct WalkPointers : PassWrapper<WalkPointers, OperationPass<func::FuncOp>> {
         innermost.push_back(loop);
     });
     for (scf::ForOp loop : innermost)
-      Loop(loop).walkPointers();
+      Loop(loop).walkPointers(mostPointers);
   }
 };
 
 } // namespace
 
-std::unique_ptr<Pass> createWalkPointersPass() { return std::make_unique<WalkPointers>(); }
+std::unique_ptr<Pass> createWalkPointersPass(int64_t mostPointers) { return std::make_unique<WalkPointers>(mostPointers); }
 
 } // namespace kv

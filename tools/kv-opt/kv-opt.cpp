@@ -38,11 +38,14 @@ void registerKvPasses() {
   registerOne<kv::createTileAttendPass>();
   registerOne<kv::createPlaceTilesPass>();
   registerOne<kv::createDistributeTilesPass>();
-  registerOne<kv::createWalkPointersPass>();
   mlir::PassPipelineRegistration<TargetOptions>("kv-select-schedule",
                                                 "choose the schedule of every op and resolve automatic orders",
                                                 [](mlir::OpPassManager &passes, const TargetOptions &options) {
                                                   passes.addPass(kv::createSelectSchedulePass(options.find().capabilities));
+                                                });
+  mlir::PassPipelineRegistration<TargetOptions>("kv-walk-pointers", "let innermost loops carry pointers, not compute addresses",
+                                                [](mlir::OpPassManager &passes, const TargetOptions &options) {
+                                                  passes.addPass(kv::createWalkPointersPass(options.find().capabilities.pointers));
                                                 });
   mlir::PassPipelineRegistration<TargetOptions>(
       "kv-select-instructions", "neutral instructions to the target's own, or to the fallbacks",

@@ -70,3 +70,27 @@ func.func @outer(%base: !llvm.ptr, %end: i64) {
   }
   return
 }
+
+// Quotients and remainders of what grows by multiples of the divisor: one grows evenly, the other stays as it is.
+// CHECK-LABEL: @divides
+// CHECK-SAME:  %[[BASE:.*]]: !llvm.ptr, %[[LANE:.*]]: i64, %[[END:.*]]: i64
+// CHECK:       %[[FIRST:.*]] = llvm.getelementptr %[[BASE]][%{{.*}}]
+// CHECK:       scf.for %{{.*}} = %{{.*}} to %[[END]] step %{{.*}} iter_args(%[[P:.*]] = %[[FIRST]])
+// CHECK-NEXT:    llvm.store %{{.*}}, %[[P]]
+// CHECK-NEXT:    %[[NEXT:.*]] = llvm.getelementptr %[[P]][64]
+// CHECK-NEXT:    scf.yield %[[NEXT]]
+func.func @divides(%base: !llvm.ptr, %lane: i64, %end: i64) {
+  %c0 = arith.constant 0 : i64
+  %c4 = arith.constant 4 : i64
+  %c16 = arith.constant 16 : i64
+  scf.for %z = %c0 to %end step %c16 : i64 {
+    %own = arith.addi %z, %lane : i64
+    %row = arith.divui %own, %c4 : i64
+    %bytes = arith.muli %row, %c16 : i64
+    %column = arith.remui %own, %c4 : i64
+    %sum = arith.addi %bytes, %column : i64
+    %p = llvm.getelementptr %base[%sum] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %end, %p : i64, !llvm.ptr
+  }
+  return
+}
