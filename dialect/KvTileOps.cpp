@@ -122,12 +122,19 @@ LogicalResult Exp2Op::verify() {
 
 LogicalResult AttendRowsOp::verify() {
   auto element = [](Value home) { return cast<MemRefType>(home.getType()).getElementType(); };
-  for (Value home : {getQueries(), getMaximum(), getSum(), getNewMaximum(), getNewSum(), getAccumulator()})
+  bool rounded = !getRounding().empty();
+  if (rounded && !element(getQueries()).isInteger(32)) // C1
+    return emitOpError() << "expected rounded queries in words of i32, got " << getQueries().getType();
+  SmallVector<Value> floats(getRounding());
+  if (!rounded)
+    floats.push_back(getQueries());
+  floats.append({getMaximum(), getSum(), getNewMaximum(), getNewSum(), getAccumulator()});
+  for (Value home : floats)
     if (!element(home).isF32() || !element(getLimits()).isInteger(32)) // C1
       return emitOpError() << "expected limits of i32 and other homes of f32, got " << getLimits().getType() << " and "
                            << home.getType();
   CacheType cache = getBlock().getType().getCache();
-  int64_t key = cast<MemRefType>(getQueries().getType()).getDimSize(1);
+  int64_t key = cast<MemRefType>(getQueries().getType()).getDimSize(1) * (rounded ? 4 : 1);
   int64_t value = cast<MemRefType>(getAccumulator().getType()).getDimSize(1);
   if (key != cache.getKeyDim() || value != cache.getValueDim()) // C2
     return emitOpError() << "expected queries of " << cache.getKeyDim() << " channels and accumulators of " << cache.getValueDim()

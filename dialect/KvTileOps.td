@@ -174,20 +174,22 @@ def Kv_AttendRowsOp : Kv_Op<"attend_rows", [MemoryEffects<[MemRead, MemWrite]>, 
   let description = [{
     Of rows `row` and on, as many as `limits` has, and the first `count` tokens of the block, of which row r sees limits[r]:
     newMaximum and newSum become maximum and sum of the rows with the block; the accumulators are corrected and added to.
-    The function's arguments are buffers of Halide (compiler/halide/Plan.h). A score expression knows where the first token is in the
-    sequence, and more of each row.
+    The function's arguments are buffers of Halide (compiler/halide/Plan.h). Rounded queries are bytes in the order of their channels,
+    with a scale for each row and, where codes are shifted or have zeros, sums of each run of channels. A score expression knows where
+    the first token is in the sequence, and more of each row.
 
     Rules:
-    - C1: limits are i32, the other homes that all have f32.
+    - C1: limits are i32, the other homes that all have f32; queries are f32, or words of bytes where they are rounded.
     - C2: rows of the queries are the block's keys long, accumulators its values.
   }];
   let arguments = (ins FlatSymbolRefAttr:$function, Kv_BlockType:$block, I64:$row, I64:$count, Kv_Home:$queries, Kv_Home:$limits,
                        Kv_Home:$maximum, Kv_Home:$sum, Kv_Home:$newMaximum, Kv_Home:$newSum, Kv_Home:$accumulator,
-                       Optional<I64>:$token, Variadic<Kv_Home>:$known);
+                       Variadic<Kv_Home>:$rounding, Optional<I64>:$token, Variadic<Kv_Home>:$known);
   let assemblyFormat = [{
     $function `of` $block `rows` $row `count` $count `,` $queries `limits` $limits `from` $maximum `,` $sum `to` $newMaximum `,`
-    $newSum `,` $accumulator (`score` $token^ `,` $known)? attr-dict `:` type($block) `,` type($queries) `,` type($limits) `,`
-    type($maximum) `,` type($sum) `,` type($newMaximum) `,` type($newSum) `,` type($accumulator) (`,` type($known)^)?
+    $newSum `,` $accumulator (`rounded` $rounding^)? (`score` $token^ `,` $known)? attr-dict `:` type($block) `,` type($queries) `,` type($limits) `,`
+    type($maximum) `,` type($sum) `,` type($newMaximum) `,` type($newSum) `,` type($accumulator) (`rounded` type($rounding)^)?
+    (`score` type($known)^)?
   }];
   let hasVerifier = 1;
 }

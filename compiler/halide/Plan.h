@@ -30,6 +30,9 @@ struct Stream {
   bool isSigned = true;
   std::string parameter; ///< "f32" or "f16": of scales and zeros
   Region codes, scale, zero;
+  /// "f32"; or "u8s8", ...: products of a byte of codes and one of the rows', both unsigned or signed, are summed in i32.
+  std::string dot = "f32";
+  int64_t flip = 0, shift = 0, factor = 1; ///< of those: bits ^ flip is `factor` times what a code is from its middle, plus `shift`
 };
 
 /// One operation of a score expression; its operands are numbers of earlier ones, after the score itself (0), the position of the
@@ -44,12 +47,15 @@ struct ScoreOp {
 
 /// A function that takes a row tile of `rows` rows through a block of `tokens` tokens: scores, softmax, accumulation.
 ///
-///   int NAME(queries, limits, [positions, heads, arrays], keys, [key scale, [key zero]],
+///   int NAME(queries, limits, [query scale, [query sums]], [positions, heads, arrays], keys, [key scale, [key zero]],
 ///            values, [value scale, [value zero]], [pages], maximum, sum,
 ///            int32 count, int32 head, int32 firstSlot / slotUnit, [int32 token], [ahead], new maximum, new sum, accumulator)
 ///
 /// All but the numbers are halide_buffer_t, of which only `host` is read:
-///   queries      f32 [rows][key dim]
+///   queries      f32 [rows][key dim]; i8 where the dot of keys rounds them: then
+///   query scale, sums  f32 [rows], of scores, `factor` in it; f32 [groups of keys][rows of sums], of rounded queries, where keys
+///   have
+///                a shift or zeros
 ///   limits       i32 [rows]: tokens of the block that a row sees
 ///   positions, heads, arrays  i32 [rows], i32 [rows], f32 [arrays][rows]: what a score expression knows of a row; of the tokens it
 ///                knows where the first one is in the sequence, `token`
@@ -70,12 +76,13 @@ struct Block {
   std::vector<ScoreOp> score; ///< the last one is the result; none: the score as it is
   int64_t arrays;             ///< that the expression reads
   int64_t lanes, keySlice, valueSlice, unroll;
+  int64_t rowsOfSums; ///< from one group's sums of rows to the next group's
   int64_t aheadBytes; ///< of the next block, in each of its pages; 0: it is not prefetched
   Stream key, value;
 };
 
 /// Of what stands in this file: processes of different builds must not talk past each other.
-constexpr int64_t planVersion = 1;
+constexpr int64_t planVersion = 2;
 
 struct Plan {
   int64_t version;
@@ -86,9 +93,10 @@ struct Plan {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Axis, coordinate, divisor, extent, stride)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Region, bits, axes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ScoreOp, name, operands, type, value, predicate)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Stream, element, dim, group, bias, isSigned, parameter, codes, scale, zero)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Stream, element, dim, group, bias, isSigned, parameter, codes, scale, zero, dot, flip, shift,
+                                   factor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Block, name, rows, tokens, pages, slots, slotUnit, ragged, factor, score, arrays, lanes,
-                                   keySlice, valueSlice, unroll, aheadBytes, key, value)
+                                   keySlice, valueSlice, unroll, rowsOfSums, aheadBytes, key, value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Plan, version, target, blocks)
 
 } // namespace kv::halide

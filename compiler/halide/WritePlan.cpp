@@ -11,7 +11,8 @@ static Region planOf(const kv::Region &region) {
   Region plan;
   plan.bits = region.bits;
   for (const kv::Axis &axis : region.axes)
-    plan.axes.push_back({std::string(1, axis.digit.coordinate), axis.digit.divisor, axis.extent, axis.stride});
+    if (axis.extent > 1) // of the others there is one digit, whatever the coordinate
+      plan.axes.push_back({std::string(1, axis.digit.coordinate), axis.digit.divisor, axis.extent, axis.stride});
   return plan;
 }
 
@@ -31,6 +32,17 @@ static Stream planOf(CodecAttr codec, int64_t dim, const kv::Region &codes, cons
   if (zero)
     plan.zero = planOf(*zero);
   return plan;
+}
+
+/// How a product multiplies codes; without a dot, as numbers.
+static void setDot(Stream &stream, CodecAttr codec, Dot dot) {
+  stream.dot = stringifyDot(dot).str();
+  if (!isIntegerDot(dot))
+    return;
+  IntegerForm form = integerForm(codec, dot);
+  stream.flip = form.flip;
+  stream.shift = form.shift;
+  stream.factor = form.factor;
 }
 
 static Block planOf(func::FuncOp function, DictionaryAttr what) {
@@ -64,6 +76,9 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.aheadBytes = schedule.getPrefetch() && tiles ? tiles->bytes : 0;
   plan.key = planOf(cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
   plan.value = planOf(cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+  setDot(plan.key, cache.getKey(), schedule.getKeyDot());
+  setDot(plan.value, cache.getValue(), schedule.getValueDot());
+  plan.rowsOfSums = number("rowsOfSums");
   return plan;
 }
 

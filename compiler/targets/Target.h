@@ -29,6 +29,7 @@ struct Target {
   std::string modelCpu;          ///< LLVM's name of the one that reports of loops are modelled on; empty: tuneCpu's
   std::string cpuFeatures;       ///< LLVM's, added to the baseline: "+avx512vnni"
   std::string halide;            ///< the target as Halide writes it, for the Halide route; empty: it has none
+  DotTable halideDots;           ///< of integers, that Halide makes code of
   uint64_t featureMask = 0;      ///< KV_FEATURE_* of kv_abi.h that must be present to run
   int64_t vectorBits = 0;        ///< of targets whose code fits one length of scalable vectors only; 0: none
   int64_t computeCapability = 0; ///< of targets that run on a GPU: 90; their object is text, which a driver compiles

@@ -37,7 +37,8 @@ const Target *halideTwin(const Target &target) {
       Target twin = each;
       twin.twinName = each.name() + "+halide";
       twin.capabilities.halide = true;
-      twin.capabilities.dots = {{Dot::f32, "fma"}};
+      twin.capabilities.dots = each.halideDots;
+      twin.capabilities.dots.push_back({Dot::f32, "fma"});
       all.push_back(std::make_unique<Target>(std::move(twin)));
     }
     return all;

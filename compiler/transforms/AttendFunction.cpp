@@ -70,6 +70,16 @@ static ArrayAttr scoreOps(OpBuilder &b, const AttendSpec &spec) {
   return b.getArrayAttr(ops);
 }
 
+/// Homes of what makes numbers of rounded queries.
+SmallVector<Value> Attend::roundings() const {
+  SmallVector<Value> homes;
+  if (roundsQueries())
+    homes.push_back(homeQScale);
+  if (roundsQueries() && homeQSum)
+    homes.push_back(homeQSum);
+  return homes;
+}
+
 /// `NAME_rowsN`, declared with what a plan needs (compiler/halide/WritePlan.cpp).
 FlatSymbolRefAttr Attend::functionOfTile() {
   auto module = b.function()->getParentOfType<ModuleOp>();
@@ -81,11 +91,11 @@ FlatSymbolRefAttr Attend::functionOfTile() {
     return symbol;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(module.getBody());
-  // Buffers of queries and limits, of every region and maybe a page table, of maximum and sum; three numbers; maybe what
-  // is ahead; three results.
+  // Buffers of queries, limits and what rounding leaves, of every region and maybe a page table, of maximum and sum; three numbers;
+  // maybe what is ahead; three results.
   bool several = fitBlocks(cache, block) == BlockFit::whole && block > cache.getLayout().getSlots();
   bool hasScore = !spec.score->empty();
-  SmallVector<Type> arguments(4 + (hasScore ? 3 : 0) + regionsOf(cache) + several, b.ptr());
+  SmallVector<Type> arguments(4 + roundings().size() + (hasScore ? 3 : 0) + regionsOf(cache) + several, b.ptr());
   arguments.append(hasScore ? 4 : 3, b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
   auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
@@ -94,6 +104,7 @@ FlatSymbolRefAttr Attend::functionOfTile() {
                                      b.getNamedAttr("arrays", b.getI64IntegerAttr(int64_t(spec.params.size()))),
                                      b.getNamedAttr("cache", TypeAttr::get(cache)),
                                      b.getNamedAttr("factor", b.getF64FloatAttr(rowFactor())),
+                                     b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(maxRows)),
                                      b.getNamedAttr("keySlice", b.getI64IntegerAttr(tile.keySlice)),
                                      b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),
                                      b.getNamedAttr("schedule", schedule),
@@ -140,7 +151,7 @@ void Attend::attendByFunction(Value blockValue, Span here, const Head &head) {
       putKnown(at);
     }
     AttendRowsOp::create(b, b.loc, function, blockValue, rowOf(at), here.count, homeQ, homeLimit, homeMax, homeSum, homeNewMax,
-                         homeNewSum, homeAcc, token, known);
+                         homeNewSum, homeAcc, roundings(), token, known);
     b.put(b.fetch(homeNewMax, zero(), zero(), {tile.rows}), homeMax, rowOf(at), zero());
     b.put(b.fetch(homeNewSum, zero(), zero(), {tile.rows}), homeSum, rowOf(at), zero());
   });

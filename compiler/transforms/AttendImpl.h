@@ -134,6 +134,7 @@ struct Attend {
 
   // AttendFunction.cpp
   mlir::FlatSymbolRefAttr functionOfTile();
+  SmallVector<Value> roundings() const;
   bool asksByTiles() const { return schedule.getPrefetch() && wholeTiles(cache, block, schedule.getLanes()); }
   void attendByFunction(Value blockValue, Span here, const Head &head);
 

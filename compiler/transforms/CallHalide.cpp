@@ -19,6 +19,8 @@ void Distributor::convert(AttendRowsOp op) {
   auto first = [&](Value home) { return homeAddress(home, b.i64(0), b.i64(0)); };
   pass(row(op.getQueries()));
   pass(first(op.getLimits()));
+  for (Value home : op.getRounding())
+    pass(row(home));
   for (Value home : op.getKnown())
     pass(first(home));
   // Several pages are found by where they are from the cache's start; one is what the others are relative to.

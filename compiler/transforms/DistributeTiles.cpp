@@ -281,13 +281,15 @@ void Distributor::convert(PackOp op) {
   LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
   int64_t bits = (op.getStream() == Stream::key ? cache.getKey() : cache.getValue()).bits();
   int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
+  if (schedule.getHalide()) // as they are numbered: Halide's own loads say which
+    load.pack = dotDepth(op.getDot());
   int64_t width = std::max(lanes, load.pack); // of whole loads: one vector or two
   assert(width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");
   SmallVector<int64_t> order;
   for (int64_t first = 0; first < width; first += load.pack)
     for (int64_t step = 0; step < load.pack / depth; ++step)
       for (int64_t sub = 0; sub < depth; ++sub)
-        order.push_back(first + elementOfLane(load, bits, op.getDot(), step, sub));
+        order.push_back(first + (schedule.getHalide() ? sub : elementOfLane(load, bits, op.getDot(), step, sub)));
   Type integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
   ArrayRef<Value> parts = tile(op.getTile());
   // The bits that a record takes of a number, in the low end of i32.

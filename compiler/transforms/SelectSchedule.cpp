@@ -10,6 +10,8 @@
 #include "dialect/Storage.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include <numeric>
 
 using namespace mlir;
@@ -196,8 +198,13 @@ private:
     for (const auto &[dot, instruction] : capabilities.dots)
       if (instruction == name)
         named.push_back(dot);
-    if (named.empty())
-      return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << name << "`";
+    if (named.empty()) {
+      llvm::SmallSetVector<StringRef, 4> known;
+      for (const auto &entry : capabilities.dots)
+        known.insert(entry.second);
+      return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << name << "`"
+                               << (capabilities.halide ? " on the Halide route" : "") << "; it has " << llvm::join(known, ", ");
+    }
     if (named.front() == Dot::f32) {
       choice.keyDot = choice.valueDot = Dot::f32;
       return success();

@@ -5,7 +5,7 @@ using namespace Halide;
 namespace kv::halide {
 
 StoredRegion::StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Type type,
-                           const ImageParam *pages)
+                           const ImageParam *pages, bool inBytes)
     : words(findWords(region, contraction)), elementBits(region.bits), wordBits(region.bits * words.pack()), pages(pages) {
   const std::vector<Axis> &axes = words.axes;
   halves = wordBits < 8;
@@ -13,40 +13,63 @@ StoredRegion::StoredRegion(const std::string &name, const Region &region, const 
     wordBits = 8;
   if (halves && (axes.back().stride != 1 || axes.back().extent % 2))
     throw NotCovered{"4-bit codes in an order whose fastest digit is of odd extent"};
-  memory = ImageParam(pack() == 1 ? type : UInt(int(wordBits)), int(axes.size()) + (pages ? 2 : 0), name);
-  int64_t elements = halves ? 2 : pack(); // of a word of memory
+  int first = inBytes ? 1 : 0; // dimension of words
+  memory = ImageParam(inBytes || pack() > 1 ? UInt(inBytes ? 8 : int(wordBits)) : type, first + int(axes.size()) + (pages ? 2 : 0),
+                      name);
+  if (inBytes)
+    memory.dim(0).set_bounds(0, int(wordBits / 8)).set_stride(1);
+  int64_t elements = inBytes ? 8 / elementBits : halves ? 2 : pack(); // of an element of `memory`
   for (size_t i = 0; i < axes.size(); ++i) {
     const Axis &axis = axes[axes.size() - 1 - i];
-    memory.dim(int(i)).set_min(0).set_stride(int(std::max<int64_t>(axis.stride / elements, 1)));
+    memory.dim(first + int(i)).set_min(0).set_stride(int(std::max<int64_t>(axis.stride / elements, 1)));
   }
   if (pages)
     for (int half = 0; half < 2; ++half)
-      memory.dim(int(axes.size()) + half).set_min(0).set_stride(int(512 / wordBits) << (16 * half));
+      memory.dim(first + int(axes.size()) + half).set_min(0).set_stride(int(512 / memory.type().bits()) << (16 * half));
+}
+
+Expr StoredRegion::byte(Expr head, const Place &place, Expr channel, Expr number) const {
+  std::vector<Expr> all = index(head, place, channel);
+  all.insert(all.begin(), number);
+  return memory(all);
 }
 
 Expr StoredRegion::word(Expr head, const Place &place, Expr channel) const {
+  std::vector<Expr> all = index(head, place, channel);
+  if (!halves)
+    return memory(all);
+  Expr upper = all[0] % 2;
+  all[0] = all[0] / 2;
+  return cast<uint8_t>(cast<uint32_t>(memory(all)) >> cast<uint32_t>(4 * upper)) & cast<uint8_t>(15);
+}
+
+/// Of words; of half bytes the fastest digit counts halves.
+std::vector<Expr> StoredRegion::index(Expr head, const Place &place, Expr channel) const {
   const std::vector<Axis> &axes = words.axes;
   std::vector<Expr> index;
-  Expr upper;
   for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
     Expr digit = axis->coordinate == "h" ? head : axis->coordinate == "t" ? place.slot : channel;
-    if (axis->divisor > 1)
-      digit = digit / int(axis->divisor);
+    int64_t divisor = axis->divisor;
+    if (axis->coordinate == "t" && place.unit) { // said as simply as it is: the simplifier does not see through every sum
+      if (divisor % place.unit == 0) {
+        digit = place.units;
+        divisor /= place.unit;
+      } else if (place.unit % (divisor * axis->extent)) {
+        digit = place.units * int(place.unit) + place.slot;
+      }
+    }
+    if (divisor > 1)
+      digit = digit / int(divisor);
     bool outermost = true; // whose quotient is below its extent
     for (const Axis &other : axes)
       outermost &= other.coordinate != axis->coordinate || other.divisor <= axis->divisor;
     digit = outermost ? digit : digit % int(axis->extent);
-    if (halves && axis == axes.rbegin()) {
-      upper = digit % 2;
-      digit = digit / 2;
-    }
     index.push_back(digit);
   }
   if (pages)
     for (int half = 0; half < 2; ++half)
       index.push_back(unsafe_promise_clamped((*pages)(half, place.page), 0, 0xffff)); // some bound, which no code depends on
-  Expr stored = memory(index);
-  return halves ? cast<uint8_t>(cast<uint32_t>(stored) >> cast<uint32_t>(4 * upper)) & cast<uint8_t>(15) : stored;
+  return index;
 }
 
 Expr StoredRegion::bits(const Expr &word, const Expr &element, bool isSigned) const {
@@ -76,8 +99,41 @@ static Type typeOf(const std::string &element) {
   return element == "i8" ? Int(8) : UInt(8);
 }
 
-StoredStream::StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, const ImageParam *pages)
-    : codes(name, stream.codes, contraction, typeOf(stream.element), pages), stream(stream) {
+/// Elements of words of 32 bits, where they are the same number apart in every byte.
+std::optional<StoredStream::Order> StoredStream::orderOf(const Stream &stream, const Words &words) {
+  int64_t bits = stream.codes.bits, parts = 8 / bits;
+  if (stream.dot == "f32" || words.pack() * bits != 32)
+    return std::nullopt;
+  auto elementAt = [&](int64_t bit) { return std::ranges::find(words.bitOfElement, bit) - words.bitOfElement.begin(); };
+  Order order{elementAt(8), parts > 1 ? elementAt(bits) : 0};
+  for (int64_t byte = 0; byte < 4; ++byte)
+    for (int64_t part = 0; part < parts; ++part)
+      if (elementAt(8 * byte + bits * part) != byte * order.byte + part * order.part)
+        return std::nullopt;
+  return order;
+}
+
+Expr StoredStream::operand(const Expr &byte, const Expr &part) const {
+  bool isSigned = stream.dot.starts_with("s");
+  Expr code = byte;
+  if (codesInByte() == 2 && isSigned && stream.factor > 1) // the code in the upper half, zeros in the lower
+    code = select(part == 0, byte << cast<uint8_t>(4), byte & cast<uint8_t>(0xf0));
+  else if (codesInByte() == 2)
+    code = select(part == 0, byte & cast<uint8_t>(15), byte >> cast<uint8_t>(4));
+  if (int64_t flip = stream.flip * stream.factor)
+    code = code ^ cast<uint8_t>(int(flip));
+  return isSigned ? reinterpret<int8_t>(code) : code;
+}
+
+Expr StoredStream::elementOf(const Expr &byte, const Expr &part) const { return byte * int(order->byte) + part * int(order->part); }
+
+StoredStream::StoredStream(const std::string &name, const Stream &stream, const std::string &contraction, const ImageParam *pages,
+                           int64_t run)
+    : stream(stream) {
+  Words words = findWords(stream.codes, contraction);
+  if (run % words.pack() == 0)
+    order = orderOf(stream, words);
+  codes = StoredRegion(name, stream.codes, contraction, typeOf(stream.element), pages, multipliesBytes());
   if (hasScale())
     scales = StoredRegion(name + "_scale", stream.scale, "none", typeOf(stream.parameter), pages);
   if (hasZero())

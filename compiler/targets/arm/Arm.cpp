@@ -45,6 +45,8 @@ std::vector<Target> armTargets() {
   Target dotprod = extend(neon, "+dotprod+fp16", "+dotprod,+fullfp16", KV_FEATURE_ARM_DOTPROD | KV_FEATURE_ARM_FP16);
   dotprod.capabilities.dots = {
       {Dot::s8s8, "dotprod"}, {Dot::u8u8, "dotprod"}, {Dot::s8s8x2, "dotprod"}, {Dot::u8u8x2, "dotprod"}, {Dot::f32, "fma"}};
+  dotprod.halide += "-arm_dot_prod";
+  dotprod.halideDots = {{Dot::s8s8, "dotprod"}, {Dot::u8u8, "dotprod"}};
   Target i8mm = extend(dotprod, "+i8mm", ",+i8mm,+fp16fml", KV_FEATURE_ARM_I8MM | KV_FEATURE_ARM_FHM);
   const DotTable matrix = {{Dot::s8s8mm, "i8mm"}, {Dot::s8u8mm, "i8mm"}, {Dot::u8u8mm, "i8mm"}},
                  halves = {{Dot::bf16mm, "bfmmla"}, {Dot::bf16, "bfdot"}},

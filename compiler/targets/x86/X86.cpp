@@ -47,6 +47,8 @@ std::vector<Target> x86Targets() {
   vnni.cpuFeatures = "+avx512vnni,+fast-dpwssd";
   vnni.featureMask |= KV_FEATURE_X86_AVX512_VNNI;
   vnni.capabilities.dots = dots;
+  vnni.halide += "-avx512_cannonlake-avx512_zen4"; // its names for what comes with VNNI
+  vnni.halideDots = {{Dot::u8s8, "vpdpbusd"}, {Dot::s8u8, "vpdpbusd"}};
   Target bf16 = vnni;
   bf16.capabilities.name = "x86-64-v4+vnni+bf16";
   bf16.cpuFeatures += ",+avx512bf16";

@@ -64,6 +64,7 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.ask %[[BLOCK]] from %[[N]] lines 2 : <32 of
   kv.ask %block from %n lines 2 : !kv.block<32 of !cache>
   %limits = kv.scratch "limits" : memref<4x1xi32>
+  %words = kv.scratch "words" : memref<4x16xi32>
   %state = kv.scratch "state" : memref<4x1xf32>
   %acc = kv.scratch "acc" : memref<4x64xf32>
   // CHECK: kv.attend_rows @f of %[[BLOCK]] rows %[[N]] count %[[N]], %[[Q]] limits %[[L:.*]] from %[[S:.*]], %[[S]] to %[[S]], %[[S]], %{{.*}} : <32 of
@@ -71,7 +72,10 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
       : !kv.block<32 of !cache>, memref<4x64xf32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32>
   // CHECK: kv.attend_rows @f of {{.*}} score %[[N]], %[[L]], %[[L]] : <32 of
   kv.attend_rows @f of %block rows %n count %n, %q limits %limits from %state, %state to %state, %state, %acc score %n, %limits, %limits
-      : !kv.block<32 of !cache>, memref<4x64xf32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32>, memref<4x1xi32>, memref<4x1xi32>
+      : !kv.block<32 of !cache>, memref<4x64xf32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32> score memref<4x1xi32>, memref<4x1xi32>
+  // CHECK: kv.attend_rows @f of {{.*}} rounded %{{[^ ]*}} : <32 of {{.*}} rounded memref<4x1xf32>
+  kv.attend_rows @f of %block rows %n count %n, %words limits %limits from %state, %state to %state, %state, %acc rounded %state
+      : !kv.block<32 of !cache>, memref<4x16xi32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32> rounded memref<4x1xf32>
   // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
   %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} {bits = 13 : i64} : tensor<2x32xf32

@@ -249,6 +249,16 @@ func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x64xf32>, %l: memref<
 }
 
 // -----
+// attend_rows C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x64xf32>, %l: memref<4x1xi32>, %s: memref<4x1xf32>) {
+  // expected-error @+1 {{expected rounded queries in words of i32, got 'memref<4x64xf32>'}}
+  kv.attend_rows @f of %b rows %n count %n, %q limits %l from %s, %s to %s, %s, %q rounded %s
+      : !kv.block<32 of !c>, memref<4x64xf32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32> rounded memref<4x1xf32>
+  return
+}
+
+// -----
 // attend_rows C2
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x32xf32>, %l: memref<4x1xi32>, %s: memref<4x1xf32>) {

@@ -84,7 +84,7 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 // An instruction that the target lacks.
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <i8, group = 64, sym, scale = f32>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
-  // expected-error @+1 {{target `x86-64-v4+vnni` has no dot instruction `sdot`}}
+  // expected-error @+1 {{target `x86-64-v4+vnni` has no dot instruction `sdot`; it has vpdpbusd, vpdpwssd, fma}}
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) {schedules = {"x86-64-v4+vnni" = {dot = "sdot"}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
