@@ -142,6 +142,15 @@ LogicalResult AttendRowsOp::verify() {
   return success();
 }
 
+LogicalResult StoreTokenOp::verify() {
+  auto cache = cast<CacheType>(getCache());
+  auto token = cast<MemRefType>(getToken().getType());
+  int64_t dim = getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  if (!token.getElementType().isF32() || token.getShape() != ArrayRef<int64_t>{1, dim}) // C1
+    return emitOpError() << "expected a token of 1 x " << dim << " f32, got " << token;
+  return success();
+}
+
 /// Whether a slot of a ring is a page of `cache`.
 static LogicalResult verifyRing(Operation *op, MemRefType ring, CacheType cache) {
   int64_t bytes = mapPage(cache).bytes;

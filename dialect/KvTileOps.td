@@ -194,6 +194,22 @@ def Kv_AttendRowsOp : Kv_Op<"attend_rows", [MemoryEffects<[MemRead, MemWrite]>, 
   let hasVerifier = 1;
 }
 
+def Kv_StoreTokenOp : Kv_Op<"store_token", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "encode and store a token of one head, by a function of its own";
+  let description = [{
+    The function's arguments are buffers of Halide (compiler/halide/Plan.h).
+
+    Rules:
+    - C1: the token is f32, one row of as many channels as the stream has.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$function, Kv_Home:$token, LLVM_AnyPointer:$page, Kv_StreamAttr:$stream,
+                       TypeAttrOf<Kv_CacheType>:$cache, I64:$head, I64:$slot);
+  let assemblyFormat = [{
+    $function `,` $token `as` $stream `to` $page `head` $head `slot` $slot `in` $cache attr-dict `:` type($token) `,` type($page)
+  }];
+  let hasVerifier = 1;
+}
+
 def Kv_StageOp : Kv_Op<"stage", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "start to copy a block's head into a slot of a ring in scratch, without waiting for it";
   let description = [{

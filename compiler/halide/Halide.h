@@ -7,11 +7,14 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 
+#include <optional>
+
 namespace kv::halide {
 
 /// A function of the plan that has been made, as LLVM bitcode.
 struct Made {
-  Block plan;
+  std::string name;
+  std::optional<Block> block; ///< what it is to be, where it takes rows through a block
   std::string bitcode;
 };
 using Functions = std::vector<Made>;

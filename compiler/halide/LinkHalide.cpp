@@ -68,8 +68,7 @@ static void keepOnly(Module &module, StringRef name) {
 }
 
 Error linkFunctions(Module &code, const Functions &functions) {
-  for (const auto &[plan, bitcode] : functions) {
-    const std::string &name = plan.name;
+  for (const auto &[name, block, bitcode] : functions) {
     auto module = parseBitcodeFile(MemoryBufferRef(bitcode, name), code.getContext());
     if (!module)
       return module.takeError();
@@ -80,10 +79,12 @@ Error linkFunctions(Module &code, const Functions &functions) {
       if (function.isDeclaration())
         continue;
       function.setAttributes({});
-      allowFusing(function);
+      if (block) // what a cache stores is rounded operation by operation
+        allowFusing(function);
       storeInPlaceOfMemset(function);
     }
-    prefetchAhead(*(*module)->getFunction(name), plan);
+    if (block)
+      prefetchAhead(*(*module)->getFunction(name), *block);
     if (NamedMDNode *flags = (*module)->getModuleFlagsMetadata())
       flags->eraseFromParent();
     (*module)->setTargetTriple(code.getTargetTriple());

@@ -81,13 +81,26 @@ struct Block {
   Stream key, value;
 };
 
+/// A function that encodes and stores a token of one head, its keys or its values.
+///
+///   int NAME(token, int32 head, int32 slot, codes, [scale, [zero]])
+///
+///   token        f32 [dim]
+///   codes, ...   written: the region's start in the token's page
+struct Row {
+  std::string name;
+  int64_t lanes;
+  Stream stream;
+};
+
 /// Of what stands in this file: processes of different builds must not talk past each other.
-constexpr int64_t planVersion = 2;
+constexpr int64_t planVersion = 3;
 
 struct Plan {
   int64_t version;
   std::string target; ///< of Halide: architecture, system, features
   std::vector<Block> blocks;
+  std::vector<Row> rows;
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Axis, coordinate, divisor, extent, stride)
@@ -97,7 +110,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Stream, element, dim, group, bias, isSigned, 
                                    factor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Block, name, rows, tokens, pages, slots, slotUnit, ragged, factor, score, arrays, lanes,
                                    keySlice, valueSlice, unroll, rowsOfSums, aheadBytes, key, value)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Plan, version, target, blocks)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Row, name, lanes, stream)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Plan, version, target, blocks, rows)
 
 } // namespace kv::halide
 

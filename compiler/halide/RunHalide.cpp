@@ -38,7 +38,7 @@ static Expected<std::string> readFile(const Twine &path) {
 
 Expected<Functions> buildFunctions(const Plan &plan) {
   Functions functions;
-  if (plan.blocks.empty())
+  if (plan.blocks.empty() && plan.rows.empty())
     return functions;
   Expected<std::string> program = findProgram();
   if (!program)
@@ -56,11 +56,15 @@ Expected<Functions> buildFunctions(const Plan &plan) {
     consumeError(said.takeError());
     return fail("the Halide route: " + (said && !said->empty() ? StringRef(*said).rtrim() : StringRef(message)));
   }
-  for (const Block &block : plan.blocks) {
-    Expected<std::string> bitcode = readFile(in(block.name + ".bc"));
+  for (const Block &block : plan.blocks)
+    functions.push_back({block.name, block, ""});
+  for (const Row &row : plan.rows)
+    functions.push_back({row.name, std::nullopt, ""});
+  for (Made &made : functions) {
+    Expected<std::string> bitcode = readFile(in(made.name + ".bc"));
     if (!bitcode)
       return bitcode.takeError();
-    functions.push_back({block, std::move(*bitcode)});
+    made.bitcode = std::move(*bitcode);
   }
   return functions;
 }

@@ -82,12 +82,23 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   return plan;
 }
 
+static Row rowOf(func::FuncOp function, DictionaryAttr what) {
+  auto cache = cast<CacheType>(what.getAs<TypeAttr>("cache").getValue());
+  PageMap map = mapPage(cache);
+  Row plan{function.getName().str(), what.getAs<ScheduleAttr>("schedule").getLanes(), {}};
+  if (what.getAs<StreamAttr>("stream").getValue() == kv::Stream::key)
+    plan.stream = planOf(cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
+  else
+    plan.stream = planOf(cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+  return plan;
+}
+
 Plan writePlan(ModuleOp module, const std::string &target) {
   // Kernels bring their own checks and have no runtime of Halide's; every operation is rounded; caches may be of any size.
-  Plan plan{planVersion, target + "-no_runtime-no_asserts-no_bounds_query-strict_float-large_buffers", {}};
+  Plan plan{planVersion, target + "-no_runtime-no_asserts-no_bounds_query-strict_float-large_buffers", {}, {}};
   for (func::FuncOp function : module.getOps<func::FuncOp>())
     if (auto what = function->getAttrOfType<DictionaryAttr>("kv.halide"))
-      plan.blocks.push_back(planOf(function, what));
+      what.contains("stream") ? plan.rows.push_back(rowOf(function, what)) : plan.blocks.push_back(planOf(function, what));
   return plan;
 }
 

@@ -1,4 +1,5 @@
-// kv.attend_rows as a call: its arguments are halide_buffer_t, of which a function without bounds queries reads where the data are.
+// kv.attend_rows and kv.store_token as calls: their arguments are halide_buffer_t, of which a function without bounds queries reads
+// where the data are.
 #include "compiler/transforms/Distributor.h"
 #include "compiler/transforms/HalideBuffer.h"
 
@@ -6,15 +7,33 @@ using namespace mlir;
 
 namespace kv {
 
+/// Where the data of a buffer are.
+Value Distributor::halideBuffer(Value data) {
+  Value buffer = allocate(halideBufferBytes);
+  b.store(data, b.at(buffer, halideHostOffset));
+  return buffer;
+}
+
+void Distributor::convert(StoreTokenOp op) {
+  fences.beforeWrite();
+  auto cache = cast<CacheType>(op.getCache());
+  PageMap map = mapPage(cache);
+  bool isKey = op.getStream() == Stream::key;
+  SmallVector<Value> arguments = {halideBuffer(homeAddress(op.getToken(), b.i64(0), b.i64(0))), b.toI32(scalar(op.getHead())),
+                                  b.toI32(scalar(op.getSlot()))};
+  auto passRegion = [&](const Region &region) { arguments.push_back(halideBuffer(b.at(scalar(op.getPage()), region.offset))); };
+  passRegion(isKey ? map.key : map.value);
+  for (const std::optional<Region> &region : {isKey ? map.keyScale : map.valueScale, isKey ? map.keyZero : map.valueZero})
+    if (region)
+      passRegion(*region);
+  func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
+}
+
 void Distributor::convert(AttendRowsOp op) {
   const BlockPages &block = blocks.find(op.getBlock())->second;
   fences.beforeWrite();
   SmallVector<Value> arguments;
-  auto pass = [&](Value data) {
-    Value buffer = allocate(halideBufferBytes);
-    b.store(data, b.at(buffer, halideHostOffset));
-    arguments.push_back(buffer);
-  };
+  auto pass = [&](Value data) { arguments.push_back(halideBuffer(data)); };
   auto row = [&](Value home) { return homeAddress(home, scalar(op.getRow()), b.i64(0)); };
   auto first = [&](Value home) { return homeAddress(home, b.i64(0), b.i64(0)); };
   pass(row(op.getQueries()));

@@ -94,8 +94,8 @@ void Distributor::distribute(Operation &op) {
   b.loc = op.getLoc();
   llvm::TypeSwitch<Operation *>(&op)
       .Case<scf::ForOp, scf::IfOp, ScratchOp, FetchOp, StoreOp, PackOp, LoadOp, SaveOp, EncodeOp, IndexOp, SpreadOp, ReduceOp,
-            AcquireOp, AskOp, AttendRowsOp, StageOp, StagedOp, ReadOp, DecodeOp, MultiplyOp, ParameterAddressOp, ScatterOp>(
-          [&](auto concrete) { convert(concrete); })
+            AcquireOp, AskOp, AttendRowsOp, StoreTokenOp, StageOp, StagedOp, ReadOp, DecodeOp, MultiplyOp, ParameterAddressOp,
+            ScatterOp>([&](auto concrete) { convert(concrete); })
       .Case([&](ProductOp product) { tiles[product.getTile()] = distributeProduct(*this, product); })
       .Case([&](RowsOp rows) {
         SmallVector<Value> values;

@@ -181,6 +181,8 @@ private:
   void convert(AcquireOp op);  // DistributeCache.cpp, like those below
   void convert(AskOp op);
   void convert(AttendRowsOp op); // CallHalide.cpp
+  void convert(StoreTokenOp op);
+  mlir::Value halideBuffer(mlir::Value data);
   void convert(ReadOp op);
   void convert(ParameterAddressOp op);
   void convert(ScatterOp op);

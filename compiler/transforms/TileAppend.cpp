@@ -29,14 +29,17 @@ struct StreamPlan {
 struct Append {
   KernelBuilder b;
   CacheType cache;
+  ScheduleAttr schedule;
   Type inputType;
   Value bits; ///< scratch: one i32 a channel
 
   Append(ModuleOp module, func::FuncOp func, AppendOp op)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "append"), op->getAttr("schedule")), cache(op.getCache().getType()),
+        schedule(op->getAttrOfType<ScheduleAttr>("schedule")),
         inputType(cast<RankedTensorType>(op.getKeys().getType()).getElementType()) {}
 
   void build();
+  void appendByFunction(const StreamPlan &plan, Value tensor, Value element, Value page, Value head, Value slot);
   void appendStream(const StreamPlan &plan, Value token, Value head, Value page, Value slot);
   void encodeScalars(const StreamPlan &plan, Value tensor, Value element);
   void encodeGroup(const StreamPlan &plan, Value tensor, Value element, Value group, Value page, Value head, Value slot);
@@ -111,12 +114,41 @@ void Append::build() {
 void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value page, Value slot) {
   Value tensor = b.stepPtr(plan.tensor);
   Value element = b.add(b.mul(token, b.stepI64(plan.tokenStride)), b.mul(head, b.stepI64(plan.headStride)));
+  if (schedule.getHalide())
+    return appendByFunction(plan, tensor, element, page, head, slot);
   if (!plan.codec.isInteger())
     encodeScalars(plan, tensor, element);
   else
     b.loop(b.i64(0), b.i64(plan.dim / plan.codec.getGroup()), 1,
            [&](Value group) { encodeGroup(plan, tensor, element, group, page, head, slot); });
   ScatterOp::create(b, b.loc, bits, page, plan.stream, cache, head, slot);
+}
+
+/// By a function that Halide makes, `NAME_keys` or `NAME_values`: its declaration says what it is to do
+/// (compiler/halide/WritePlan.cpp).
+void Append::appendByFunction(const StreamPlan &plan, Value tensor, Value element, Value page, Value head, Value slot) {
+  std::string name = b.function().getName().str() + (plan.stream == Stream::key ? "_keys" : "_values");
+  llvm::replace(name, '.', '_');
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(b.function()->getParentOfType<ModuleOp>().getBody());
+    SmallVector<Type> arguments = {b.ptr(), b.getI32Type(), b.getI32Type()};
+    arguments.append(1 + plan.codec.isInteger() + plan.codec.isAsym(), b.ptr());
+    auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
+    function.setPrivate();
+    function->setAttr("kv.halide", b.getDictionaryAttr({
+                                       b.getNamedAttr("cache", TypeAttr::get(cache)),
+                                       b.getNamedAttr("schedule", schedule),
+                                       b.getNamedAttr("stream", StreamAttr::get(b.getContext(), plan.stream)),
+                                   }));
+  }
+  int64_t chunk = b.rowChunk(plan.dim);
+  Value token = b.scratch(plan.stream == Stream::key ? "keys" : "values", 1, plan.dim, b.getF32Type());
+  b.loop(b.i64(0), b.i64(plan.dim), chunk, [&](Value channel) {
+    b.put(LoadOp::create(b, b.loc, b.tileF32({1, chunk}), tensor, b.add(element, channel), inputType), token, b.i64(0), channel);
+  });
+  StoreTokenOp::create(b, b.loc, FlatSymbolRefAttr::get(b.getContext(), name), token, page,
+                       StreamAttr::get(b.getContext(), plan.stream), TypeAttr::get(cache), head, slot);
 }
 
 void Append::encodeScalars(const StreamPlan &plan, Value tensor, Value element) {

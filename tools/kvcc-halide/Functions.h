@@ -10,6 +10,7 @@ namespace kv::halide {
 
 /// Throws NotCovered where the plan asks for what this route does not have.
 void buildBlock(const Block &plan, const Halide::Target &target, const std::string &file);
+void buildRow(const Row &plan, const Halide::Target &target, const std::string &file);
 
 } // namespace kv::halide
 

@@ -4,6 +4,11 @@ using namespace Halide;
 
 namespace kv::halide {
 
+void requireBytes(const Region &region) {
+  if (region.axes.empty() || region.axes.back().stride != 1 || region.axes.back().extent % 2)
+    throw NotCovered{"4-bit codes in an order whose fastest digit is of odd extent"};
+}
+
 StoredRegion::StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Type type,
                            const ImageParam *pages, bool inBytes)
     : words(findWords(region, contraction)), elementBits(region.bits), wordBits(region.bits * words.pack()), pages(pages) {
@@ -11,8 +16,8 @@ StoredRegion::StoredRegion(const std::string &name, const Region &region, const 
   halves = wordBits < 8;
   if (halves) // two elements to a byte, whose digits say which
     wordBits = 8;
-  if (halves && (axes.back().stride != 1 || axes.back().extent % 2))
-    throw NotCovered{"4-bit codes in an order whose fastest digit is of odd extent"};
+  if (halves)
+    requireBytes({region.bits, axes});
   int first = inBytes ? 1 : 0; // dimension of words
   memory = ImageParam(inBytes || pack() > 1 ? UInt(inBytes ? 8 : int(wordBits)) : type, first + int(axes.size()) + (pages ? 2 : 0),
                       name);

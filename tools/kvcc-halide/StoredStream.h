@@ -14,6 +14,9 @@ struct NotCovered {
   std::string what;
 };
 
+/// Throws NotCovered where 4-bit elements of a region do not share bytes two by two.
+void requireBytes(const Region &region);
+
 /// Where a token of a block is: a slot of a page, so many after a multiple of a unit that the slot's distance from there is below;
 /// and the page's number in `pages` where there are several.
 struct Place {

@@ -32,6 +32,8 @@ static int run(const std::string &folder) {
   Halide::Target target(plan.target);
   for (const kv::halide::Block &block : plan.blocks)
     kv::halide::buildBlock(block, target, folder + "/" + block.name + ".bc");
+  for (const kv::halide::Row &row : plan.rows)
+    kv::halide::buildRow(row, target, folder + "/" + row.name + ".bc");
   return 0;
 }
 

@@ -76,6 +76,10 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.attend_rows @f of {{.*}} rounded %{{[^ ]*}} : <32 of {{.*}} rounded memref<4x1xf32>
   kv.attend_rows @f of %block rows %n count %n, %words limits %limits from %state, %state to %state, %state, %acc rounded %state
       : !kv.block<32 of !cache>, memref<4x16xi32>, memref<4x1xi32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x1xf32>, memref<4x64xf32> rounded memref<4x1xf32>
+  %token = kv.scratch "token" : memref<1x64xf32>
+  %page = llvm.mlir.zero : !llvm.ptr
+  // CHECK: kv.store_token @g, %{{.*}} as key to %{{.*}} head %[[N]] slot %[[N]] in !kv.cache<{{.*}}> : memref<1x64xf32>, !llvm.ptr
+  kv.store_token @g, %token as key to %page head %n slot %n in !cache : memref<1x64xf32>, !llvm.ptr
   // CHECK: kv.exp2 %{{.*}} : tensor<2x32xf32
   %p = kv.exp2 %s : tensor<2x32xf32, #lanes>
   // CHECK: kv.exp2 %{{.*}} {bits = 13 : i64} : tensor<2x32xf32

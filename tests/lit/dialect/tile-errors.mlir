@@ -269,6 +269,15 @@ func.func @f(%n: i64, %b: !kv.block<32 of !c>, %q: memref<4x32xf32>, %l: memref<
 }
 
 // -----
+// store_token C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %page: !llvm.ptr, %x: memref<1x32xf32>) {
+  // expected-error @+1 {{expected a token of 1 x 64 f32, got 'memref<1x32xf32>'}}
+  kv.store_token @f, %x as value to %page head %n slot %n in !c : memref<1x32xf32>, !llvm.ptr
+  return
+}
+
+// -----
 // dot C3
 func.func @f(%acc: vector<2xi32>, %x: vector<2xi32>) {
   // expected-error @+1 {{expected whole groups of four lanes for the record s8s8mm, got 'vector<2xi32>'}}
