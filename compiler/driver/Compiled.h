@@ -10,7 +10,8 @@ namespace kv {
 struct Variant {
   size_t kernel = 0; ///< index into ModuleSpec::kernels
   std::string target, architecture;
-  uint64_t features = 0; ///< KV_FEATURE_*
+  std::string base, route; ///< the target's name without its route; mlir or halide
+  uint64_t features = 0;   ///< KV_FEATURE_*
   std::string append, attend, merge;
   int64_t splitTokens = 1;
   int64_t queryBlock = 1;

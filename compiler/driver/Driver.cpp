@@ -108,7 +108,7 @@ public:
   void addTo(Compiled &compiled, const TargetCompilation &owner) const {
     for (const KernelFunctions &functions : owner.object.kernels) {
       auto kernel = find_if(compiled.module.kernels, [&](const KernelSpec &spec) { return spec.name == functions.name; });
-      if (kernel == compiled.module.kernels.end())
+      if (kernel == compiled.module.kernels.end() || (options.wants && !options.wants(functions.name, target)))
         continue;
       size_t index = static_cast<size_t>(kernel - compiled.module.kernels.begin());
       if (target.isLaunched())
@@ -155,6 +155,8 @@ private:
     Variant variant;
     variant.kernel = kernel;
     variant.target = target.name();
+    variant.base = target.capabilities.name;
+    variant.route = target.capabilities.halide ? "halide" : "mlir";
     variant.architecture = target.architecture();
     variant.features = target.featureMask;
     variant.append = functions.append;

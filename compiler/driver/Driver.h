@@ -7,6 +7,8 @@
 #include "compiler/driver/Timing.h"
 #include "compiler/targets/Target.h"
 
+#include <functional>
+
 namespace kv {
 
 struct CompileOptions {
@@ -15,6 +17,7 @@ struct CompileOptions {
   llvm::raw_ostream *dump = nullptr;
   bool assembly = false; ///< objects hold assembly text; there are no descriptor tables
   Timing *timing = nullptr;
+  std::function<bool(const std::string &kernel, const Target &target)> wants; ///< rows that tables get; none: all
 };
 
 enum class CompileStatus {

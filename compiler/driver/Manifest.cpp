@@ -104,6 +104,8 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
     for (const Variant &variant : compiled.variants)
       if (variant.kernel == index)
         entry["variants"].push_back({{"target", variant.target},
+                                     {"base", variant.base},
+                                     {"route", variant.route},
                                      {"architecture", variant.architecture},
                                      {"features", variant.features},
                                      {"append", symbolJson(variant.append)},

@@ -1,4 +1,4 @@
-# kvcc_add_library(NAME KV file.kv TARGETS target ... [PARAMS Hq=64 ...] [SCHEDULE file.kv])
+# kvcc_add_library(NAME KV file.kv TARGETS target ... [PARAMS Hq=64 ...] [SCHEDULE file.kv] [ROUTE route])
 #
 # Compiles file.kv into a static library and makes the CMake library NAME of it:
 #
@@ -9,12 +9,14 @@
 # TARGETS are names that `kvcc compile --target` knows; those of other architectures than CMAKE_SYSTEM_PROCESSOR are left out, so that one
 # list serves every machine. `native` stands for the machine that builds, and is refused when cross-compiling. The library is rebuilt when the .kv file, the schedule or the compiler changes, and for no other reason.
 #
+# ROUTE is what `kvcc compile --route` takes: mlir, halide, best, or a manifest of kvcc, which makes the same choices again.
+#
 # Cross-compiling: set KVCC_EXECUTABLE to a kvcc that runs on the building machine; CMake's find_package(kvcc) does so by itself when
 # it finds an installation for it.
 include_guard(GLOBAL)
 
 function(kvcc_add_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "KV;SCHEDULE" "TARGETS;PARAMS")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "KV;SCHEDULE;ROUTE" "TARGETS;PARAMS")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "kvcc_add_library(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -60,6 +62,17 @@ function(kvcc_add_library name)
     get_filename_component(schedule ${ARG_SCHEDULE} ABSOLUTE)
     list(APPEND options --schedule ${schedule})
     list(APPEND inputs ${schedule})
+  endif()
+
+  if(ARG_ROUTE MATCHES "\\.json$")
+    get_filename_component(ARG_ROUTE ${ARG_ROUTE} ABSOLUTE)
+    list(APPEND inputs ${ARG_ROUTE})
+  endif()
+  if(ARG_ROUTE)
+    list(APPEND options --route ${ARG_ROUTE})
+    if(TARGET kvcc-halide)
+      list(APPEND inputs kvcc-halide)
+    endif()
   endif()
 
   # The folder is an include directory, which must exist when CMake writes the build files.

@@ -34,11 +34,17 @@ void declareTargets(CLI::App &command, std::vector<std::string> &names, const ch
   command.add_option("--target", names, what)->delimiter(',')->capture_default_str();
 }
 
-void declareRoute(CLI::App &command, std::string &route, bool both) {
+void declareRoute(CLI::App &command, std::string &route, std::vector<std::string> more, bool manifest) {
   std::vector<std::string> routes = {"mlir", "halide"};
-  if (both)
-    routes.push_back("both");
-  command.add_option("--route", route, "how attends for processors are made")->check(CLI::IsMember(routes))->capture_default_str();
+  routes.insert(routes.end(), more.begin(), more.end());
+  std::string names = "{" + llvm::join(routes, ",") + (manifest ? ",MANIFEST.json}" : "}");
+  CLI::Validator isRoute(
+      [=](std::string &given) {
+        bool known = llvm::is_contained(routes, given) || (manifest && llvm::StringRef(given).ends_with(".json"));
+        return known ? "" : "`" + given + "` is none of " + names;
+      },
+      names);
+  command.add_option("--route", route, "what makes kernels for processors")->check(isRoute)->capture_default_str();
 }
 
 bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known) {

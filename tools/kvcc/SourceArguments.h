@@ -29,8 +29,8 @@ struct SourceArguments {
 void declareTargets(CLI::App &command, std::vector<std::string> &names,
                     const char *what = "targets, comma separated; native: the best for this machine");
 
-/// Declares `--route`, which takeRoute() reads.
-void declareRoute(CLI::App &command, std::string &route, bool both = false);
+/// Declares `--route`, which takeRoute() reads: mlir, halide, or one of `more`, or else the name of a manifest.
+void declareRoute(CLI::App &command, std::string &route, std::vector<std::string> more = {}, bool manifest = false);
 
 /// Says on stderr which of the kernels asked for there is not, and which there are. True when all are known.
 bool checkKernelNames(llvm::ArrayRef<std::string> asked, llvm::ArrayRef<std::string> known);

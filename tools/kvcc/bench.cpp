@@ -279,7 +279,7 @@ void addBench(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("bench", "time the kernels on this machine against the bandwidth of its memory");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets, localTargetsHelp);
-  declareRoute(*command, arguments->route, /*both=*/true);
+  declareRoute(*command, arguments->route, {"both"});
   command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
   command->add_option("--context", arguments->contexts, "tokens of a sequence")
       ->delimiter(',')

@@ -4,6 +4,7 @@
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Report.h"
+#include "tools/kvcc/Routes.h"
 #include "tools/kvcc/SourceArguments.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -30,6 +31,8 @@ struct CompileArguments {
   bool report = false;
   bool json = false;
 
+  /// Whether the route is the name of a manifest.
+  bool readsRoutes() const { return llvm::StringRef(route).ends_with(".json"); }
   bool emits(const char *what) const { return std::find(emit.begin(), emit.end(), what) != emit.end(); }
 };
 
@@ -111,8 +114,17 @@ int runCompile(const CompileArguments &arguments) {
     return exitUserError;
   if (!arguments.machine.empty() && !keepMachine(arguments.machine, options.targets))
     return exitUserError;
-  if (!takeRoute(arguments.route, options.targets))
+  std::optional<RouteChoices> choices;
+  if (arguments.route == "best" || arguments.readsRoutes()) {
+    choices = arguments.readsRoutes() ? readRoutes(arguments.route, source->spec(), options.targets)
+                                      : findBestRoutes(*source, options.targets);
+    if (!choices)
+      return exitUserError;
+    options.targets = targetsOf(*choices, options.targets);
+    options.wants = [&](const std::string &kernel, const Target &target) { return isChosen(*choices, kernel, target); };
+  } else if (!takeRoute(arguments.route, options.targets)) {
     return exitUserError;
+  }
   Compiled compiled;
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
@@ -147,7 +159,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("compile", "make a library, a header and a manifest of a .kv file");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
-  declareRoute(*command, arguments->route);
+  declareRoute(*command, arguments->route, {"best"}, /*manifest=*/true);
   command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
   command->add_option("--machine", arguments->machine, "only targets of this architecture and GPUs: x86_64, aarch64");
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)");
