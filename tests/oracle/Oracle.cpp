@@ -25,7 +25,7 @@ llvm::cl::list<std::string> targetOption("target", llvm::cl::desc("these targets
 llvm::cl::opt<std::string> runnerOption("runner", llvm::cl::desc("a command that runs the kernels; needs --target"));
 llvm::cl::opt<std::string> runnerCompilerOption("runner-cc", llvm::cl::desc("the C compiler that links them"));
 llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, high or fast in place of the spec's"));
-llvm::cl::opt<std::string> routeOption("route", llvm::cl::desc("mlir or halide"), llvm::cl::init("mlir"));
+llvm::cl::opt<std::string> routeOption("route", llvm::cl::desc("mlir, halide, or both"), llvm::cl::init("mlir"));
 llvm::cl::opt<std::string> recordOption("record", llvm::cl::desc("a folder for recordings, as kvcc verify --record makes them"));
 llvm::cl::opt<std::string> againstOption("against", llvm::cl::desc("a folder of such recordings: as kvcc verify --against"));
 
