@@ -60,7 +60,7 @@ Expr halfBits(const Expr &value) {
   return select(magnitude > word(0x7f800000), ((magnitude >> 13) & word(0x3ff)) | word(0x7e00), all) | sign;
 }
 
-/// Codes or parameters, `count` of them, in their places of a page.
+/// An output: codes or parameters, `count` of them, in their places of a page.
 Func StoreRow::store(const std::string &name, const Region &region, const Func &bits, int64_t count) {
   return WrittenRegion(name, region, head, slot).store(bits, count, plan.lanes);
 }
