@@ -152,7 +152,7 @@ std::string Generator::score(bool &usesSlope, bool &usesBias) {
   case 7:
     return "min(max(s, -4), 4.25) + 0.01 * h";
   case 8:
-    return "s - log(1 + exp(s)) / 2";
+    return "s - log(1 + exp(min(s, 60))) / 2"; // exp of more is beyond f32
   case 9:
     return "s / (1 + abs(s) / 8) - 0.001 * (i - j)";
   default:
