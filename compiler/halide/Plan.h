@@ -15,7 +15,7 @@ struct Axis {
   int64_t divisor, extent, stride;
 };
 
-/// Elements of one kind in a page, slowest axis first; without axes there is no such region.
+/// Elements of one kind in a page, slowest axis first; a single element has no axes. Without bits there is no such region.
 struct Region {
   int64_t bits = 0;
   std::vector<Axis> axes;

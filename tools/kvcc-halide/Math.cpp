@@ -13,6 +13,16 @@ static Expr polynomial(const Expr &x, std::initializer_list<float> coefficients)
   return sum;
 }
 
+Expr nearest(const Expr &x) {
+  constexpr float magic = 12582912; // 1.5 * 2^23: what is added to it is rounded to an integer
+  return reinterpret<int32_t>(x + magic) - reinterpret<int32_t>(Expr(magic));
+}
+
+Expr finiteQuotient(const Expr &a, const Expr &b) {
+  Expr quotient = a / b;
+  return select(quotient <= std::numeric_limits<float>::max(), quotient, 0.0f);
+}
+
 Expr greater(const Expr &a, const Expr &b) { return select(a > b, a, b); }
 
 /// 2^n * 2^f, -127 <= n <= 128 a whole number plus 1.5 * 2^23 + 127, |f| <= 1/2.

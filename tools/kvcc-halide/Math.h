@@ -6,6 +6,10 @@
 
 namespace kv::halide {
 
+/// The nearest integer, of numbers below 2^22.
+Halide::Expr nearest(const Halide::Expr &x);
+/// a / b, or 0 where that is not finite.
+Halide::Expr finiteQuotient(const Halide::Expr &a, const Halide::Expr &b);
 /// b where either is NaN.
 Halide::Expr greater(const Halide::Expr &a, const Halide::Expr &b);
 /// 2^x; 0 at -127 and below, infinity from 128 on; NaN stays NaN.

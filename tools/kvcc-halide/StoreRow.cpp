@@ -126,7 +126,7 @@ Func StoreRow::parameterBits(const std::string &name, const Func &value, const F
 /// Bits of codes, scales and zeros.
 std::vector<Func> StoreRow::group() {
   int width = int(stream.group), bits = int(stream.codes.bits);
-  bool asym = !stream.zero.axes.empty();
+  bool asym = stream.zero.bits > 0;
   auto most = [](const Expr &a, const Expr &b) { return greater(a, b); };
   Func greatest = reduce(
       "greatest", [&](const Expr &at) { return asym ? token(at) : abs(token(at)); }, most);
@@ -143,18 +143,15 @@ std::vector<Func> StoreRow::group() {
     zero = ofGroups("zero_value", roundedParameter(least(g)));
   }
   Func scale = ofGroups("scale_value", roundedParameter(range / levels));
-  Expr perUnit = 1.0f / scale(g);
-  Func inverse = ofGroups("inverse", select(bad(g) == 0 && perUnit <= FLT_MAX, perUnit, 0.0f)); // 0: all codes are 0
+  Func inverse = ofGroups("inverse", select(bad(g) == 0, finiteQuotient(1.0f, scale(g)), 0.0f)); // 0: all codes are 0
 
-  constexpr float magic = 12582912; // 1.5 * 2^23: what is added to it is rounded to an integer
   Expr of = d / width, value = token(d);
   if (asym)
     value = value - zero(of);
   Expr code = greater(value * inverse(of), asym ? Expr(0.0f) : -levels);
   code = select(code > levels, levels, code);
-  Expr integer = reinterpret<int32_t>(code + magic) - 0x4b400000;
   Func codes("bits");
-  codes(d) = cast<uint8_t>(select(inverse(of) > 0, integer, 0) + int(stream.bias));
+  codes(d) = cast<uint8_t>(select(inverse(of) > 0, nearest(code), 0) + int(stream.bias));
   Var outer("outer"), inner("inner");
   codes.compute_root().store_in(MemoryType::Stack).bound(d, 0, int(stream.dim));
   codes.split(d, outer, inner, width).vectorize(inner, lanes(width));

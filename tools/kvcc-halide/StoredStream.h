@@ -62,7 +62,7 @@ public:
                int64_t run);
 
   bool hasScale() const { return stream.group > 0; }
-  bool hasZero() const { return !stream.zero.axes.empty(); }
+  bool hasZero() const { return stream.zero.bits > 0; }
   int64_t groups() const { return hasScale() ? stream.dim / stream.group : 1; }
   int64_t groupChannels() const { return hasScale() ? stream.group : stream.dim; }
   bool isScalar() const { return !hasScale(); }

@@ -1,5 +1,6 @@
 // Probabilities times values, channels along lanes.
 #include "tools/kvcc-halide/AttendBlock.h"
+#include "tools/kvcc-halide/Math.h"
 
 using namespace Halide;
 
@@ -17,18 +18,18 @@ Func AttendBlock::weighted(Func p) {
 /// Weights as bytes, the greatest of a row and group as the most that a byte holds.
 AttendBlock::Bytes AttendBlock::packed(Func w) {
   const Type byte = plan.value.dot.ends_with("s8") ? Int(8) : UInt(8);
-  const float levels = byte.is_int() ? 127 : 255, magic = 12582912; // 1.5 * 2^23: what is added to it is rounded to an integer
+  const float levels = byte.is_int() ? 127 : 255;
   Bytes result{Func("packed"), Func("unit"), Func("start"), {}};
   auto place = [&](Func f) { result.parts.push_back(f); };
   // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
   Func bits = reduce(
       "greatest_weight", {r, g}, [&](Expr at) { return reinterpret<uint32_t>(w(at, r, g)); },
       [](Expr a, Expr b) { return max(a, b); }, place);
-  Expr greatest = reinterpret<float>(bits(r, g)), perUnit = levels / greatest;
+  Expr greatest = reinterpret<float>(bits(r, g));
   Func inverse("inverse");
-  inverse(r, g) = select(perUnit <= std::numeric_limits<float>::max(), perUnit, 0.0f);
+  inverse(r, g) = finiteQuotient(levels, greatest);
   result.unit(r, g) = greatest * float(1 / double(levels) / double(plan.value.factor)) + greatest * 0.0f; // NaN of infinity
-  result.weights(t, r, g) = cast(byte, reinterpret<int32_t>(w(t, r, g) * inverse(r, g) + magic) & 255);
+  result.weights(t, r, g) = cast(byte, nearest(w(t, r, g) * inverse(r, g)));
   if (plan.value.shift) {
     Func sum = reduce(
         "weights_sum", {r, g}, [&](Expr at) { return cast<int32_t>(result.weights(at, r, g)); },
