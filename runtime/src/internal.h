@@ -83,6 +83,18 @@ void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_
 int64_t kvrt_scratch_stride(const kv_variant *variant);
 int64_t kvrt_scratch_offset(int64_t partial_floats);
 
+/* fork.c: has the runtime learn of every fork() from now on; the number of forks between the process that called first and this
+ * one; and a lock that a child finds open, whoever held it. */
+kv_status kvrt_watch_forks(void);
+uint32_t kvrt_fork_generation(void);
+void kvrt_lock_across_fork(void);
+void kvrt_unlock_across_fork(void);
+
+/* processors.c: processors that this process may use; whole processors of its control group's quota by the files below `root` (""
+ * but in tests), 0 where it has none. */
+int64_t kvrt_processors(void);
+int64_t kvrt_processor_quota(const char *root);
+
 /* threads.c: kv_executor.run of the built-in pool, which may leave sleeping workers asleep when `nanoseconds` of work are few. */
 void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds);
 int kvrt_is_pool(const kv_executor *executor);

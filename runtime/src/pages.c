@@ -5,7 +5,6 @@
 #endif
 #include "internal.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -14,8 +13,8 @@ enum { pageFree = 0, pageUsed = 1, pageZeroing = 2 };
 struct kv_pages {
   char *base;
   int64_t pageBytes, count;
-  pthread_mutex_t mutex; /* of what follows */
-  int32_t *freeList;     /* a stack: the next page to give is the last */
+  /* What follows is behind one lock for all pools, which is held for some nanoseconds a page. */
+  int32_t *freeList; /* a stack: the next page to give is the last */
   int64_t available;
   uint8_t *state; /* of each page */
 };
@@ -30,6 +29,9 @@ kv_status kv_pages_create(int64_t pageBytes, int64_t count, kv_pages **result) {
   if (count < 1 || count > INT32_MAX || __builtin_mul_overflow(pageBytes, count, &bytes) || (uint64_t)bytes > SIZE_MAX / 2)
     return kvrt_fail(KV_ERROR_SIZE, "num_pages is %lld of %lld bytes; expected 1 .. 2^31 - 1, within the address space",
                      (long long)count, (long long)pageBytes);
+  const kv_status watched = kvrt_watch_forks();
+  if (watched != KV_OK)
+    return watched;
   kv_pages *pool = calloc(1, sizeof *pool);
   int32_t *list = malloc((size_t)count * sizeof *list);
   uint8_t *state = calloc((size_t)count, 1);
@@ -53,7 +55,6 @@ kv_status kv_pages_create(int64_t pageBytes, int64_t count, kv_pages **result) {
   pool->available = count;
   for (int64_t i = 0; i < count; ++i)
     list[i] = (int32_t)(count - 1 - i);
-  pthread_mutex_init(&pool->mutex, NULL);
   *result = pool;
   return KV_OK;
 }
@@ -62,7 +63,6 @@ void kv_pages_destroy(kv_pages *pool) {
   if (!pool)
     return;
   munmap(pool->base, (size_t)(pool->pageBytes * pool->count));
-  pthread_mutex_destroy(&pool->mutex);
   free(pool->state);
   free(pool->freeList);
   free(pool);
@@ -75,9 +75,9 @@ int64_t kv_pages_count(const kv_pages *pool) { return pool ? pool->count : 0; }
 int64_t kv_pages_available(kv_pages *pool) {
   if (!pool)
     return 0;
-  pthread_mutex_lock(&pool->mutex);
+  kvrt_lock_across_fork();
   const int64_t available = pool->available;
-  pthread_mutex_unlock(&pool->mutex);
+  kvrt_unlock_across_fork();
   return available;
 }
 
@@ -86,7 +86,7 @@ kv_status kv_pages_allocate(kv_pages *pool, int64_t count, int32_t *pages) {
     return kvrt_fail(KV_ERROR_NULL, "%s is null", !pool ? "pool" : "pages");
   if (count < 0)
     return kvrt_fail(KV_ERROR_SIZE, "count is %lld; expected at least 0", (long long)count);
-  pthread_mutex_lock(&pool->mutex);
+  kvrt_lock_across_fork();
   const int64_t available = pool->available;
   if (count <= available) {
     for (int64_t i = 0; i < count; ++i) {
@@ -95,7 +95,7 @@ kv_status kv_pages_allocate(kv_pages *pool, int64_t count, int32_t *pages) {
     }
     pool->available = available - count;
   }
-  pthread_mutex_unlock(&pool->mutex);
+  kvrt_unlock_across_fork();
   if (count > available)
     return kvrt_fail(KV_ERROR_OUT_OF_PAGES, "%lld pages asked for; %lld of %lld are free", (long long)count, (long long)available,
                      (long long)pool->count);
@@ -125,18 +125,18 @@ kv_status kv_pages_free(kv_pages *pool, int64_t count, const int32_t *pages) {
     return kvrt_fail(KV_ERROR_NULL, "%s is null", !pool ? "pool" : "pages");
   if (count < 0)
     return kvrt_fail(KV_ERROR_SIZE, "count is %lld; expected at least 0", (long long)count);
-  pthread_mutex_lock(&pool->mutex);
+  kvrt_lock_across_fork();
   const kv_status status = takeBack(pool, count, pages);
-  pthread_mutex_unlock(&pool->mutex);
+  kvrt_unlock_across_fork();
   if (status != KV_OK)
     return status;
   for (int64_t i = 0; i < count; ++i)
     memset(pool->base + pages[i] * pool->pageBytes, 0, (size_t)pool->pageBytes);
-  pthread_mutex_lock(&pool->mutex);
+  kvrt_lock_across_fork();
   for (int64_t i = 0; i < count; ++i) {
     pool->state[pages[i]] = pageFree;
     pool->freeList[pool->available++] = pages[i];
   }
-  pthread_mutex_unlock(&pool->mutex);
+  kvrt_unlock_across_fork();
   return KV_OK;
 }

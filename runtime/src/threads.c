@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Work shorter than this is not worth waking anyone for; sleepers cost the caller a system call and come some 20 us later. */
 enum { wakeFromNanoseconds = 20000 };
@@ -29,6 +28,7 @@ struct kv_pool {
   _Atomic int32_t sleeping, stop;
   int32_t threads; /* the caller included */
   int32_t started;
+  uint32_t fork_generation; /* of the process that made it: the workers are there and nowhere else */
   uint64_t spinNanoseconds;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
@@ -96,9 +96,11 @@ static void *workerMain(void *argument) {
   return NULL;
 }
 
+static int isInherited(const kv_pool *pool) { return pool->fork_generation != kvrt_fork_generation(); }
+
 void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds) {
-  /* Someone else's step is on the pool, perhaps the one that this call is part of: do it all here. */
-  if (parts == 1 || parts > UINT16_MAX || pool->threads == 1 ||
+  /* Without workers, or with someone else's step on the pool, perhaps the one that this call is part of: do it all here. */
+  if (parts == 1 || parts > UINT16_MAX || pool->threads == 1 || isInherited(pool) ||
       atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
     for (int32_t i = 0; i < parts; ++i)
       part(argument, i);
@@ -134,16 +136,6 @@ kv_executor kv_pool_executor(kv_pool *pool) {
   return executor;
 }
 
-static int32_t countProcessors(void) {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    return CPU_COUNT(&set);
-#endif
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online < 1 ? 1 : (int32_t)online;
-}
-
 static uint64_t spinOfEnvironment(void) {
   const char *text = getenv("KV_SPIN");
   char *end;
@@ -158,15 +150,19 @@ kv_status kv_pool_create(int32_t threads, kv_pool **result) {
     return kvrt_fail(KV_ERROR_NULL, "pool is null");
   *result = NULL;
   if (threads == 0)
-    threads = (int32_t)kvrt_min(countProcessors(), KV_MAX_THREADS);
+    threads = (int32_t)kvrt_min(kvrt_processors(), KV_MAX_THREADS);
   if (threads < 1 || threads > KV_MAX_THREADS)
     return kvrt_fail(KV_ERROR_THREADS, "threads is %d; expected 0 .. %d", threads, KV_MAX_THREADS);
+  const kv_status watched = kvrt_watch_forks();
+  if (watched != KV_OK)
+    return watched;
   kv_pool *pool = NULL;
   if (posix_memalign((void **)&pool, 64, sizeof *pool) != 0)
     return kvrt_fail(KV_ERROR_MEMORY, "no memory for a pool of %d threads", threads);
   memset(pool, 0, sizeof *pool);
   atomic_flag_clear(&pool->busy);
   pool->threads = threads;
+  pool->fork_generation = kvrt_fork_generation();
   pool->spinNanoseconds = spinOfEnvironment();
   pool->handles = calloc((size_t)threads, sizeof *pool->handles);
   if (!pool->handles) {
@@ -190,14 +186,16 @@ kv_status kv_pool_create(int32_t threads, kv_pool **result) {
 void kv_pool_destroy(kv_pool *pool) {
   if (!pool)
     return;
-  pthread_mutex_lock(&pool->mutex);
-  atomic_store(&pool->stop, 1);
-  pthread_cond_broadcast(&pool->wake);
-  pthread_mutex_unlock(&pool->mutex);
-  for (int32_t i = 0; i < pool->started; ++i)
-    pthread_join(pool->handles[i], NULL);
-  pthread_cond_destroy(&pool->wake);
-  pthread_mutex_destroy(&pool->mutex);
+  if (!isInherited(pool)) { /* else there is nobody to join, and another thread may have held the mutex */
+    pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->stop, 1);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+    for (int32_t i = 0; i < pool->started; ++i)
+      pthread_join(pool->handles[i], NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+  }
   free(pool->handles);
   free(pool);
 }

@@ -174,8 +174,9 @@ kv_status kv_run_part(const kv_kernel *kernel, const kv_variant *variant, const 
 
 typedef struct kv_pool kv_pool;
 
-/* `threads` threads, the caller of kv_run() being one of them; 0: one for each processor this process may use. Workers spin for
- * KV_SPIN microseconds (environment; default 100) after their last work, then sleep. Errors: NULL, THREADS, MEMORY, SYSTEM. */
+/* `threads` threads, the caller of kv_run() being one of them; 0: one for each processor this process may use, by its affinity and
+ * the quota of its control group (of 2.5 processors two, at least one). Workers spin for KV_SPIN microseconds (environment; default
+ * 100) after their last work, then sleep. Errors: NULL, THREADS, MEMORY, SYSTEM. */
 kv_status kv_pool_create(int32_t threads, kv_pool **pool);
 void kv_pool_destroy(kv_pool *pool); /* null is fine */
 
@@ -188,7 +189,7 @@ typedef struct kv_pages kv_pages;
 
 /* `num_pages` pages of `page_bytes` bytes (a multiple of 64; kv_kernel.page_bytes, or the sum over layers when all layers of a
  * model share a page), zero. Memory is reserved now and taken from the system as pages are first written. Errors: NULL, SIZE,
- * MEMORY. */
+ * MEMORY, SYSTEM. */
 kv_status kv_pages_create(int64_t page_bytes, int64_t num_pages, kv_pages **pool);
 void kv_pages_destroy(kv_pages *pool); /* null is fine */
 
