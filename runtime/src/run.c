@@ -1,5 +1,6 @@
 /* run.c: drives the phases of a step: on the caller's executor, on the built-in pool, or as part i of n for someone else's threads.
  */
+#include "float_state.h"
 #include "internal.h"
 
 /* total * i / n without overflow. */
@@ -13,8 +14,11 @@ static void runPart(const kv_kernel *kernel, const kv_variant *variant, const kv
   const int64_t stride = kvrt_scratch_stride(variant);
   void *scratch = stride ? (char *)step->workspace + kvrt_scratch_offset(totals->partial_floats) + stride * part : NULL;
   const uint64_t low = share(totals->cost, part, parts), high = share(totals->cost, part + 1, parts);
-  if (low < high)
-    kvrt_plan_run(kernel, variant, step, phase, low, high, scratch);
+  if (low >= high)
+    return;
+  const uint64_t state = kvrt_enter_float_default();
+  kvrt_plan_run(kernel, variant, step, phase, low, high, scratch);
+  kvrt_leave_float_default(state);
 }
 
 kv_status kv_run_part(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, int32_t part,

@@ -17,13 +17,17 @@
  *   }
  *
  * Results: the bits of `o`, `lse` and the cache depend on a sequence's own length and queries and on the variant, never on the
- * number of threads or parts, on the order of pages or on the other sequences of the batch.
+ * number of threads or parts, on the order of pages or on the other sequences of the batch. Kernels round to nearest and keep
+ * subnormals whatever the calling thread has set (flush-to-zero, a rounding mode, traps), which it finds unchanged afterwards.
  *
  * Errors: a function that can fail returns a kv_status and leaves a sentence for kv_last_error(). Nothing prints, aborts or throws.
  * kv_check(), kv_run() and kv_run_part() never allocate.
  *
  * Threads: every function may be called from any thread at any time, except that a pool or a page pool must not be destroyed while
- * in use, and that steps running at the same time need workspaces of their own and must not write what another one touches. */
+ * in use, and that steps running at the same time need workspaces of their own and must not write what another one touches.
+ *
+ * fork(): a child may use and destroy its parent's pools. None of the workers is in the child, so that a pool of the parent works
+ * on the calling thread there; a pool made in the child has workers. Pages of a page pool are copied as all memory is. */
 #ifndef KV_KV_H
 #define KV_KV_H
 
