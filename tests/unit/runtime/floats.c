@@ -82,7 +82,7 @@ int main(void) {
     check("kv_run_part", states[i]);
     wrong = calls = 0;
     writeState(states[i]); /* the workers inherit it */
-    kv_pool *pool;
+    kv_pool *pool = NULL;
     status = status == KV_OK ? kv_pool_create(3, &pool) : status;
     const kv_executor executor = kv_pool_executor(pool);
     for (int round = 0; round < 50 && status == KV_OK; ++round)
