@@ -163,7 +163,13 @@ void BenchCase::fill() {
     machine.time(setup.row, {&steps[0]}, bounds);
 }
 
-double BenchCase::run(int count, bool cold) {
+Sample BenchCase::run(int count, bool cold) {
+  Sample sample = undisturbed([&] { return runOnce(count, cold); });
+  sample.seconds /= count;
+  return sample;
+}
+
+Sample BenchCase::runOnce(int count, bool cold) {
   if (!cold) // what was measured in between has taken the cache's place
     setup.machine->time(setup.row, {&steps[0], &steps[0]}, bounds);
   order.clear();
@@ -172,7 +178,7 @@ double BenchCase::run(int count, bool cold) {
     if (cold)
       nextCopy = (nextCopy + 1) % copies;
   }
-  return setup.machine->time(setup.row, order, bounds) / count;
+  return setup.machine->time(setup.row, order, bounds);
 }
 
 } // namespace kv

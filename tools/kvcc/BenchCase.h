@@ -38,10 +38,12 @@ public:
   double flopsPerStep() const;
   /// Bytes of caches that other cold steps use before one comes back to the same cache.
   double bytesBetween() const { return bytesPerStep() * static_cast<double>(copies); }
-  /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot).
-  double run(int count, bool cold);
+  /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot); preempted tries are
+  /// repeated on the copies that follow.
+  Sample run(int count, bool cold);
 
 private:
+  Sample runOnce(int count, bool cold);
   void shareOutPages();
   void allocate(size_t coldBytes);
   void fill();

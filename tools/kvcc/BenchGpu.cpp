@@ -15,7 +15,7 @@ public:
   int threads() const override { return 0; }
   const char *yardstick() const override { return "device's copy, bytes read and bytes written"; }
   size_t coldBytes() const override { return 4 * cacheBytes; }
-  double bandwidth() override;
+  Rate bandwidth() override;
 
   Memory allocate(size_t bytes) override;
   void write(void *to, const void *from, size_t bytes) override {
@@ -26,7 +26,7 @@ public:
   }
 
   int64_t workspaceBytes(const Runnable &row, const kv_step &step, const kv_bounds &bounds) override;
-  double time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) override;
+  Sample time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) override;
 
 private:
   static GpuDriver::Address address(const void *pointer) { return GpuDriver::Address(reinterpret_cast<uintptr_t>(pointer)); }
@@ -90,12 +90,12 @@ template <class Enqueue> double BenchGpu::between(Enqueue enqueue) {
   return milliseconds * 1e-3;
 }
 
-double BenchGpu::bandwidth() {
+Rate BenchGpu::bandwidth() {
   const double seconds = between([&] {
     copy(to.get(), from.get(), copyBytes);
     return problem().empty();
   });
-  return 2 * static_cast<double>(copyBytes) / seconds;
+  return {2 * static_cast<double>(copyBytes) / seconds, {seconds}};
 }
 
 kv_gpu_launch BenchGpu::launchOf(const Runnable &row, const kv_bounds &bounds) {
@@ -115,20 +115,20 @@ int64_t BenchGpu::workspaceBytes(const Runnable &row, const kv_step &step, const
   return bytes;
 }
 
-double BenchGpu::time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) {
+Sample BenchGpu::time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) {
   kv_gpu_launch launch = launchOf(row, bounds);
   // What an engine does once: compile, and zero the workspace's counters, which steps leave zero.
   if (!problem().empty() || !check(kv_gpu_prepare(row.kernel, &launch)) ||
       !check(kv_gpu_workspace_init(row.kernel, steps.front(), &launch)))
-    return 0;
+    return {};
   launch.flags = KV_GPU_COUNTERS_READY;
   // The host runs ahead of the device, so launches cost nothing but where a step is shorter than one.
-  return between([&] {
+  return {between([&] {
     for (const kv_step *step : steps)
       if (kv_status status = kv_gpu_run(row.kernel, step, &launch))
         return check(status);
     return true;
-  });
+  })};
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #define KV_TOOLS_KVCC_BENCHMACHINE_H
 
 #include "tools/kvcc/Execution.h"
+#include "tools/kvcc/Stopwatch.h"
 #include "llvm/ADT/ArrayRef.h"
 
 #include <memory>
@@ -23,9 +24,9 @@ public:
   /// Bytes after which a cache that was not used is in no cache of the machine.
   virtual size_t coldBytes() const = 0;
   /// Bytes a second of the machine's memory, from one pass over some of it.
-  virtual double bandwidth() = 0;
+  virtual Rate bandwidth() = 0;
   /// FLOP a second of f32 multiply-adds, two each, from a short run of nothing else; 0 where that is not measured.
-  virtual double multiplyAddRate() { return 0; }
+  virtual Rate multiplyAddRate() { return {}; }
 
   using Memory = std::shared_ptr<uint8_t>;
   /// Memory that kernels reach, zeroed, aligned to 64 bytes or more; must not outlive the machine. Null after an error.
@@ -36,8 +37,8 @@ public:
 
   /// Bytes of workspace for steps within the bounds.
   virtual int64_t workspaceBytes(const Runnable &row, const kv_step &step, const kv_bounds &bounds) = 0;
-  /// Runs steps within the bounds, one after the other, and waits for them: seconds that took.
-  virtual double time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) = 0;
+  /// Runs steps within the bounds, one after the other, and waits for them: one try at timing them.
+  virtual Sample time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &bounds) = 0;
 
 protected:
   /// Notes an error, or none.

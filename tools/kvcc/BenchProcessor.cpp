@@ -28,8 +28,8 @@ public:
   int threads() const override { return executor.threads; }
   const char *yardstick() const override { return "streaming read"; }
   size_t coldBytes() const override { return memory.size(); }
-  double bandwidth() override { return reader->measure(); }
-  double multiplyAddRate() override { return peak->measure(); }
+  Rate bandwidth() override { return reader->measure(); }
+  Rate multiplyAddRate() override { return peak->measure(); }
 
   Memory allocate(size_t bytes) override;
   void write(void *to, const void *from, size_t bytes) override { std::memcpy(to, from, bytes); }
@@ -42,16 +42,16 @@ public:
     return bytes;
   }
 
-  double time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &) override {
+  Sample time(const Runnable &row, llvm::ArrayRef<const kv_step *> steps, const kv_bounds &) override {
     kv_status status = KV_OK;
-    double start = now();
+    Stopwatch watch(executor.threads);
     for (const kv_step *step : steps)
       if (kv_status one = kv_run_variant(row.kernel, row.variant, step, &executor))
         status = one;
-    double seconds = now() - start;
+    Sample sample = watch.stop();
     if (status != KV_OK)
       note(kv_last_error());
-    return seconds;
+    return sample;
   }
 
 private:

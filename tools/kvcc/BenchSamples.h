@@ -8,20 +8,20 @@ namespace kv {
 
 class BenchSamples {
 public:
-  /// Steps of a sample that is long enough for the clock and for the first step's surprises not to matter; found by running a few.
+  /// Steps of a sample that is long enough for the clock and for the first step's surprises not to matter, and short enough to fit
+  /// into the time that a scheduler gives a thread among others; found by running a few.
   static int stepsOfSample(BenchCase &steps, bool cold);
 
   /// Runs `count` steps and then each of the machine's yardsticks. Seconds of one step.
   double take(BenchCase &steps, int count, bool cold);
 
   size_t size() const { return times.size(); }
-  /// Medians over the samples, of which there must be some.
-  double seconds() const;
-  double memoryRate() const;
-  double multiplyAddRate() const;
+  const Samples &seconds() const { return times; } ///< of one step
+  const Samples &memoryRate() const { return memoryRates; }
+  const Samples &multiplyAddRate() const { return multiplyAddRates; }
 
 private:
-  std::vector<double> times, memoryRates, multiplyAddRates;
+  Samples times, memoryRates, multiplyAddRates;
 };
 
 } // namespace kv

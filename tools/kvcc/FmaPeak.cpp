@@ -1,7 +1,5 @@
 #include "tools/kvcc/FmaPeak.h"
 
-#include "tools/kvcc/ReadBandwidth.h"
-
 #include <algorithm>
 #include <vector>
 #if defined(__x86_64__)
@@ -13,8 +11,9 @@
 namespace kv {
 namespace {
 
-/// FLOP of one pass on each thread: long enough for waking a thread not to matter.
-constexpr size_t passFlops = size_t(1) << 28;
+/// FLOP of one pass on each thread, about a millisecond: long enough for waking a thread not to matter, and short enough to fit
+/// into the time that a scheduler gives a thread among others.
+constexpr size_t passFlops = size_t(1) << 27;
 
 struct FmaLoop {
   void (*run)(size_t rounds);
@@ -53,7 +52,7 @@ KV_FMA_LOOP(fmaPlain, , float, 12, float, KV_MULTIPLY_ADD_PLAIN)
 #endif
 #undef KV_FMA_LOOP
 
-std::vector<FmaLoop> loopsOfThisMachine() {
+std::vector<FmaLoop> findLoops() {
 #if defined(__x86_64__)
   std::vector<FmaLoop> loops = {fmaSse};
   uint64_t features = kv_cpu_features();
@@ -69,6 +68,11 @@ std::vector<FmaLoop> loopsOfThisMachine() {
 #endif
 }
 
+const std::vector<FmaLoop> &loopsOfThisMachine() {
+  static const std::vector<FmaLoop> loops = findLoops();
+  return loops;
+}
+
 void runPart(void *argument, int32_t) {
   const auto &loop = *static_cast<const FmaLoop *>(argument);
   loop.run(passFlops / loop.roundFlops);
@@ -77,23 +81,20 @@ void runPart(void *argument, int32_t) {
 } // namespace
 
 FmaPeak::FmaPeak(const kv_executor &executor) : executor(executor) {
-  size_t count = loopsOfThisMachine().size();
-  std::vector<double> fastest(count, 0);
-  for (int round = 0; round < 3; ++round)
-    for (size_t loop = 0; loop < count; ++loop)
-      fastest[loop] = std::max(fastest[loop], pass(loop));
-  best = static_cast<size_t>(std::max_element(fastest.begin(), fastest.end()) - fastest.begin());
+  best = fastestOf(loopsOfThisMachine().size(), [&](size_t loop) { return measure(loop); });
 }
 
-double FmaPeak::measure() { return pass(best); }
+Rate FmaPeak::measure(size_t loop) {
+  Sample sample = undisturbed([&] { return pass(loop); });
+  size_t roundFlops = loopsOfThisMachine()[loop].roundFlops;
+  return {static_cast<double>(passFlops / roundFlops * roundFlops) * executor.threads / sample.seconds, sample};
+}
 
-double FmaPeak::pass(size_t index) {
-  static const std::vector<FmaLoop> loops = loopsOfThisMachine();
-  FmaLoop loop = loops[index];
-  double start = now();
+Sample FmaPeak::pass(size_t index) {
+  FmaLoop loop = loopsOfThisMachine()[index];
+  Stopwatch watch(executor.threads);
   executor.run(executor.context, executor.threads, runPart, &loop);
-  double flops = static_cast<double>(passFlops / loop.roundFlops * loop.roundFlops) * executor.threads;
-  return flops / (now() - start);
+  return watch.stop();
 }
 
 } // namespace kv

@@ -3,6 +3,7 @@
 #define KV_TOOLS_KVCC_FMAPEAK_H
 
 #include "kv/kv.h"
+#include "tools/kvcc/Stopwatch.h"
 
 #include <cstddef>
 
@@ -14,11 +15,13 @@ public:
   /// Tries each loop and keeps the fastest.
   explicit FmaPeak(const kv_executor &executor);
 
-  /// FLOP a second of all the executor's threads, two a multiply-add, from about a millisecond of them.
-  double measure();
+  /// FLOP a second of all the executor's threads, two a multiply-add, from about a millisecond of them; preempted passes are
+  /// repeated.
+  Rate measure() { return measure(best); }
 
 private:
-  double pass(size_t loop);
+  Rate measure(size_t loop);
+  Sample pass(size_t loop);
 
   size_t best = 0;
   kv_executor executor;

@@ -1,7 +1,6 @@
 #include "tools/kvcc/ReadBandwidth.h"
 
 #include <algorithm>
-#include <chrono>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
@@ -38,8 +37,6 @@ size_t lastLevelCacheBytes() {
 #endif
   return known > 0 ? static_cast<size_t>(known) : size_t(32) << 20;
 }
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 namespace {
 
@@ -100,6 +97,10 @@ std::vector<ReadLoop> loopsOfThisMachine() {
   return loops;
 }
 
+/// What a thread reads in a pass: about a millisecond, so that a pass fits into the time that a scheduler gives a thread among
+/// others.
+constexpr size_t passBytes = size_t(16) << 20;
+
 struct PassArguments {
   ReadLoop loop;
   const uint8_t *memory;
@@ -114,27 +115,26 @@ void readPart(void *argument, int32_t part) {
 } // namespace
 
 ReadBandwidth::ReadBandwidth(const uint8_t *memory, size_t bytes, const kv_executor &executor)
-    : memory(memory), bytes(bytes), piece(std::min(bytes, size_t(64) << 20)), executor(executor) {
-  size_t count = loopsOfThisMachine().size();
-  std::vector<double> fastest(count, 0);
-  for (int round = 0; round < 6; ++round)
-    for (size_t loop = 0; loop < count; ++loop)
-      fastest[loop] = std::max(fastest[loop], pass(loop));
-  best = static_cast<size_t>(std::max_element(fastest.begin(), fastest.end()) - fastest.begin());
+    : memory(memory), bytes(bytes), share(std::min(bytes / static_cast<size_t>(executor.threads) / 4096 * 4096, passBytes)),
+      executor(executor) {
+  best = fastestOf(loopsOfThisMachine().size(), [&](size_t loop) { return measure(loop); });
 }
 
-double ReadBandwidth::measure() { return pass(best); }
+Rate ReadBandwidth::measure(size_t loop) {
+  Sample sample = undisturbed([&] { return pass(loop); });
+  return {static_cast<double>(share) * executor.threads / sample.seconds, sample};
+}
 
-double ReadBandwidth::pass(size_t loop) {
+Sample ReadBandwidth::pass(size_t loop) {
   static const std::vector<ReadLoop> loops = loopsOfThisMachine();
+  size_t piece = share * static_cast<size_t>(executor.threads);
   if (next + piece > bytes)
     next = 0;
-  auto parts = static_cast<size_t>(executor.threads);
-  PassArguments arguments{loops[loop], memory + next, piece / parts / 4096 * 4096};
+  PassArguments arguments{loops[loop], memory + next, share};
   next += piece;
-  double start = now();
-  executor.run(executor.context, static_cast<int32_t>(parts), readPart, &arguments);
-  return static_cast<double>(arguments.share * parts) / (now() - start);
+  Stopwatch watch(executor.threads);
+  executor.run(executor.context, executor.threads, readPart, &arguments);
+  return watch.stop();
 }
 
 } // namespace kv

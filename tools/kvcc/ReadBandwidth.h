@@ -3,6 +3,7 @@
 #define KV_TOOLS_KVCC_READBANDWIDTH_H
 
 #include "kv/kv.h"
+#include "tools/kvcc/Stopwatch.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,23 +29,21 @@ private:
 /// Bytes of the last-level cache, 32 MiB where the system does not say.
 size_t lastLevelCacheBytes();
 
-/// Seconds since some moment.
-double now();
-
 /// Reads a buffer in order, with the fastest of several loops (vector width, unrolling, prefetch distance) on this machine.
 class ReadBandwidth {
 public:
   /// `memory` must be much larger than the last-level cache. Tries each loop and keeps the fastest.
   ReadBandwidth(const uint8_t *memory, size_t bytes, const kv_executor &executor);
 
-  /// Bytes a second of one pass over the next piece of the memory.
-  double measure();
+  /// Bytes a second of one pass over the next piece of the memory, which takes about a millisecond; preempted passes are repeated.
+  Rate measure() { return measure(best); }
 
 private:
-  double pass(size_t loop);
+  Rate measure(size_t loop);
+  Sample pass(size_t loop);
 
   const uint8_t *memory;
-  size_t bytes, piece, next = 0, best = 0;
+  size_t bytes, share, next = 0, best = 0; ///< `share`: what a thread reads in a pass
   kv_executor executor;
 };
 

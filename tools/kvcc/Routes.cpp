@@ -2,7 +2,6 @@
 
 #include "tools/kvcc/BenchKernels.h"
 #include "tools/kvcc/BenchSamples.h"
-#include "tools/kvcc/ReadBandwidth.h"
 #include "tools/kvcc/VerifySource.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -65,7 +64,7 @@ public:
         if (!cases[route]->error().empty())
           return llvm::createStringError(cases[route]->error());
       }
-    return std::pair(samples[0].seconds(), samples[1].seconds());
+    return std::pair(samples[0].seconds().median(), samples[1].seconds().median());
   }
 
 private:

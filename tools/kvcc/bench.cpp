@@ -4,7 +4,6 @@
 #include "tools/kvcc/BenchSamples.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
-#include "tools/kvcc/ReadBandwidth.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
 
@@ -36,10 +35,14 @@ struct BenchRow {
   std::string kernel, target, mode, yardstick;
   int threads;
   int64_t context, queries;
-  double seconds, bytes, flops, memoryRate, peakRate;
+  double bytes, flops;
+  BenchSamples samples;
 
-  double rate() const { return bytes / seconds; }
-  double flopRate() const { return flops / seconds; }
+  double seconds() const { return samples.seconds().median(); }
+  double memoryRate() const { return samples.memoryRate().median(); }
+  double peakRate() const { return samples.multiplyAddRate().median(); }
+  double rate() const { return bytes / seconds(); }
+  double flopRate() const { return flops / seconds(); }
 };
 
 bool isWanted(const BenchArguments &arguments, const KernelSpec &spec) {
@@ -123,15 +126,21 @@ public:
                        {"lengths", arguments.lengths},
                        {"queries", row.queries},
                        {"mode", row.mode},
-                       {"us", row.seconds * 1e6},
+                       {"us", row.seconds() * 1e6},
+                       {"spread", row.samples.seconds().spread()},
+                       {"samples", row.samples.size()},
+                       {"preempted", row.samples.seconds().preempted()},
+                       {"repeats", row.samples.seconds().repeats()},
                        {"bytes", row.bytes},
                        {"flops", row.flops},
                        {"gbps", row.rate() * 1e-9},
                        {"gflops", row.flopRate() * 1e-9},
-                       {"peak_gflops", row.peakRate > 0 ? nlohmann::json(row.peakRate * 1e-9) : nlohmann::json()},
-                       {"memory_gbps", row.memoryRate * 1e-9},
+                       {"peak_gflops", row.peakRate() > 0 ? nlohmann::json(row.peakRate() * 1e-9) : nlohmann::json()},
+                       {"memory_gbps", row.memoryRate() * 1e-9},
+                       {"memory_spread", row.samples.memoryRate().spread()},
+                       {"memory_preempted", row.samples.memoryRate().preempted()},
                        {"yardstick", row.yardstick},
-                       {"share", row.rate() / row.memoryRate}});
+                       {"share", row.rate() / row.memoryRate()}});
       fmt::print("{}\n", all.dump(2));
       return;
     }
@@ -150,24 +159,26 @@ private:
     for (const BenchRow &row : rows)
       width = std::max(width, row.target.size());
     fmt::print("{:<28} {:<{}} {:>7} {:>8} ", "kernel", "target", width, "threads", "context");
-    fmt::print("{}{:<5} {:>10} {:>10} {:>7} {:>11} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us", "bytes", "GB/s",
-               "memory GB/s", "share", "GFLOP/s", manyQueries ? " of peak" : "");
+    fmt::print("{}{:<5} {:>10} {:>6} {:>10} {:>7} {:>11} {:>6} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us",
+               "spread", "bytes", "GB/s", "memory GB/s", "spread", "share", "GFLOP/s", manyQueries ? " of peak" : "");
     for (const BenchRow &row : rows) {
       fmt::print("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, row.target, width, row.threads ? std::to_string(row.threads) : "-",
                  row.context);
       if (manyQueries)
         fmt::print("{:>7} ", row.queries);
-      fmt::print("{:<5} {:>10.2f} {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} %", row.mode, row.seconds * 1e6, row.bytes,
-                 row.rate() * 1e-9, row.memoryRate * 1e-9, 100 * row.rate() / row.memoryRate);
+      fmt::print("{:<5} {:>10.2f} {:>4.0f} % {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} % {:>4.0f} %", row.mode, row.seconds() * 1e6,
+                 100 * row.samples.seconds().spread(), row.bytes, row.rate() * 1e-9, row.memoryRate() * 1e-9,
+                 100 * row.samples.memoryRate().spread(), 100 * row.rate() / row.memoryRate());
       fmt::print(" {:>8}", row.flops > 0 ? fmt::format("{:.1f}", row.flopRate() * 1e-9) : "-");
       if (manyQueries)
-        fmt::print(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate > 0
-                                 ? fmt::format("{:.0f} %", 100 * row.flopRate() / row.peakRate)
+        fmt::print(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate() > 0
+                                 ? fmt::format("{:.0f} %", 100 * row.flopRate() / row.peakRate())
                                  : "-");
       fmt::print("\n");
     }
-    if (manyQueries && llvm::any_of(rows, [](const BenchRow &row) { return row.peakRate > 0; }))
+    if (manyQueries && llvm::any_of(rows, [](const BenchRow &row) { return row.peakRate() > 0; }))
       fmt::print("peak: of f32 multiply-adds, measured in between; products of narrower types may pass it\n");
+    fmt::print("us, memory GB/s: medians of samples; spread: from the first quarter of them to the third, over the median\n");
   }
 
   static bool fail(llvm::StringRef message) {
@@ -227,10 +238,14 @@ private:
       double end = now() + arguments.seconds;
       while (steps.error().empty() && (samples.size() < 7 || now() < end))
         samples.take(steps, count, cold);
-      if (steps.error().empty())
-        rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
-                        samples.seconds(), steps.bytesPerStep(), steps.flopsPerStep(), samples.memoryRate(),
-                        samples.multiplyAddRate()});
+      if (!steps.error().empty())
+        break;
+      if (int preempted = samples.seconds().preempted())
+        addNote(
+            fmt::format("{} on {}, context {}, {}: {} of {} samples were preempted in every try; the least disturbed one counts",
+                        setup.spec->name, target, setup.context, mode, preempted, samples.size()));
+      rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
+                      steps.bytesPerStep(), steps.flopsPerStep(), std::move(samples)});
     }
     return steps.error().empty() || fail(fmt::format("{} on {}: {}", setup.spec->name, target, steps.error()));
   }
