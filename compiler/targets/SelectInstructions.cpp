@@ -1,5 +1,6 @@
 // Replaces kv.dot, kv.exp2 and the conversions of f16 by the target's instructions where its table has them and by arithmetic where
-// not, and functions of the score by polynomials. What is left is arith, math operations that are one instruction, vector, scf, llvm.
+// not, and functions of the score by polynomials. What is left is arith, math operations that are one instruction, vector, scf,
+// llvm.
 #include "compiler/targets/SelectInstructions.h"
 
 #include "compiler/targets/generic/Fallbacks.h"
@@ -31,7 +32,6 @@ struct SelectInstructions : PassWrapper<SelectInstructions, OperationPass<func::
     if (target.addInstructions)
       target.addInstructions(patterns, target);
     addFallbacks(patterns, target);
-    math::populateExpansionPatterns(patterns, {"powf"});
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();

@@ -11,7 +11,7 @@
 // A shared softmax is the middle part of both: what is before and after it is chosen by the rows of the item.
 #include "compiler/transforms/AttendImpl.h"
 
-#include <cmath>
+#include <cfloat>
 #include <limits>
 
 using namespace mlir;
@@ -252,12 +252,13 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
   Weights result;
   result.limit = RowsOp::create(b, b.loc, rowI32, limits);
 
-  Value rowScale = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
-  Value spreadScale = b.spread(rowScale, 0, scoreType);
-  if (!spec.score->empty()) { // else scores are products as they are, and softmax multiplies
+  // What the distance of a score from its row's greatest is multiplied by, to be in units of log2. Scores themselves never are:
+  // those near the end of f32 would overflow, and of great ones the rounded product would be off by more than exp2 bears.
+  Value unit = roundsQueries() ? b.fetch(homeQScale, row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
+  if (!spec.score->empty()) { // else scores are products as they are
     for (Value &slice : s)
-      slice = b.mulf(slice, spreadScale);
-    rowScale = Value();
+      slice = b.mulf(slice, b.spread(unit, 0, scoreType));
+    unit = b.spread(b.f32(log2e), 0, perRow);
   }
   setAskers(at, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
   SmallVector<Value> masks = masksBelow(result.limit);
@@ -273,7 +274,6 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
           values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(at.head, b.add(at.ofHead, r)), 4))));
         return RowsOp::create(b, b.loc, perRow, values).getResult();
       });
-      slice = b.mulf(slice, b.spreadLike(b.f32(log2e), slice));
     }
     Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), slice);
     slice = arith::SelectOp::create(b, b.loc, masks[i], slice, nothing);
@@ -285,13 +285,13 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
   Value oldMax = carried ? carried->max : b.fetch(homeMax, row, zero(), {rows});
   Value oldSum = carried ? carried->sum : b.fetch(homeSum, row, zero(), {rows});
   Value blockMax = ReduceOp::create(b, b.loc, perRow, Reduction::max, greatest);
-  Value newMax = b.maxf(rowScale ? b.mulf(blockMax, rowScale) : blockMax, oldMax);
+  Value newMax = b.maxf(blockMax, oldMax);
   // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
-  Value reference = b.maxf(newMax, b.spread(b.f32(-1e38), 0, perRow));
-  result.correction = b.exp2(b.subf(oldMax, reference));
-  Value spreadReference = b.spread(reference, 0, scoreType), total;
+  Value reference = b.maxf(newMax, b.spread(b.f32(-FLT_MAX), 0, perRow));
+  result.correction = b.exp2(b.mulf(b.subf(oldMax, reference), unit));
+  Value spreadReference = b.spread(reference, 0, scoreType), spreadUnit = b.spread(unit, 0, scoreType), total;
   for (Value slice : s) {
-    Value exponent = rowScale ? b.fma(slice, spreadScale, b.negate(spreadReference)) : b.subf(slice, spreadReference);
+    Value exponent = b.mulf(b.subf(slice, spreadReference), spreadUnit);
     askNext();
     result.p.push_back(b.exp2(exponent, exponentBits()));
     total = total ? b.addf(total, result.p.back()) : result.p.back();

@@ -8,8 +8,6 @@
 
 namespace kv {
 
-constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
-
 /// How the rows of an item are cut: into one row tile, or into several, for which blocks are decoded once where that pays.
 struct RowTile {
   int64_t rows, keySlice, valueSlice;
@@ -103,8 +101,7 @@ struct Attend {
   // AttendKernel.cpp
   void readArguments();
   void prepareRows(const Head &head);
-  /// What q . k is multiplied by, a positive number. Without a score of its own, s in units of log2 is one multiplication away from
-  /// it.
+  /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
   double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
   void roundRow(Value row);
   Value powerBelow(Value x);

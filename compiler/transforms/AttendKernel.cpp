@@ -199,8 +199,8 @@ void Attend::roundRow(Value row) {
     unit = powerBelow(greatest);
     perUnit = arith::DivFOp::create(b, b.loc, b.f32(1), unit);
   }
-  // Never 0, which a masked score would make NaN of.
-  Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(rowFactor())), b.f32(1e-30)), check);
+  // Never 0, nor near what a caller's flushing makes 0: a masked score would make NaN of it.
+  Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(rowFactor())), b.f32(1e-37)), check);
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
   Value inverse = b.spread(perUnit, 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
@@ -374,6 +374,13 @@ void Attend::writeResults(const Head &head) {
     Value tile = b.fetch(home, b.add(head.firstRow, row), zero(), {1});
     return RowOp::create(b, b.loc, b.getF32Type(), tile).getResult();
   };
+  // As a score: what softmax has is a product in units of the row.
+  auto maximum = [&](Value row) {
+    if (!spec.score->empty())
+      return scalar(homeMax, row);
+    Value unit = roundsQueries() ? b.mulf(scalar(homeQScale, row), b.f32(ln2)) : b.f32(rowFactor() * ln2);
+    return b.mulf(scalar(homeMax, row), unit);
+  };
   b.ifElse(
       whole,
       [&] {
@@ -382,7 +389,7 @@ void Attend::writeResults(const Head &head) {
             return b.fetch(homeAcc, b.add(head.firstRow, row), channel, {1, chunk});
           };
           writeRow(b, spec, b.add(firstQuery, queryOfRow(row)), headOfRow(head, row),
-                   {scalar(homeMax, row), scalar(homeSum, row), accumulator});
+                   {maximum(row), scalar(homeSum, row), accumulator});
         });
       },
       [&] {
@@ -392,7 +399,7 @@ void Attend::writeResults(const Head &head) {
         Value before = arith::MulIOp::create(b, b.loc, b.sub(head.number, firstHead), b.KernelBuilder::mul(splits, floats));
         Value own = b.at(partial, b.mul(before, 4));
         b.loop(zero(), numRows, 1, [&](Value row) {
-          b.store(scalar(homeMax, row), b.at(own, b.mul(row, 4)));
+          b.store(maximum(row), b.at(own, b.mul(row, 4)));
           b.store(scalar(homeSum, row), b.at(own, b.mul(b.add(numRows, row), 4)));
           Value element = b.add(b.mul(numRows, 2), b.mul(row, cache.getValueDim()));
           b.loop(zero(), b.i64(cache.getValueDim()), chunk, [&](Value channel) {
@@ -420,9 +427,8 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   Value lse = b.stepPtr(offsetof(kv_step, lse));
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.ifThen(wanted, [&] {
-    Value log = b.addf(row.maximum, math::Log2Op::create(b, b.loc, row.sum));
-    Value value =
-        arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), b.mulf(log, b.f32(ln2)));
+    Value log = b.addf(row.maximum, b.mulf(math::Log2Op::create(b, b.loc, row.sum), b.f32(ln2)));
+    Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), log);
     b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
   });
 }

@@ -6,6 +6,8 @@
 
 namespace kv {
 
+constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
 /// What kv.attend and kv.append_attend have in common.
 struct AttendSpec {
   CacheType cache;
@@ -59,7 +61,7 @@ void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const Atte
 mlir::Value inlineScore(KernelBuilder &b, const AttendSpec &spec, mlir::Value s, mlir::Value queries, mlir::Value heads,
                         mlir::Value tokens, llvm::function_ref<mlir::Value(unsigned)> array);
 
-/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = ln 2 * (maximum + log2 sum).
+/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum.
 struct RowResult {
   mlir::Value maximum, sum;                                                        ///< f32
   llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]

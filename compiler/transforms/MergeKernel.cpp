@@ -1,9 +1,9 @@
 // The merge kernel of one item: joins the partial results of its splits, in their order, whoever computed them and when.
 //
-//   M = max over k of max_k;  w_k = exp2(max_k - M);  sum = add of sum_k * w_k;  acc = add of acc_k * w_k
+//   M = max over k of max_k;  w_k = exp(max_k - M);  sum = add of sum_k * w_k;  acc = add of acc_k * w_k
 #include "compiler/transforms/AttendKernel.h"
 
-#include <limits>
+#include <cfloat>
 
 using namespace mlir;
 
@@ -22,10 +22,10 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
   auto number = [&](Value element) { return b.load(b.getF32Type(), b.at(partial, b.mul(element, 4))); };
 
   b.loop(zero, numRows, 1, [&](Value row) {
-    Value greatest = b.loop(zero, count, 1, {b.f32(-1e38)}, [&](Value k, ValueRange best) -> SmallVector<Value> {
+    Value greatest = b.loop(zero, count, 1, {b.f32(-FLT_MAX)}, [&](Value k, ValueRange best) -> SmallVector<Value> {
       return {b.maxf(number(b.add(b.mul(k, size), row)), best[0])};
     })[0];
-    auto weight = [&](Value k) { return b.exp2(b.subf(number(b.add(b.mul(k, size), row)), greatest)); };
+    auto weight = [&](Value k) { return b.exp2(b.mulf(b.subf(number(b.add(b.mul(k, size), row)), greatest), b.f32(log2e))); };
     Value sum = b.loop(zero, count, 1, {b.f32(0)}, [&](Value k, ValueRange total) -> SmallVector<Value> {
       Value part = number(b.add(b.add(b.mul(k, size), numRows), row));
       return {b.addf(total[0], b.mulf(part, weight(k)))};

@@ -7,12 +7,11 @@
 //     for each kv head of the item:                        pages are read whole, in the order in which they lie in memory
 //       for each tile of rows (query, head):
 //         s   = score(q . k)  masked                       product over channels, tokens along lanes
-//         m'  = max(m, max s),  p = exp2(s - m'),  c = exp2(m - m')
+//         m'  = max(m, max s),  p = exp2((s - m') * u),  c = exp2((m - m') * u)      u: a unit of s in those of log2
 //         sum = sum * c + add p
 //         acc = acc * c + p . v                            product over tokens, channels along lanes
 //
-// Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited. Scores are in units of
-// log2.
+// Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited.
 #include "compiler/transforms/AttendKernel.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"

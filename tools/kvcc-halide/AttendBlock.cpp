@@ -83,9 +83,11 @@ void AttendBlock::build(const Target &target, const std::string &file) {
   Func blockMax = reduce(
       "block_max", {r}, [&](Expr at) { return select(at < limits(r), s(at, r), lowest); }, greater, atRoot);
   greatest(r) = greater(blockMax(r), maximum(r));
-  reference(r) = greater(greatest(r), -1e38f); // finite, so that a row without keys gives exp2Of(-inf), not exp2Of(NaN)
-  correction(r) = exp2Of(maximum(r) - reference(r));
-  p(t, r) = select(t < limits(r), exp2Of(s(t, r) - reference(r)), 0.0f);
+  // Finite, so that a row without keys gives exp2Of(-inf), not exp2Of(NaN).
+  reference(r) = greater(greatest(r), -std::numeric_limits<float>::max());
+  Expr unit = plan.score.empty() ? rowUnit() : Expr(1.44269504f); // log2 e
+  correction(r) = exp2Of((maximum(r) - reference(r)) * unit);
+  p(t, r) = select(t < limits(r), exp2Of((s(t, r) - reference(r)) * unit), 0.0f);
   for (Func f : {greatest, reference, correction})
     f.compute_root().bound(r, 0, rows).unroll(r);
   inVectors(p.compute_root().store_in(MemoryType::Stack).bound(t, 0, tokens).bound(r, 0, rows), t);

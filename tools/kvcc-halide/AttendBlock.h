@@ -1,8 +1,8 @@
 // A function that takes a row tile through a block: see Block in compiler/halide/Plan.h.
 //
-//   s(t, r)   = factor * sum over d of q(d, r) * k(d, t)                tokens along lanes     KeyScores.cpp
-//   m'(r)     = max(m(r), max over t of s(t, r)),  c(r) = exp2Of(m(r) - m'(r))                 AttendBlock.cpp
-//   p(t, r)   = exp2Of(s(t, r) - m'(r)), 0 where the row does not see the token
+//   s(t, r)   = sum over d of q(d, r) * k(d, t), or a score of that     tokens along lanes     KeyScores.cpp
+//   m'(r)     = max(m(r), max over t of s(t, r)),  c(r) = exp2Of((m(r) - m'(r)) * u(r))        AttendBlock.cpp
+//   p(t, r)   = exp2Of((s(t, r) - m'(r)) * u(r)), 0 where the row does not see the token       u: a unit of s in those of log2
 //   sum'(r)   = sum(r) * c(r) + sum over t of p(t, r)
 //   acc(d, r) = acc(d, r) * c(r) + sum over t of p(t, r) * v(d, t)      channels along lanes   ValueProducts.cpp
 //
@@ -42,6 +42,8 @@ private:
 
   int lanes() const { return int(plan.lanes); }
   Place placeOf(Halide::Expr token) const;
+  /// A product of row r as a score, in units of log2 where there is no expression.
+  Halide::Expr rowUnit() const { return rounded ? Halide::Expr(queryScale(r)) : Halide::Expr(float(plan.factor)); }
   Halide::Expr middleOf(const StoredStream &stream, const Place &place, const Halide::Expr &group) const;
 
   // KeyScores.cpp

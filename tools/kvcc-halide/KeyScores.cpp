@@ -66,12 +66,11 @@ Func AttendBlock::scores() {
     sum(t, r) += decoded(dot(t, r, group), group);
   }
   Expr product = groups > 1 ? Expr(sum(t, r)) : decoded(dot(t, r, 0), 0);
-  product = product * (rounded ? Expr(queryScale(r)) : Expr(float(plan.factor)));
   if (plan.score.empty())
     s(t, r) = product;
   else
-    s(t, r) = scoreOf(plan.score, {product, positions(r), token + t, heads(r)}, [&](int array) { return arrays(r, array); }) *
-              1.44269504f; // log2 e
+    s(t, r) =
+        scoreOf(plan.score, {product * rowUnit(), positions(r), token + t, heads(r)}, [&](int array) { return arrays(r, array); });
   s.compute_root()
       .store_in(MemoryType::Stack)
       .split(t, to, ti, int(plan.keySlice))

@@ -65,6 +65,42 @@ Expr tanhOf(const Expr &x) {
   return select(abs(x) < 0.3f, small, (e - 1.0f) / (e + 1.0f));
 }
 
-Expr powOf(const Expr &base, const Expr &exponent) { return select(exponent == 0.0f, 1.0f, expOf(exponent * logOf(base))); }
+static Expr polynomial64(const Expr &x, std::initializer_list<double> coefficients) {
+  Expr sum(*coefficients.begin());
+  for (const double *next = coefficients.begin() + 1; next != coefficients.end(); ++next)
+    sum = sum * x + Expr(*next);
+  return sum;
+}
+
+/// log2 of a float64 that is not negative, as compiler/targets/generic/Power.cpp has it.
+static Expr log2Of64(const Expr &x) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Expr bits = reinterpret<int64_t>(x), n = (bits - Expr(int64_t(0x3fe6a09e667f3bcd))) >> 52;
+  Expr m = reinterpret<double>(reinterpret<uint64_t>(bits) - (reinterpret<uint64_t>(n) << 52));
+  Expr t = (m - Expr(1.0)) / (m + Expr(1.0)), scale = Expr(2 / 0.6931471805599453);
+  Expr series = polynomial64(t * t, {1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1.0}) * t * scale;
+  Expr none = Expr(-infinity), all = Expr(infinity);
+  return select(x == Expr(0.0), none, x == all, all, cast<double>(n) + series);
+}
+
+static Expr exp2Of64(const Expr &x) {
+  Expr above = select(x < Expr(-300.0), Expr(-300.0), x), inside = select(above > Expr(300.0), Expr(300.0), above);
+  Expr magic64 = Expr(6755399441055744.0 + 1023), shifted = inside + magic64, f = inside - (shifted - magic64);
+  Expr power = polynomial64(f * Expr(0.6931471805599453), {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0});
+  return cast<float>(power * reinterpret<double>(reinterpret<uint64_t>(shifted) << 52));
+}
+
+/// C's pow: see compiler/targets/generic/Power.cpp.
+Expr powOf(const Expr &base, const Expr &exponent) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  Expr power = exp2Of64(log2Of64(cast<double>(abs(base))) * cast<double>(exponent));
+  Expr small = select(abs(exponent) < 16777216.0f, exponent, 0.0f), whole = cast<int32_t>(small);
+  Expr isWhole = cast<float>(whole) == small, sign = reinterpret<uint32_t>(base) & Expr(uint32_t(0x80000000));
+  Expr odd = select(isWhole && (whole & 1) == 1, sign, Expr(uint32_t(0)));
+  power = reinterpret<float>(reinterpret<uint32_t>(power) | odd);
+  Expr undefined = (base < 0.0f && !isWhole && base != -infinity) || base != base || exponent != exponent;
+  Expr isOne = base == 1.0f || exponent == 0.0f || (base == -1.0f && abs(exponent) == infinity);
+  return select(isOne, 1.0f, undefined, std::numeric_limits<float>::quiet_NaN(), power);
+}
 
 } // namespace kv::halide

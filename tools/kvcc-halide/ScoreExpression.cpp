@@ -21,6 +21,14 @@ Expr constant(const ScoreOp &op) {
 /// The greater, or the less; NaN where either is.
 Expr extreme(const Expr &x, const Expr &y, const Expr &takesX) { return select(x != x, x, y != y, y, takesX, x, y); }
 
+/// x or y; of numbers by their bits, for Halide computes what only one side of a select reads under a condition, on the heap.
+Expr choose(const Expr &condition, const Expr &x, const Expr &y) {
+  if (!x.type().is_float())
+    return select(condition, x, y);
+  Expr mask = select(condition, Expr(uint32_t(0xffffffff)), Expr(uint32_t(0)));
+  return reinterpret<float>((reinterpret<uint32_t>(x) & mask) | (reinterpret<uint32_t>(y) & ~mask));
+}
+
 /// Predicates as MLIR numbers them: cmpi eq ne slt sle sgt sge; of cmpf the ordered ones, and une.
 Expr compareIntegers(int64_t predicate, const Expr &x, const Expr &y) {
   switch (predicate) {
@@ -72,7 +80,7 @@ Expr evaluate(const ScoreOp &op, const Operands &x) {
       {"arith.ori", [](const Operands &x) { return x[0] || x[1]; }},
       {"arith.xori", [](const Operands &x) { return x[0] != x[1]; }},
       {"arith.sitofp", [](const Operands &x) { return cast<float>(x[0]); }},
-      {"arith.select", [](const Operands &x) { return select(x[0], x[1], x[2]); }},
+      {"arith.select", [](const Operands &x) { return choose(x[0], x[1], x[2]); }},
       {"arith.minsi", [](const Operands &x) { return min(x[0], x[1]); }},
       {"arith.maxsi", [](const Operands &x) { return max(x[0], x[1]); }},
       {"arith.minimumf", [](const Operands &x) { return extreme(x[0], x[1], x[0] < x[1]); }},

@@ -2,8 +2,8 @@
 // turn into a library call on a bare baseline.
 #include "compiler/targets/generic/Fallbacks.h"
 
+#include "compiler/targets/generic/Arithmetic.h"
 #include "dialect/KvOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -12,41 +12,6 @@ using namespace mlir;
 
 namespace kv {
 namespace {
-
-/// Arithmetic on scalars and vectors alike.
-struct Arith {
-  PatternRewriter &b;
-  Location loc;
-
-  Type as(Type element, Value like) {
-    auto vector = dyn_cast<VectorType>(like.getType());
-    return vector ? Type(vector.clone(element)) : element;
-  }
-  Value bits(int64_t value, Type type) {
-    Type element = getElementTypeOrSelf(type);
-    TypedAttr scalar = b.getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, true));
-    return splat(scalar, type);
-  }
-  Value number(double value, Type type) { return splat(b.getF32FloatAttr(value), type); }
-  Value splat(TypedAttr scalar, Type type) {
-    if (auto vector = dyn_cast<VectorType>(type))
-      return arith::ConstantOp::create(b, loc, cast<TypedAttr>(Attribute(DenseElementsAttr::get(vector, Attribute(scalar)))));
-    return arith::ConstantOp::create(b, loc, scalar);
-  }
-  Value add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
-  Value addf(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
-  Value subf(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
-  Value mulf(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
-  Value shl(Value x, int64_t by) { return arith::ShLIOp::create(b, loc, x, bits(by, x.getType())); }
-  Value shr(Value x, int64_t by) { return arith::ShRUIOp::create(b, loc, x, bits(by, x.getType())); }
-  Value sar(Value x, int64_t by) { return arith::ShRSIOp::create(b, loc, x, bits(by, x.getType())); }
-  Value conj(Value x, int64_t y) { return arith::AndIOp::create(b, loc, x, bits(y, x.getType())); }
-  Value disj(Value x, Value y) { return arith::OrIOp::create(b, loc, x, y); }
-  Value cast(Type element, Value x) { return arith::BitcastOp::create(b, loc, as(element, x), x); }
-  Value select(Value c, Value x, Value y) { return arith::SelectOp::create(b, loc, c, x, y); }
-  Value less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, x, y); }
-};
 
 /// acc + cache * row, fused where the target fuses; integer records element by element of the lane.
 struct ExpandDot : OpRewritePattern<DotOp> {
@@ -224,6 +189,7 @@ struct ExpandFma : OpRewritePattern<math::FmaOp> {
 
 void addFallbacks(RewritePatternSet &patterns, const Target &target) {
   patterns.add<ExpandDot, ExpandExp2, ExpandFromHalf, ExpandToHalf>(patterns.getContext(), target);
+  addPower(patterns);
   if (!target.hasFma)
     patterns.add<ExpandFma>(patterns.getContext());
 }

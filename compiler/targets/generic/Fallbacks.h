@@ -7,6 +7,8 @@
 namespace kv {
 /// Uses the target's fused multiply-add and f16 conversion where it has them, and integer arithmetic where not; calls no library.
 void addFallbacks(mlir::RewritePatternSet &patterns, const Target &target);
-}
+/// math.powf.
+void addPower(mlir::RewritePatternSet &patterns);
+} // namespace kv
 
 #endif

@@ -112,10 +112,10 @@ typedef struct kv_item {
 } kv_item;
 
 /* A partial result of n = (query_end - query_begin) * (heads_q / heads_kv) rows, row = query * group + head in the group:
- *   float max[n];           running maximum of the scores, in units of log2; -inf where nothing was seen
- *   float sum[n];           sum of exp2(score - max)
- *   float acc[n][dim_v];    sum of exp2(score - max) * value
- * o = acc / sum, lse = (max + log2(sum)) * ln 2. Rows that see no key have o = 0 and lse = -inf. */
+ *   float max[n];           running maximum of the scores; -inf where nothing was seen
+ *   float sum[n];           sum of exp(score - max)
+ *   float acc[n][dim_v];    sum of exp(score - max) * value
+ * o = acc / sum, lse = max + log(sum). Rows that see no key have o = 0 and lse = -inf. */
 
 /* A kernel's code. Never allocates, locks or fails: arguments were checked before. */
 typedef void (*kv_kernel_fn)(const kv_step *step, const kv_item *item);
