@@ -106,11 +106,7 @@ kv_status kvrt_check_pages(const kv_kernel *kernel, const kv_step *step) {
     return kvrt_fail(KV_ERROR_PAGES, "pages is null");
   if (!aligned(step->pages, 64))
     return kvrt_fail(KV_ERROR_PAGES, "pages is %p; expected a multiple of 64", step->pages);
-  /* Page p's end is pages + p * stride + page_bytes: the last one must be in the address space. */
-  const uintptr_t room = UINTPTR_MAX - (uintptr_t)step->pages;
-  if (step->num_pages > 0 &&
-      ((uint64_t)kernel->page_bytes > room ||
-       (uint64_t)(step->num_pages - 1) > (room - (uint64_t)kernel->page_bytes) / (uint64_t)step->page_stride))
+  if (!kvrt_fits_in_memory(step->pages, (uint64_t)step->num_pages, (uint64_t)step->page_stride))
     return kvrt_fail(KV_ERROR_PAGES, "%lld pages %lld bytes apart from %p leave the address space", (long long)step->num_pages,
                      (long long)step->page_stride, step->pages);
   return KV_OK;
@@ -130,11 +126,10 @@ static kv_status checkTensor(const char *name, const void *data, int64_t tokenSt
     return kvrt_fail(KV_ERROR_TENSOR_STRIDE, "%s_token_stride is %lld; expected at least %lld channels", name,
                      (long long)tokenStride, (long long)dim);
   int64_t headSpan = 0, tokenSpan = 0, end = 0;
-  const int64_t most = (int64_t)(((UINTPTR_MAX >> 1) - 1) / (uint64_t)bytes);
   if ((heads > 1 && __builtin_mul_overflow(heads - 1, headStride, &headSpan)) ||
       (tokens > 1 && __builtin_mul_overflow(tokens - 1, tokenStride, &tokenSpan)) ||
-      __builtin_add_overflow(headSpan, tokenSpan, &end) || end > most - dim ||
-      (uint64_t)(end + dim) * (uint64_t)bytes > UINTPTR_MAX - (uintptr_t)data)
+      __builtin_add_overflow(headSpan, tokenSpan, &end) || __builtin_add_overflow(end, dim, &end) ||
+      !kvrt_fits_in_memory(data, (uint64_t)end, (uint64_t)bytes))
     return kvrt_fail(KV_ERROR_TENSOR_STRIDE, "%s with strides %lld, %lld leaves the address space", name, (long long)tokenStride,
                      (long long)headStride);
   if (heads > 1 && tokens > 1 && tokenStride < headSpan + dim && headStride < tokenSpan + dim)
@@ -184,8 +179,9 @@ kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threa
   if (!aligned(step->workspace, 64))
     return kvrt_fail(KV_ERROR_WORKSPACE, "workspace is %p; expected a multiple of 64", step->workspace);
   if (step->workspace_bytes < bytes)
-    return kvrt_fail(KV_ERROR_WORKSPACE, threads ? "workspace_bytes is %lld; expected at least %lld for %d threads"
-                                                 : "workspace_bytes is %lld; expected at least %lld",
+    return kvrt_fail(KV_ERROR_WORKSPACE,
+                     threads ? "workspace_bytes is %lld; expected at least %lld for %d threads"
+                             : "workspace_bytes is %lld; expected at least %lld",
                      (long long)step->workspace_bytes, (long long)bytes, threads);
   return KV_OK;
 }

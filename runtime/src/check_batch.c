@@ -73,6 +73,13 @@ static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t 
     if ((uint32_t)row[i] >= pages)
       return kvrt_fail(KV_ERROR_PAGE_NUMBER, "block_table[%lld][%lld] is %d; expected a page 0 .. %lld", (long long)seq,
                        (long long)i, row[i], (long long)step->num_pages - 1);
+  int64_t first;
+  const int64_t again = kvrt_find_repeat(row, begin, end, &first);
+  if (again >= 0)
+    return kvrt_fail(KV_ERROR_PAGE_REPEATED,
+                     "block_table[%lld][%lld] is %d, as block_table[%lld][%lld] is; expected each page of a sequence once "
+                     "(entries are of 32 bits)",
+                     (long long)seq, (long long)again, row[again], (long long)seq, (long long)first);
   return KV_OK;
 }
 
@@ -117,6 +124,13 @@ kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step) 
   if (step->block_table) {
     if (!aligned(step->block_table, 4))
       return kvrt_fail(KV_ERROR_ALIGNMENT, "block_table is %p; expected a multiple of 4", (const void *)step->block_table);
+    /* A sequence has less than 2^31 tokens, so no more pages; hence the product fits in 64 bits. */
+    const int64_t stride = step->block_table_stride;
+    if (stride < 0 || stride > INT32_MAX)
+      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; expected 0 .. 2^31 - 1", (long long)stride);
+    if (!kvrt_fits_in_memory(step->block_table, (uint64_t)(step->num_seqs * stride), sizeof(int32_t)))
+      return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table of %lld rows of %lld entries leaves the address space",
+                       (long long)step->num_seqs, (long long)stride);
     return KV_OK;
   }
   if (!kernel->dense)

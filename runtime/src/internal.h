@@ -41,6 +41,9 @@ kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threa
  * and slot_mapping. */
 kv_status kvrt_check_lengths(const kv_step *step);
 kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step);
+/* check_rows.c: the first entry of row[begin .. end), none negative, that names a page again, and `first`, which named it before;
+ * or -1. */
+int64_t kvrt_find_repeat(const int32_t *row, int64_t begin, int64_t end, int64_t *first);
 /* check_batch.c: num_seqs, query_start_loc, seq_lens, and the kernel's limits on queries. */
 kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step);
 /* check_batch.c: block_table and slot_mapping, for a batch that passed. */
@@ -102,6 +105,11 @@ int kvrt_is_pool(const kv_executor *executor);
 static inline int64_t kvrt_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t kvrt_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t kvrt_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+/* Whether memory can hold so many elements from `data` on. No processor gives a program more than 2^56 bytes. */
+static inline int kvrt_fits_in_memory(const void *data, uint64_t count, uint64_t bytes) {
+  const uint64_t most = UINT64_MAX >> 8, room = UINTPTR_MAX - (uintptr_t)data;
+  return count <= (most < room ? most : room) / bytes;
+}
 static inline int64_t kvrt_round_up(int64_t a, int64_t b) { return kvrt_ceil_div(a, b) * b; }
 
 #endif

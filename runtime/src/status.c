@@ -89,6 +89,8 @@ const char *kv_status_text(kv_status status) {
     return "the GPU driver cannot compile the kernel";
   case KV_ERROR_GPU_LIMIT:
     return "more than the GPU has";
+  case KV_ERROR_PAGE_REPEATED:
+    return "page stands twice in a row";
   case KV_NUM_STATUS:
     break;
   }

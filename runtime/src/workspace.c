@@ -58,15 +58,11 @@ int64_t kv_workspace_bytes(const kv_kernel *kernel, const kv_variant *variant, c
   for (int i = 0; i < 4; ++i)
     if (fields[i] < 0 || fields[i] > INT32_MAX)
       return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds.%s is %lld; expected 0 .. 2^31 - 1", names[i], (long long)fields[i]));
-  if (bounds->max_queries > bounds->num_tokens)
-    return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds.max_queries is %lld; expected at most num_tokens %lld",
-                          (long long)bounds->max_queries, (long long)bounds->num_tokens));
-  if (bounds->max_queries > bounds->max_seq_len)
-    return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds.max_queries is %lld; expected at most max_seq_len %lld",
-                          (long long)bounds->max_queries, (long long)bounds->max_seq_len));
+  kv_bounds least = *bounds;
+  least.max_queries = kvrt_min(bounds->max_queries, kvrt_min(bounds->num_tokens, bounds->max_seq_len));
   int64_t floats = 0;
   if (kernel->op != KV_OP_APPEND &&
-      __builtin_mul_overflow(boundPartialRows(variant, bounds), kernel->heads_q * (kernel->dim_v + 2), &floats))
+      __builtin_mul_overflow(boundPartialRows(variant, &least), kernel->heads_q * (kernel->dim_v + 2), &floats))
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^63 bytes"));
   if (floats > INT64_MAX / 16)
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^61 bytes"));

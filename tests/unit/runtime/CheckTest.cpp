@@ -106,6 +106,20 @@ const Case cases[] = {
     {"tableNegative", KV_ERROR_PAGE_NUMBER, "block_table[0][2] is -1", [](Spoiled &s) { s.batch.table[2] = -1; }},
     {"tableLarge", KV_ERROR_PAGE_NUMBER, "block_table[3][6] is 15; expected a page 0 .. 14",
      [](Spoiled &s) { s.batch.table[3 * 7 + 6] = 15; }},
+    {"tableStrideHuge", KV_ERROR_BLOCK_TABLE, "stride is 2305843009213693952; expected 0 ..",
+     [](Spoiled &s) { s.step.block_table_stride = int64_t(1) << 61; }},
+    {"tableStrideMost", KV_ERROR_BLOCK_TABLE, "expected 0 .. 2^31 - 1", [](Spoiled &s) { s.step.block_table_stride = INT64_MAX; }},
+    {"tableStrideNegative", KV_ERROR_BLOCK_TABLE, "stride is -1", [](Spoiled &s) { s.step.block_table_stride = -1; }},
+    {"tableWraps", KV_ERROR_BLOCK_TABLE, "4 rows of 2147483647 entries leaves the address space",
+     [](Spoiled &s) {
+       s.step.block_table_stride = INT32_MAX;
+       s.step.block_table = reinterpret_cast<const int32_t *>(UINTPTR_MAX - (uintptr_t(1) << 34) + 1);
+     }},
+    {"tableRepeats", KV_ERROR_PAGE_REPEATED, "block_table[0][2] is", [](Spoiled &s) { s.batch.table[2] = s.batch.table[0]; }},
+    {"tableRepeatsInALongRow", KV_ERROR_PAGE_REPEATED, ", as block_table[3][1] is; expected each page of a sequence once",
+     [](Spoiled &s) { s.batch.table[3 * 7 + 6] = s.batch.table[3 * 7 + 1]; }},
+    {"tableOf64Bits", KV_ERROR_PAGE_REPEATED, "block_table[0][1] is 0, as block_table[0][0] is", // 0, 0, 1, 0
+     [](Spoiled &s) { s.batch.table[0] = 0, s.batch.table[1] = 0, s.batch.table[2] = 1; }},
     {"slotsAlign", KV_ERROR_ALIGNMENT, "slot_mapping", [](Spoiled &s) { s.step.slot_mapping = offByOneByte(s.step.slot_mapping); }},
     {"slotsLarge", KV_ERROR_SLOT_MAPPING, "slot_mapping[4] is 240", [](Spoiled &s) { s.slots[4] = 240; }},
     {"slotsNegative", KV_ERROR_SLOT_MAPPING, "slot_mapping[0] is -2", [](Spoiled &s) { s.slots[0] = -2; }},
@@ -119,6 +133,9 @@ const Case cases[] = {
     {"kHead", KV_ERROR_TENSOR_STRIDE, "k_head_stride is 7; expected at least 8", [](Spoiled &s) { s.step.k_head_stride = 7; }},
     {"vNegative", KV_ERROR_TENSOR_STRIDE, "v_token_stride is -32", [](Spoiled &s) { s.step.v_token_stride = -32; }},
     {"oOverlap", KV_ERROR_TENSOR_STRIDE, "5 tokens and 4 heads overlap", [](Spoiled &s) { s.step.o_token_stride = 32; }},
+    {"pagesFar", KV_ERROR_PAGES, "leave the address space", [](Spoiled &s) { s.step.page_stride = int64_t(1) << 62; }},
+    {"kFar", KV_ERROR_TENSOR_STRIDE, "address space", [](Spoiled &s) { s.step.k_token_stride = int64_t(1) << 56; }},
+    {"vFar", KV_ERROR_TENSOR_STRIDE, "address space", [](Spoiled &s) { s.step.v_head_stride = INT64_MAX; }},
     {"oHuge", KV_ERROR_TENSOR_STRIDE, "address space", [](Spoiled &s) { s.step.o_token_stride = INT64_MAX / 2; }},
     {"lseNone", KV_ERROR_LSE, "lse is given", [](Spoiled &s) { s.kernel.has_lse = 0; }},
     {"lseAlign", KV_ERROR_ALIGNMENT, "lse is ", [](Spoiled &s) { s.step.lse = const_cast<float *>(offByOneByte(s.step.lse)); }},
@@ -157,6 +174,7 @@ TEST(Check, EveryStatusOfAStepHasACase) {
     seen.insert(c.status);
   for (int status = KV_OK; status <= KV_ERROR_THREADS; ++status)
     EXPECT_TRUE(seen.count(status)) << kv_status_text(static_cast<kv_status>(status));
+  EXPECT_TRUE(seen.count(KV_ERROR_PAGE_REPEATED));
 }
 
 TEST(Check, ARefusedStepTouchesNothing) {
@@ -192,6 +210,20 @@ TEST(Check, UnusedFieldsAreIgnored) {
   past.batch.table[3] = 1 << 30;
   past.batch.lengths[2] = 1000000;
   EXPECT_EQ(past.check(), KV_OK) << kv_last_error();
+}
+
+// Pages that sequences read together, and entries that a step does not use, are nobody's mistake.
+TEST(Check, SequencesMaySharePagesToRead) {
+  Spoiled s;
+  s.step.slot_mapping = nullptr;
+  for (int64_t i = 0; i < 2; ++i)
+    s.batch.table[3 * 7 + i] = s.batch.table[i]; // a prefix of sequence 0 in sequence 3
+  s.batch.table[3] = s.batch.table[0];           // past the end
+  EXPECT_EQ(s.check(), KV_OK) << kv_last_error();
+  s.kernel = fakeKernels[KV_OP_APPEND];
+  s.variant = fakeVariants[KV_OP_APPEND][1];
+  s.batch.table[3 * 7 + 1] = s.batch.table[3 * 7]; // not read by an append of token 99
+  EXPECT_EQ(s.check(), KV_OK) << kv_last_error();
 }
 
 TEST(Check, NullsAndParts) {
