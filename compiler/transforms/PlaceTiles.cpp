@@ -9,6 +9,7 @@
 #include "compiler/transforms/Capabilities.h"
 #include "compiler/transforms/Passes.h"
 #include "dialect/KvOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -29,6 +30,7 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
     if (!schedule)
       return;
     countsTokens.clear();
+    spreadConstants();
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Region &region : op->getRegions())
         for (Block &block : region)
@@ -44,6 +46,22 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
 
 private:
   DenseSet<Value> countsTokens;
+
+  /// Folding makes `i - i` a constant that is a tile, and a constant has no encoding: each becomes a scalar that is spread.
+  void spreadConstants() {
+    SmallVector<arith::ConstantOp> constants;
+    getOperation().walk([&](arith::ConstantOp constant) {
+      if (isa<SplatElementsAttr>(constant.getValue()))
+        constants.push_back(constant);
+    });
+    for (arith::ConstantOp constant : constants) {
+      OpBuilder b(constant);
+      auto number = cast<SplatElementsAttr>(constant.getValue()).getSplatValue<TypedAttr>();
+      Value scalar = arith::ConstantOp::create(b, constant.getLoc(), number);
+      constant.replaceAllUsesWith(SpreadOp::create(b, constant.getLoc(), constant.getType(), scalar, /*dim=*/0).getTile());
+      constant.erase();
+    }
+  }
 
   /// Of a team of threads: tiles as high as those of a matrix instruction lie as its sums do; the others have columns along
   /// threads.

@@ -54,3 +54,18 @@ func.func @other(%p: !llvm.ptr, %n: i64) {
   %short = kv.load %p[%n] as f16 : !llvm.ptr -> tensor<1x8xf32>
   return
 }
+
+// A constant that is a tile, as folding leaves them, becomes a scalar that is spread.
+// CHECK-LABEL: @constants(
+// CHECK: %[[ZERO:.*]] = arith.constant 0 : i32
+// CHECK: kv.spread %[[ZERO]] along 0 : i32 -> tensor<2x32xi32, #kv.tile<lanes = 16, dim = 1>>
+// CHECK: %[[FALSE:.*]] = arith.constant false
+// CHECK: kv.spread %[[FALSE]] along 0 : i1 -> tensor<2x32xi1, #kv.tile<lanes = 16, dim = 1>>
+// CHECK: arith.select
+func.func @constants(%x: i32) attributes {kv.kernel, kv.schedule = #schedule} {
+  %zero = arith.constant dense<0> : tensor<2x32xi32>
+  %never = arith.constant dense<false> : tensor<2x32xi1>
+  %tile = kv.spread %x along 0 : i32 -> tensor<2x32xi32>
+  %sum = arith.select %never, %tile, %zero : tensor<2x32xi1>, tensor<2x32xi32>
+  return
+}
