@@ -3,7 +3,9 @@
 #include "compiler/driver/Artifacts.h"
 #include "compiler/reference/Tolerance.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
 
 #include <fmt/format.h>
 #include <iterator>
@@ -13,12 +15,20 @@ using namespace llvm;
 namespace kv {
 namespace {
 
-std::string macroName(StringRef name) {
-  std::string macro = name.upper();
-  for (char &c : macro)
+/// What the macros of a cache start with; differs for names that differ in case alone. No cache is named `kv_..`.
+std::string macroPrefix(StringRef cache) {
+  if (none_of(cache, isUpper))
+    return cache.upper();
+  return (any_of(cache, isLower) ? cache : "KV_" + cache).str();
+}
+
+/// `KV_GENERATED_LLAMA3_<hash>_H`: headers of different text have different guards, whatever they are called.
+std::string guardName(StringRef name, StringRef text) {
+  std::string guard = "KV_GENERATED_" + name.upper() + "_" + utohexstr(xxh3_64bits(text), /*LowerCase=*/false, 16) + "_H";
+  for (char &c : guard)
     if (!isAlnum(c))
       c = '_';
-  return macro;
+  return guard;
 }
 
 /// "h * 2048 + t / 16 * 64 + d": the index of an element as C would compute it.
@@ -52,6 +62,8 @@ public:
           writeKernel(cache, kernel, kernelIndex);
     }
     line("#ifdef __cplusplus\n}}\n#endif\n#endif");
+    std::string guard = guardName(name, text);
+    text.insert(guardPlace, "#ifndef " + guard + "\n#define " + guard + "\n");
     return std::move(text);
   }
 
@@ -62,7 +74,6 @@ private:
   }
 
   void begin() {
-    std::string guard = "KV_GENERATED_" + macroName(name) + "_H";
     line("/* {}.h: kernels made by kvcc from {}. Generated: do not edit.", name.str(), source.str());
     line(" *");
     std::string libraries;
@@ -80,7 +91,8 @@ private:
     line(" * A value that is not finite is not hidden: its group of the cache, and every output that reads it, becomes NaN.");
     line(" *");
     line(" * Units: strides of tensors in elements, everything else in bytes; lse is a natural logarithm. */");
-    line("#ifndef {}\n#define {}\n\n#include \"kv/kv_abi.h\"\n", guard, guard);
+    guardPlace = text.size();
+    line("\n#include \"kv/kv_abi.h\"\n");
     line("#ifdef __cplusplus\nextern \"C\" {{\n#endif\n");
   }
 
@@ -133,7 +145,7 @@ private:
     if (type.getLayout().getKind() == LayoutKind::dense)
       line(" * The cache is dense: a sequence is one page, and block_table may be null (sequence b is page b).");
     line(" * Caches with equal layout hashes hold interchangeable pages. */");
-    std::string macro = macroName(cache.name);
+    std::string macro = macroPrefix(cache.name);
     line("#define {}_HEADS_KV {}", macro, type.getHeads());
     line("#define {}_DIM_K {}", macro, type.getKeyDim());
     line("#define {}_DIM_V {}", macro, type.getValueDim());
@@ -181,6 +193,7 @@ private:
   const Compiled &compiled;
   StringRef name, source;
   std::string text;
+  size_t guardPlace = 0; ///< in the text
 };
 
 } // namespace
