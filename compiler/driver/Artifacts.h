@@ -13,7 +13,8 @@ struct OutputFile {
   std::string bytes;
 };
 
-/// The objects of one architecture as an `ar` archive with a symbol table and without dates or owners: the same objects give the same bytes.
+/// The objects of one architecture as an `ar` archive with a symbol table and without dates or owners: the same objects give the
+/// same bytes.
 llvm::Expected<std::string> makeArchive(llvm::ArrayRef<ObjectFile> objects, llvm::StringRef architecture);
 
 /// `#include "NAME.h"`: C99 and C++ declarations of the kernels, with their shapes, units, byte map and errors in comments.

@@ -8,7 +8,8 @@
 
 namespace kv {
 
-/// Emits the tables of the variants of `target`'s architecture and of all devices, whose code they hold, as a position-independent object for its baseline CPU.
+/// Emits the tables of the variants of `target`'s architecture and of all devices, whose code they hold, as a position-independent
+/// object for its baseline CPU.
 llvm::Expected<std::string> emitDescriptors(const Compiled &compiled, const Target &target);
 
 } // namespace kv

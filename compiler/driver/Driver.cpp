@@ -64,6 +64,31 @@ bool takeRoute(StringRef route, std::vector<const Target *> &targets) {
   return true;
 }
 
+std::vector<std::string> architectures() {
+  std::vector<std::string> names;
+  for (const Target &target : targets())
+    if (!target.isLaunched() && !is_contained(names, target.architecture()))
+      names.push_back(target.architecture());
+  return names;
+}
+
+/// The target that asks least of machines of the architecture; of this one where it is empty.
+static const Target *baseline(StringRef machine) {
+  const Target *least = findTarget("generic");
+  if (machine.empty() || machine == least->architecture())
+    return least;
+  least = nullptr;
+  for (const Target &target : targets())
+    if (!target.isLaunched() && target.architecture() == machine &&
+        (!least || popcount(target.featureMask) < popcount(least->featureMask)))
+      least = &target;
+  return least;
+}
+
+static std::string objectName(const Source &source, const CompileOptions &options) {
+  return options.name.empty() ? source.stem() : options.name;
+}
+
 /// One target's share of a compilation.
 class TargetCompilation {
 public:
@@ -116,7 +141,7 @@ public:
       else
         compiled.variants.push_back(variant(index, functions));
     }
-    std::string name = source.stem() + "." + owner.target.name();
+    std::string name = objectName(source, options) + "." + owner.target.name();
     if (target.isLaunched())
       return compiled.devices.push_back({name + ".ptx", target.name(), target.computeCapability, object.bytes});
     name += options.assembly ? ".s" : ".o";
@@ -224,7 +249,7 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
     if (!target->isLaunched() && none_of(hosts, [&](const Target *host) { return host->architecture() == target->architecture(); }))
       hosts.push_back(target);
   if (hosts.empty())
-    hosts.push_back(findTarget("generic"));
+    hosts.push_back(baseline(options.machine));
   for (const Target *host : hosts) {
     Expected<std::string> descriptors = emitDescriptors(compiled, *host);
     if (!descriptors) {
@@ -232,7 +257,7 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
       return CompileStatus::internalError;
     }
     std::string infix = hosts.size() > 1 ? ".table." + host->architecture() : "";
-    compiled.objects.push_back({source.stem() + infix + ".o", std::move(*descriptors), host->architecture()});
+    compiled.objects.push_back({objectName(source, options) + infix + ".o", std::move(*descriptors), host->architecture()});
   }
   if (options.timing) {
     clock.mark("descriptors");

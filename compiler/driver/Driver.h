@@ -15,6 +15,8 @@ struct CompileOptions {
   std::vector<const Target *> targets;
   std::string until; ///< stop after this one of phaseNames() and print the IR to `dump`
   llvm::raw_ostream *dump = nullptr;
+  std::string name;      ///< of the objects, before the target's; empty: the source's
+  std::string machine;   ///< the architecture of programs that launch, where no target is of one; empty: this machine's
   bool assembly = false; ///< objects hold assembly text; there are no descriptor tables
   Timing *timing = nullptr;
   std::function<bool(const std::string &kernel, const Target &target)> wants; ///< rows that tables get; none: all
@@ -35,6 +37,9 @@ bool checkSchedules(Source &source);
 /// Replaces targets by those on the route: `mlir`, the shared path alone, `halide`, with what Halide makes, or `both`, which adds
 /// the latter. False where one has no such route, which has been said on stderr.
 bool takeRoute(llvm::StringRef route, std::vector<const Target *> &targets);
+
+/// Architectures of processors, each once.
+std::vector<std::string> architectures();
 
 /// Finds targets by name. False after a name that there is not, which has been said on stderr.
 bool findTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found);

@@ -1,8 +1,7 @@
 // The JSON manifest: what the library holds, for build systems and other languages. Keys come out sorted, so the text is stable.
 #include "compiler/driver/Artifacts.h"
 #include "compiler/reference/Tolerance.h"
-
-#include <nlohmann/json.hpp>
+#include "compiler/support/Json.h"
 
 #include <fmt/format.h>
 
@@ -129,7 +128,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
                                     {"partial_bytes", variant.partialBytes}});
     manifest["kernels"].push_back(entry);
   }
-  return manifest.dump(2) + "\n";
+  return jsonText(manifest);
 }
 
 } // namespace kv

@@ -2,6 +2,9 @@
 
 #include "compiler/frontend/Frontend.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -14,13 +17,53 @@ Source::Source(SourceOptions options) : given(std::move(options)), mlirContext(m
 
 Source::~Source() = default;
 
+/// A file's text, or standard input's. Text alone is no proof: /dev/zero never ends.
+static Expected<std::unique_ptr<MemoryBuffer>> readSource(StringRef path) {
+  constexpr size_t most = 16 << 20;
+  auto fail = [&](const Twine &why) { return createStringError("cannot read `" + path + "`: " + why); };
+  bool isInput = path == "-";
+  Expected<sys::fs::file_t> file =
+      isInput ? Expected<sys::fs::file_t>(sys::fs::getStdinHandle()) : sys::fs::openNativeFileForRead(path);
+  if (!file)
+    return fail(toString(file.takeError()));
+  scope_exit close([&] {
+    if (!isInput)
+      sys::fs::closeFile(*file);
+  });
+  std::string text;
+  for (size_t count = 1; count;) {
+    char chunk[1 << 16];
+    Expected<size_t> read = sys::fs::readNativeFile(*file, MutableArrayRef(chunk));
+    if (!read)
+      return fail(toString(read.takeError()));
+    count = *read;
+    text.append(chunk, count);
+    if (text.size() > most)
+      return fail("it has more than 16 MiB, which no .kv file has");
+  }
+  return MemoryBuffer::getMemBufferCopy(text, isInput ? "<stdin>" : path);
+}
+
+void printPlainError(raw_ostream &os, StringRef kind, StringRef message, bool json) {
+  if (json) {
+    json::OStream array(os, 2);
+    array.array([&] {
+      array.object([&] {
+        array.attribute("kind", kind);
+        array.attribute("message", json::fixUTF8(message));
+      });
+    });
+    os << "\n";
+  } else {
+    os << "kvcc: error: " << message << "\n";
+  }
+}
+
 bool Source::read(raw_ostream &errors, bool json) {
   for (const std::string &path : files()) {
-    auto buffer = MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
-    if (std::error_code error = buffer.getError()) {
-      if (json)
-        errors << "[]\n";
-      errs() << "kvcc: error: cannot read `" << path << "`: " << error.message() << "\n";
+    Expected<std::unique_ptr<MemoryBuffer>> buffer = readSource(path);
+    if (!buffer) {
+      printPlainError(errors, "unreadable_file", toString(buffer.takeError()), json);
       return false;
     }
     sourceManager.AddNewSourceBuffer(std::move(*buffer), SMLoc());
@@ -71,7 +114,7 @@ std::string Source::stem() const {
 bool parseParam(StringRef text, std::pair<std::string, int64_t> &param) {
   auto [name, value] = text.split('=');
   param.first = name.str();
-  return !name.empty() && !value.getAsInteger(0, param.second);
+  return !name.empty() && !value.getAsInteger(10, param.second);
 }
 
 } // namespace kv

@@ -37,7 +37,7 @@ public:
   mlir::MLIRContext &context() { return mlirContext; }
   llvm::SourceMgr &sources() { return sourceManager; }
   const SourceOptions &options() const { return given; }
-  /// The files read, for a depfile.
+  /// The files read, for a depfile; standard input is `-`.
   std::vector<std::string> files() const;
   /// The file's name without folder and ending: the default name of what is made of it.
   std::string stem() const;
@@ -50,7 +50,10 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> level0;
 };
 
-/// Reads "Hq=64". False when the text is not NAME=INTEGER.
+/// Prints an error that has no place in a file: `kvcc: error: ...`, or the JSON array that errors of files come in, with this one.
+void printPlainError(llvm::raw_ostream &os, llvm::StringRef kind, llvm::StringRef message, bool json);
+
+/// Reads "Hq=64", a decimal number as in a file. False when the text is not NAME=INTEGER.
 bool parseParam(llvm::StringRef text, std::pair<std::string, int64_t> &param);
 
 } // namespace kv

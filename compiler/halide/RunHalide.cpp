@@ -1,4 +1,5 @@
 #include "compiler/halide/Halide.h"
+#include "compiler/support/Files.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -43,15 +44,15 @@ Expected<Functions> buildFunctions(const Plan &plan) {
   Expected<std::string> program = findProgram();
   if (!program)
     return program.takeError();
-  SmallString<128> folder;
-  if (std::error_code error = sys::fs::createUniqueDirectory("kvcc-halide", folder))
-    return fail("cannot make a folder for bitcode: " + error.message());
-  scope_exit remove([&] { sys::fs::remove_directories(folder); });
-  auto in = [&](const Twine &name) { return (folder + "/" + name).str(); };
+  Expected<std::string> folder = makeTemporaryFolder("kvcc-halide");
+  if (!folder)
+    return folder.takeError();
+  scope_exit remove([&] { sys::fs::remove_directories(*folder); });
+  auto in = [&](const Twine &name) { return (*folder + "/" + name).str(); };
   std::ofstream(in("plan.json")) << nlohmann::json(plan);
   std::string input = in("plan.json"), errors = in("errors"), message;
   std::optional<StringRef> redirects[] = {StringRef(input), std::nullopt, StringRef(errors)};
-  if (sys::ExecuteAndWait(*program, {*program, folder.str()}, std::nullopt, redirects, 0, 0, &message)) {
+  if (sys::ExecuteAndWait(*program, {*program, *folder}, std::nullopt, redirects, 0, 0, &message)) {
     Expected<std::string> said = readFile(errors);
     consumeError(said.takeError());
     return fail("the Halide route: " + (said && !said->empty() ? StringRef(*said).rtrim() : StringRef(message)));

@@ -6,6 +6,7 @@
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <new>
 #include <string>
 #include <unistd.h>
 
@@ -35,6 +36,13 @@ void installCrashReport(int argc, char **argv) {
     commandLine() += (i ? " " : "") + (plain ? argument.str() : "'" + argument.str() + "'");
   }
   llvm::install_fatal_error_handler([](void *, const char *reason, bool) { _exit(reportInternalError(reason)); });
+  auto outOfMemory = [] {
+    static const char message[] = "kvcc: error: out of memory\n"; // nothing may be allocated here
+    (void)!write(STDERR_FILENO, message, sizeof message - 1);
+    _exit(exitUserError);
+  };
+  std::set_new_handler(outOfMemory);
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { std::get_new_handler()(); });
   llvm::sys::AddSignalHandler([](void *) { _exit(reportInternalError("it crashed")); }, nullptr);
 }
 

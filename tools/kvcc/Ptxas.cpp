@@ -1,5 +1,6 @@
 #include "tools/kvcc/Ptxas.h"
 
+#include "compiler/support/Files.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -8,7 +9,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/Regex.h"
-#include "llvm/Support/raw_ostream.h"
+
+#include <fstream>
 
 using namespace llvm;
 
@@ -41,19 +43,14 @@ std::optional<std::vector<EntryReport>> assemble(const DeviceCode &code, std::st
   std::optional<std::string> assembler = findAssembler();
   if (!assembler)
     return std::nullopt;
-  SmallString<128> source, output, log;
-  int descriptor = -1;
-  scope_exit removeAll([&] {
-    for (const auto &path : {source, output, log})
-      if (!path.empty())
-        sys::fs::remove(path);
-  });
-  if (sys::fs::createTemporaryFile("kvcc", "ptx", descriptor, source) || sys::fs::createTemporaryFile("kvcc", "cubin", output) ||
-      sys::fs::createTemporaryFile("kvcc", "log", log)) {
-    problem = "cannot write a temporary file";
+  Expected<std::string> folder = makeTemporaryFolder("kvcc-ptxas");
+  if (!folder) {
+    problem = toString(folder.takeError());
     return std::vector<EntryReport>();
   }
-  raw_fd_ostream(descriptor, /*shouldClose=*/true) << code.text;
+  scope_exit removeAll([&] { sys::fs::remove_directories(*folder); });
+  std::string source = *folder + "/code.ptx", output = *folder + "/code.cubin", log = *folder + "/log";
+  std::ofstream(source) << code.text;
   std::string arch = "-arch=" + code.target;
   std::optional<StringRef> redirects[] = {std::nullopt, StringRef(log), StringRef(log)};
   int status = sys::ExecuteAndWait(*assembler, {*assembler, arch, "-v", source, "-o", output}, std::nullopt, redirects);

@@ -3,7 +3,6 @@
 #include "tools/kvcc/VerifyBatch.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"
-#include "llvm/Support/FileSystem.h"
 
 #include <fmt/format.h>
 
@@ -32,12 +31,11 @@ bool definesBits(const Runnable &row) {
 
 llvm::Expected<std::unique_ptr<Recording>> Recording::create(const std::string &file) {
   std::unique_ptr<Recording> recording(new Recording(file));
-  recording->unfinished = file + ".part";
-  std::error_code error;
-  recording->out = std::make_unique<llvm::raw_fd_ostream>(recording->unfinished, error);
-  if (error)
-    return llvm::createStringError("cannot write `" + recording->unfinished + "`: " + error.message());
-  *recording->out << magic;
+  auto pending = PendingFile::create(file);
+  if (!pending)
+    return pending.takeError();
+  recording->out = std::move(*pending);
+  recording->out->stream() << magic;
   return std::move(recording);
 }
 
@@ -53,35 +51,22 @@ llvm::Expected<std::unique_ptr<Recording>> Recording::open(const std::string &fi
   return std::move(recording);
 }
 
-Recording::~Recording() {
-  if (!out)
-    return;
-  out->close();
-  out->clear_error();
-  llvm::sys::fs::remove(unfinished);
-}
-
 std::string Recording::finish() {
   if (buffer)
     return rest.empty() || lost ? "" : fmt::format("`{}` has more steps than there were here", file);
-  out->close();
-  std::error_code error = out->error();
-  if (!error)
-    error = llvm::sys::fs::rename(unfinished, file);
-  if (!error)
-    out = nullptr;
-  return error ? fmt::format("cannot write `{}`: {}", file, error.message()) : "";
+  llvm::Error error = out->commit();
+  return error ? llvm::toString(std::move(error)) : "";
 }
 
 void Recording::write(const StepRecord &step) {
   auto number = [&](uint64_t value) {
     char bytes[8];
     llvm::support::endian::write64le(bytes, value);
-    out->write(bytes, sizeof bytes);
+    out->stream().write(bytes, sizeof bytes);
   };
   auto text = [&](llvm::StringRef bytes) {
     number(bytes.size());
-    *out << bytes;
+    out->stream() << bytes;
   };
   text(step.kernel);
   text(step.target);

@@ -9,9 +9,9 @@
 #ifndef KV_TOOLS_KVCC_RECORDING_H
 #define KV_TOOLS_KVCC_RECORDING_H
 
+#include "compiler/support/Files.h"
 #include "tools/kvcc/Execution.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <optional>
 #include <vector>
@@ -40,7 +40,6 @@ public:
   /// A new one; it is a file when finish() has made it one. An error says why the file cannot be written, or read.
   static llvm::Expected<std::unique_ptr<Recording>> create(const std::string &file);
   static llvm::Expected<std::unique_ptr<Recording>> open(const std::string &file);
-  ~Recording();
 
   /// Writes the step, or holds it against the one recorded next. What is different that should not be, or nothing.
   std::string add(const StepRecord &step, const Runnable &row);
@@ -56,8 +55,8 @@ private:
   std::optional<StepRecord> read();
   std::string compare(const StepRecord &here, const StepRecord &there, const Runnable &row);
 
-  std::string file, unfinished;
-  std::unique_ptr<llvm::raw_fd_ostream> out;  ///< where it is written
+  std::string file;
+  std::unique_ptr<PendingFile> out;           ///< where it is written
   std::unique_ptr<llvm::MemoryBuffer> buffer; ///< where it is read
   llvm::StringRef rest;
   std::string lastO; ///< most steps leave what the step before left

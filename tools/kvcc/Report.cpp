@@ -1,10 +1,9 @@
 #include "tools/kvcc/Report.h"
 
+#include "compiler/support/Json.h"
 #include "compiler/targets/LoopModel.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/Ptxas.h"
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 using nlohmann::json;
 
@@ -30,16 +29,16 @@ const LoopCost *worstProducts(const std::vector<LoopCost> &loops) {
 
 void printLoops(const Target &target, const std::vector<LoopCost> &loops) {
   const LoopCost *worst = worstProducts(loops);
-  fmt::print("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} {:>6} {:>6} {:>6} {:>5}\n", target.name() + " on " + target.modelledCpu(), "at",
-             "instructions", "products", "spills", "scalar", "block", "bound", "cycles", "ratio");
+  printOut("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} {:>6} {:>6} {:>6} {:>5}\n", target.name() + " on " + target.modelledCpu(), "at",
+           "instructions", "products", "spills", "scalar", "block", "bound", "cycles", "ratio");
   for (const LoopCost &loop : loops) {
-    fmt::print("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} ", loop.function, fmt::format("+{:#x}", loop.offset), loop.instructions,
-               loop.products, loop.spills, loop.scalarSpills);
+    printOut("{:<56} {:>7} {:>12} {:>8} {:>6} {:>6} ", loop.function, fmt::format("+{:#x}", loop.offset), loop.instructions,
+             loop.products, loop.spills, loop.scalarSpills);
     if (loop.unmodelled.empty())
-      fmt::print("{:>6.1f} {:>6.1f} {:>6.1f} {:>5.2f}{}\n", loop.blockBound, loop.bound, loop.cycles, loop.ratio(),
-                 &loop == worst ? " worst" : "");
+      printOut("{:>6.1f} {:>6.1f} {:>6.1f} {:>5.2f}{}\n", loop.blockBound, loop.bound, loop.cycles, loop.ratio(),
+               &loop == worst ? " worst" : "");
     else
-      fmt::print("not modelled: {}\n", loop.unmodelled);
+      printOut("not modelled: {}\n", loop.unmodelled);
   }
 }
 
@@ -67,12 +66,12 @@ bool reportLoops(const Compiled &compiled, bool text, json &rows) {
       const Target &target = *findTarget(name);
       if (target.modelledCpu().empty()) {
         if (text)
-          fmt::print("{}: stands for no processor: its loops are not modelled\n", target.name());
+          printOut("{}: stands for no processor: its loops are not modelled\n", target.name());
         continue;
       }
       auto loops = modelLoops(object.bytes, target);
       if (!loops) {
-        fmt::print(stderr, "kvcc: error: cannot read `{}` back: {}\n", object.name, llvm::toString(loops.takeError()));
+        llvm::errs() << "kvcc: error: cannot read `" << object.name << "` back: " << llvm::toString(loops.takeError()) << "\n";
         good = false;
         continue;
       }
@@ -90,20 +89,21 @@ bool reportEntries(const Compiled &compiled, bool text, json &rows) {
     std::string problem;
     std::optional<std::vector<EntryReport>> entries = assemble(code, problem);
     if (!entries) {
-      fmt::print(text ? stdout : stderr, "{}: no ptxas in PATH or CUDA_HOME: registers and spills are not known\n", code.target);
+      (text ? llvm::outs() : llvm::errs()) << code.target
+                                           << ": no ptxas in PATH or CUDA_HOME: registers and spills are not known\n";
       continue;
     }
     if (!problem.empty()) {
-      fmt::print(stderr, "kvcc: error: ptxas refuses `{}`\n{}\n", code.name, problem);
+      llvm::errs() << "kvcc: error: ptxas refuses `" << code.name << "`\n" << problem << "\n";
       good = false;
       continue;
     }
     if (text)
-      fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", code.target, "registers", "stack", "spills", "shared bytes");
+      printOut("{:<56} {:>9} {:>7} {:>7} {:>12}\n", code.target, "registers", "stack", "spills", "shared bytes");
     for (const EntryReport &entry : *entries) {
       int64_t shared = sharedBytes(compiled, code.target, entry.entry);
       if (text)
-        fmt::print("{:<56} {:>9} {:>7} {:>7} {:>12}\n", entry.entry, entry.registers, entry.stackBytes, entry.spillBytes, shared);
+        printOut("{:<56} {:>9} {:>7} {:>7} {:>12}\n", entry.entry, entry.registers, entry.stackBytes, entry.spillBytes, shared);
       rows.push_back({{"target", code.target},
                       {"entry", entry.entry},
                       {"registers", entry.registers},
@@ -122,7 +122,7 @@ bool printReport(const Compiled &compiled, bool asJson) {
   bool good = reportLoops(compiled, !asJson, loops);
   good &= reportEntries(compiled, !asJson, entries);
   if (asJson)
-    fmt::print("{}\n", json{{"loops", loops}, {"entries", entries}}.dump(2));
+    llvm::outs() << jsonText({{"loops", loops}, {"entries", entries}});
   return good;
 }
 

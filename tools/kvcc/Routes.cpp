@@ -1,7 +1,10 @@
 #include "tools/kvcc/Routes.h"
 
+#include "compiler/driver/Artifacts.h"
+#include "compiler/support/Json.h"
 #include "tools/kvcc/BenchKernels.h"
 #include "tools/kvcc/BenchSamples.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/VerifySource.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -12,11 +15,7 @@
 #include "llvm/Support/xxhash.h"
 #include "llvm/TargetParser/Host.h"
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <cstdlib>
-#include <fstream>
 
 using nlohmann::json;
 
@@ -109,12 +108,17 @@ public:
     if (path.empty() || !text)
       return std::nullopt;
     json rows = json::parse((*text)->getBuffer().str(), nullptr, /*allow_exceptions=*/false);
-    return rows.is_array() ? std::optional(rows) : std::nullopt;
+    auto isRow = [](const json &row) {
+      std::string route = textIn(row, "route");
+      return !textIn(row, "kernel").empty() && !textIn(row, "target").empty() && (route == "mlir" || route == "halide") &&
+             std::isfinite(numberIn(row, "mlir_us")) && std::isfinite(numberIn(row, "halide_us"));
+    };
+    return rows.is_array() && llvm::all_of(rows, isRow) ? std::optional(rows) : std::nullopt;
   }
   /// Without a place to keep it, it is measured again the next time.
   void write(const json &rows) const {
-    if (!path.empty() && !llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path)))
-      std::ofstream(path.str().str()) << rows.dump(2) << "\n";
+    if (!path.empty())
+      llvm::consumeError(writeFiles({{path.str().str(), jsonText(rows)}}));
   }
 
 private:
@@ -164,12 +168,12 @@ static void print(const json &rows, llvm::StringRef from) {
     kernel = std::max(kernel, row["kernel"].get_ref<const std::string &>().size());
     target = std::max(target, row["target"].get_ref<const std::string &>().size());
   }
-  fmt::print("{:<{}}  {:<{}}  {:>10}  {:>10}  route\n", "kernel", kernel, "target", target, "mlir us", "halide us");
+  printOut("{:<{}}  {:<{}}  {:>10}  {:>10}  route\n", "kernel", kernel, "target", target, "mlir us", "halide us");
   for (const json &row : rows)
-    fmt::print("{:<{}}  {:<{}}  {:>10.2f}  {:>10.2f}  {}\n", row["kernel"].get<std::string>(), kernel,
-               row["target"].get<std::string>(), target, row["mlir_us"].get<double>(), row["halide_us"].get<double>(),
-               row["route"].get<std::string>());
-  fmt::print("cold, context {} where the cache holds it, one thread{}\n", context, from.str());
+    printOut("{:<{}}  {:<{}}  {:>10.2f}  {:>10.2f}  {}\n", row["kernel"].get<std::string>(), kernel,
+             row["target"].get<std::string>(), target, row["mlir_us"].get<double>(), row["halide_us"].get<double>(),
+             row["route"].get<std::string>());
+  printOut("cold, context {} where the cache holds it, one thread{}\n", context, from.str());
 }
 
 std::optional<RouteChoices> findBestRoutes(Source &source, llvm::ArrayRef<const Target *> targets) {
@@ -212,12 +216,11 @@ std::optional<RouteChoices> readRoutes(const std::string &manifest, const Module
     return fail(text.getError().message());
   json read = json::parse((*text)->getBuffer().str(), nullptr, /*allow_exceptions=*/false);
   auto routeOf = [&](const std::string &kernel, const std::string &target) -> std::string {
-    if (read.is_object() && read.contains("kernels") && read["kernels"].is_array())
-      for (const json &entry : read["kernels"])
-        if (entry.is_object() && entry.value("symbol", "") == kernel && entry.contains("variants"))
-          for (const json &variant : entry["variants"])
-            if (variant.is_object() && variant.value("base", "") == target)
-              return variant.value("route", "");
+    for (const json &entry : arrayIn(read, "kernels"))
+      if (textIn(entry, "symbol") == kernel)
+        for (const json &variant : arrayIn(entry, "variants"))
+          if (textIn(variant, "base") == target)
+            return textIn(variant, "route");
     return "";
   };
   RouteChoices choices;

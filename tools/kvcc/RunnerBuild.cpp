@@ -1,5 +1,6 @@
 #include "tools/kvcc/RunnerBuild.h"
 
+#include "compiler/support/Files.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -90,10 +91,10 @@ llvm::Expected<std::unique_ptr<RunnerBuild>> RunnerBuild::create(const RunnerOpt
   if (!sources)
     return sources.takeError();
   build->sources = *sources;
-  llvm::SmallString<128> folder;
-  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("kvcc-runner", folder))
-    return llvm::createStringError("cannot make a temporary folder: %s", error.message().c_str());
-  build->folder = folder.str().str();
+  auto folder = makeTemporaryFolder("kvcc-runner");
+  if (!folder)
+    return folder.takeError();
+  build->folder = std::move(*folder);
   for (const char *part : {"/runtime/src", "/tools/kvcc/runner"}) {
     auto files = cSources(build->sources + part);
     if (!files)

@@ -4,7 +4,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 namespace kv {
 
@@ -15,23 +15,45 @@ void SourceArguments::declare(CLI::App &command) {
 }
 
 std::unique_ptr<Source> SourceArguments::open(bool json) const {
+  llvm::raw_ostream &errors = json ? llvm::outs() : llvm::errs();
   SourceOptions options{file, {}, schedule};
   for (const std::string &text : params) {
     std::pair<std::string, int64_t> param;
     if (!parseParam(text, param)) {
-      llvm::errs() << "kvcc: error: `-p " << text << "` is not NAME=INTEGER\n";
+      printPlainError(errors, "malformed_option", "`-p " + text + "` is not NAME=INTEGER", json);
       return nullptr;
     }
     options.params.push_back(param);
   }
   auto source = std::make_unique<Source>(std::move(options));
-  if (!source->read(json ? llvm::outs() : llvm::errs(), json))
+  if (!source->read(errors, json))
     return nullptr;
   return source;
 }
 
+CLI::Validator integerFrom(uint64_t least, uint64_t most) {
+  auto check = [=](std::string &given) {
+    uint64_t value = 0;
+    if (llvm::StringRef(given).getAsInteger(10, value) || value < least || value > most)
+      return "`" + given + "` is no integer from " + std::to_string(least) + " to " + std::to_string(most);
+    given = std::to_string(value);
+    return std::string();
+  };
+  return CLI::Validator(check, "in [" + std::to_string(least) + ", " + std::to_string(most) + "]");
+}
+
+CLI::Validator numberFrom(double least, double most) {
+  auto range = [](double low, double high) { return fmt::format("{:g} to {:g}", low, high); };
+  auto check = [=](std::string &given) {
+    double value = 0;
+    bool good = !llvm::StringRef(given).getAsDouble(value) && value >= least && value <= most;
+    return good ? std::string() : "`" + given + "` is no number from " + range(least, most);
+  };
+  return CLI::Validator(check, "in [" + range(least, most) + "]");
+}
+
 void declareTargets(CLI::App &command, std::vector<std::string> &names, const char *what) {
-  command.add_option("--target", names, what)->delimiter(',')->capture_default_str();
+  declareList(command, "--target", names, what)->capture_default_str();
 }
 
 void declareRoute(CLI::App &command, std::string &route, std::vector<std::string> more, bool manifest) {

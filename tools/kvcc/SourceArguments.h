@@ -4,13 +4,11 @@
 
 #include "compiler/driver/Source.h"
 
+#include <CLI/CLI.hpp>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace kv {
 
@@ -24,6 +22,17 @@ struct SourceArguments {
   /// Reads and checks the file. Null after errors, which have been printed on stderr (as JSON on stdout when asked).
   std::unique_ptr<Source> open(bool json = false) const;
 };
+
+/// Declares an option that takes `A,B`, and may be given again for more. CLI11 alone would let it take all words that follow, FILE
+/// among them.
+template <typename T> CLI::Option *declareList(CLI::App &command, std::string name, std::vector<T> &values, std::string what) {
+  return command.add_option(std::move(name), values, std::move(what))->delimiter(',')->allow_extra_args(false);
+}
+
+/// For transform(): a decimal integer of that range. CLI11 alone reads `010` as eight.
+CLI::Validator integerFrom(uint64_t least, uint64_t most);
+/// For check(): a number of that range, which NaN is not.
+CLI::Validator numberFrom(double least, double most);
 
 /// Declares `--target`, whose names findTargets() reads.
 void declareTargets(CLI::App &command, std::vector<std::string> &names,

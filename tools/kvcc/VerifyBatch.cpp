@@ -160,8 +160,8 @@ kv_step VerifyBatch::makeStep(const Ragged &ragged, bool mapped) const {
   return step;
 }
 
-void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
-                             VerifyTensor &k, VerifyTensor &v) {
+void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from,
+                             const std::vector<int64_t> &to, VerifyTensor &k, VerifyTensor &v) {
   const int64_t heads = cache.type.getHeads(), dimK = cache.type.getKeyDim(), dimV = cache.type.getValueDim();
   int64_t total = 0;
   for (size_t b = 0; b < sequences.size(); ++b)

@@ -14,7 +14,9 @@ namespace kv {
 /// A small generator whose numbers are the same on every machine.
 class Random {
 public:
-  explicit Random(uint64_t seed) : state(seed) { state = next() ^ seed << 32; } // seeds side by side must not give one stream, shifted
+  explicit Random(uint64_t seed) : state(seed) {
+    state = next() ^ seed << 32;
+  } // seeds side by side must not give one stream, shifted
 
   uint64_t next() {
     state += 0x9e3779b97f4a7c15;
@@ -55,10 +57,10 @@ struct Scenario {
   std::string name;
   InputKind kind = InputKind::normal;
   std::vector<SequenceShape> sequences;
-  bool appendOnly = false;  ///< numbers at the corners of codecs; nothing is attended
-  bool nonFinite = false;   ///< one token of each sequence holds a NaN
-  bool neighbours = false;  ///< also alone, elsewhere in memory: the same bits
-  bool pool = false;        ///< also on a pool of two threads
+  bool appendOnly = false;   ///< numbers at the corners of codecs; nothing is attended
+  bool nonFinite = false;    ///< one token of each sequence holds a NaN
+  bool neighbours = false;   ///< also alone, elsewhere in memory: the same bits
+  bool pool = false;         ///< also on a pool of two threads
   bool otherLayouts = false; ///< also the layout law
 
   std::string str() const;

@@ -1,17 +1,17 @@
 // kvcc bench: how fast the kernels of a file run on this machine's processor or GPU, held against how fast that moves memory in the
 // same run.
+#include "compiler/support/Json.h"
 #include "tools/kvcc/BenchKernels.h"
 #include "tools/kvcc/BenchSamples.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <fmt/format.h>
 
 namespace kv {
 namespace {
@@ -141,14 +141,14 @@ public:
                        {"memory_preempted", row.samples.memoryRate().preempted()},
                        {"yardstick", row.yardstick},
                        {"share", row.rate() / row.memoryRate()}});
-      fmt::print("{}\n", all.dump(2));
+      llvm::outs() << jsonText(all);
       return;
     }
     printTable();
     if (arguments.lengths == "mixed")
-      fmt::print("mixed: sequences have from a quarter of the context to all of it; bytes are those of the tokens they have\n");
+      printOut("mixed: sequences have from a quarter of the context to all of it; bytes are those of the tokens they have\n");
     for (const std::string &note : notes)
-      fmt::print("{}\n", note);
+      printOut("{}\n", note);
   }
 
 private:
@@ -158,27 +158,27 @@ private:
     size_t width = 20; // of the targets
     for (const BenchRow &row : rows)
       width = std::max(width, row.target.size());
-    fmt::print("{:<28} {:<{}} {:>7} {:>8} ", "kernel", "target", width, "threads", "context");
-    fmt::print("{}{:<5} {:>10} {:>6} {:>10} {:>7} {:>11} {:>6} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us",
-               "spread", "bytes", "GB/s", "memory GB/s", "spread", "share", "GFLOP/s", manyQueries ? " of peak" : "");
+    printOut("{:<28} {:<{}} {:>7} {:>8} ", "kernel", "target", width, "threads", "context");
+    printOut("{}{:<5} {:>10} {:>6} {:>10} {:>7} {:>11} {:>6} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us",
+             "spread", "bytes", "GB/s", "memory GB/s", "spread", "share", "GFLOP/s", manyQueries ? " of peak" : "");
     for (const BenchRow &row : rows) {
-      fmt::print("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, row.target, width, row.threads ? std::to_string(row.threads) : "-",
-                 row.context);
+      printOut("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, row.target, width, row.threads ? std::to_string(row.threads) : "-",
+               row.context);
       if (manyQueries)
-        fmt::print("{:>7} ", row.queries);
-      fmt::print("{:<5} {:>10.2f} {:>4.0f} % {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} % {:>4.0f} %", row.mode, row.seconds() * 1e6,
-                 100 * row.samples.seconds().spread(), row.bytes, row.rate() * 1e-9, row.memoryRate() * 1e-9,
-                 100 * row.samples.memoryRate().spread(), 100 * row.rate() / row.memoryRate());
-      fmt::print(" {:>8}", row.flops > 0 ? fmt::format("{:.1f}", row.flopRate() * 1e-9) : "-");
+        printOut("{:>7} ", row.queries);
+      printOut("{:<5} {:>10.2f} {:>4.0f} % {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} % {:>4.0f} %", row.mode, row.seconds() * 1e6,
+               100 * row.samples.seconds().spread(), row.bytes, row.rate() * 1e-9, row.memoryRate() * 1e-9,
+               100 * row.samples.memoryRate().spread(), 100 * row.rate() / row.memoryRate());
+      printOut(" {:>8}", row.flops > 0 ? fmt::format("{:.1f}", row.flopRate() * 1e-9) : "-");
       if (manyQueries)
-        fmt::print(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate() > 0
-                                 ? fmt::format("{:.0f} %", 100 * row.flopRate() / row.peakRate())
-                                 : "-");
-      fmt::print("\n");
+        printOut(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate() > 0
+                               ? fmt::format("{:.0f} %", 100 * row.flopRate() / row.peakRate())
+                               : "-");
+      printOut("\n");
     }
     if (manyQueries && llvm::any_of(rows, [](const BenchRow &row) { return row.peakRate() > 0; }))
-      fmt::print("peak: of f32 multiply-adds, measured in between; products of narrower types may pass it\n");
-    fmt::print("us, memory GB/s: medians of samples; spread: from the first quarter of them to the third, over the median\n");
+      printOut("peak: of f32 multiply-adds, measured in between; products of narrower types may pass it\n");
+    printOut("us, memory GB/s: medians of samples; spread: from the first quarter of them to the third, over the median\n");
   }
 
   static bool fail(llvm::StringRef message) {
@@ -295,31 +295,25 @@ void addBench(CLI::App &app, Command &chosen) {
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets, localTargetsHelp);
   declareRoute(*command, arguments->route, {"both"});
-  command->add_option("--kernel", arguments->kernels, "only these kernels")->delimiter(',');
-  command->add_option("--context", arguments->contexts, "tokens of a sequence")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+  declareList(*command, "--kernel", arguments->kernels, "only these kernels");
+  declareList(*command, "--context", arguments->contexts, "tokens of a sequence")
+      ->transform(integerFrom(1, 1 << 24))
       ->capture_default_str();
-  command->add_option("--queries", arguments->queries, "new tokens of each sequence in a step, the last ones of its context")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+  declareList(*command, "--queries", arguments->queries, "new tokens of each sequence in a step, the last ones of its context")
+      ->transform(integerFrom(1, 1 << 24))
       ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "threads; of no meaning on a GPU")
-      ->delimiter(',')
-      ->check(CLI::Range(1, KV_MAX_THREADS))
+  declareList(*command, "--threads", arguments->threads, "threads; of no meaning on a GPU")
+      ->transform(integerFrom(1, KV_MAX_THREADS))
       ->capture_default_str();
-  command->add_option("--mode", arguments->modes, "cold: from memory, hot: from the caches")
-      ->delimiter(',')
+  declareList(*command, "--mode", arguments->modes, "cold: from memory, hot: from the caches")
       ->check(CLI::IsMember({"cold", "hot"}))
       ->capture_default_str();
-  command->add_option("--batch", arguments->batch, "sequences of a step")
-      ->check(CLI::Range(int64_t(1), int64_t(65536)))
-      ->capture_default_str();
+  command->add_option("--batch", arguments->batch, "sequences of a step")->transform(integerFrom(1, 65536))->capture_default_str();
   command
       ->add_option("--lengths", arguments->lengths, "uniform: every sequence has the whole context, mixed: a quarter to all of it")
       ->check(CLI::IsMember({"uniform", "mixed"}))
       ->capture_default_str();
-  command->add_option("--seconds", arguments->seconds, "time for each row")->check(CLI::Range(0.01, 60.0))->capture_default_str();
+  command->add_option("--seconds", arguments->seconds, "time for each row")->check(numberFrom(0.01, 60))->capture_default_str();
   command->add_flag("--json", arguments->json, "print JSON");
   command->callback([arguments, &chosen] { chosen = [arguments] { return runBench(*arguments); }; });
 }

@@ -3,6 +3,7 @@
 #include "compiler/driver/Schedules.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/Report.h"
 #include "tools/kvcc/Routes.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -40,16 +41,15 @@ struct CompileArguments {
 void printTiming(const Timing &timing, const Compiled &compiled, size_t targets) {
   double total = 0, lowering = 0;
   for (const Timing::Step &step : timing.steps) {
-    fmt::print("{:<44} {:>9.2f} ms\n", step.name, step.milliseconds);
+    printOut("{:<44} {:>9.2f} ms\n", step.name, step.milliseconds);
     total += step.milliseconds;
     if (step.name.find(' ') != std::string::npos)
       lowering += step.milliseconds;
   }
   size_t kernels = compiled.module.kernels.size();
-  fmt::print("{:<44} {:>9.2f} ms\n", "total", total);
+  printOut("{:<44} {:>9.2f} ms\n", "total", total);
   if (kernels && targets)
-    fmt::print("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets,
-               lowering / static_cast<double>(kernels * targets));
+    printOut("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets, lowering / static_cast<double>(kernels * targets));
 }
 
 /// Everything that `--emit` asks for, as files to write.
@@ -84,8 +84,11 @@ llvm::Expected<std::vector<OutputFile>> makeFiles(const CompileArguments &argume
     files.push_back({path(name + ".h"), makeHeader(compiled, name, sourceName)});
   if (arguments.emits("manifest"))
     files.push_back({path(name + ".json"), makeManifest(compiled, name, sourceName, source.options().params)});
-  if (arguments.emits("depfile"))
-    files.push_back({path(name + ".d"), makeDepfile(libraries, source.files())});
+  if (arguments.emits("depfile")) {
+    std::vector<std::string> sources = source.files();
+    std::erase(sources, "-"); // standard input is no file that a build could look at
+    files.push_back({path(name + ".d"), makeDepfile(libraries, sources)});
+  }
   return files;
 }
 
@@ -98,6 +101,13 @@ bool keepMachine(const std::string &machine, std::vector<const Target *> &target
   return !targets.empty();
 }
 
+const CLI::Validator isFileName(
+    [](std::string &given) {
+      bool good = !given.empty() && given != "." && given != ".." && given.find('/') == std::string::npos;
+      return good ? "" : "`" + given + "` is no name of a file; `--output` names the folder";
+    },
+    "NAME");
+
 int runCompile(const CompileArguments &arguments) {
   Timing timing;
   std::unique_ptr<Source> source = arguments.source.open();
@@ -109,6 +119,8 @@ int runCompile(const CompileArguments &arguments) {
   options.until = arguments.until;
   options.dump = &llvm::outs();
   options.assembly = arguments.emits("asm");
+  options.name = arguments.name;
+  options.machine = arguments.machine;
   options.timing = arguments.timing ? &timing : nullptr;
   if (!findTargets(arguments.targets, options.targets))
     return exitUserError;
@@ -161,10 +173,11 @@ void addCompile(CLI::App &app, Command &chosen) {
   declareTargets(*command, arguments->targets);
   declareRoute(*command, arguments->route, {"best"}, /*manifest=*/true);
   command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
-  command->add_option("--machine", arguments->machine, "only targets of this architecture and GPUs: x86_64, aarch64");
-  command->add_option("--name", arguments->name, "name of the files (default: FILE's)");
-  command->add_option("--emit", arguments->emit, "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
-      ->delimiter(',')
+  command->add_option("--machine", arguments->machine, "only targets of this architecture, and GPUs in programs of it")
+      ->check(CLI::IsMember(architectures()));
+  command->add_option("--name", arguments->name, "name of the files (default: FILE's)")->check(isFileName);
+  declareList(*command, "--emit", arguments->emit,
+              "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
       ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
       ->capture_default_str();
   std::vector<std::string> phases;

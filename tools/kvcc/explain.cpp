@@ -1,15 +1,16 @@
 // kvcc explain: what a file means and costs. The file with every default written out, bytes per token and per context, the map of a
-// page, what one step has to read and compute, and how each target computes it.
+// page, what one step has to read and compute, and how each target computes it. All but the file are comments: the output is a
+// `.kv` file that means the same.
 #include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Printer.h"
 #include "compiler/reference/Tolerance.h"
 #include "tools/kvcc/Commands.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/SourceArguments.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <fmt/format.h>
 
 namespace kv {
 namespace {
@@ -21,27 +22,32 @@ struct ExplainArguments {
   double readRate = 40;
 };
 
+/// Prints a line that is a comment of a `.kv` file: so is the whole output.
+template <typename... Args> void comment(fmt::format_string<Args...> format, Args &&...args) {
+  llvm::outs() << "// " << fmt::format(format, std::forward<Args>(args)...) << "\n";
+}
+
 /// `channel` is what the letter d counts: channels of codes, groups of scales.
 void explainRegion(const char *name, const PageMap &map, const Region &region, char channel = 'd') {
   std::string order;
   for (const Axis &axis : region.axes)
     order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
-  fmt::print("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]\n", name, region.offset, map.endInTile(region) - 1, region.bits, order);
+  comment("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]", name, region.offset, map.endInTile(region) - 1, region.bits, order);
 }
 
 void explainCache(const CacheSpec &cache) {
   CacheType type = cache.type;
   double bytes = bytesPerToken(type);
   double half = 2.0 * static_cast<double>(type.getHeads() * (type.getKeyDim() + type.getValueDim()));
-  fmt::print("cache {}: {} kv heads, {} key and {} value channels\n", cache.name, type.getHeads(), type.getKeyDim(),
-             type.getValueDim());
-  fmt::print("  keys    {}\n  values  {}\n  layout  {}\n", codecText(type.getKey()), codecText(type.getValue()),
-             layoutText(type.getLayout()));
-  fmt::print("  {:g} bytes a token, {:.2f} times less than f16; {:.2f} with the padding of a page\n", bytes, half / bytes,
-             static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
-  fmt::print("  a page is {} bytes and holds {} tokens{}:\n", cache.map.bytes, cache.map.slots,
-             cache.map.tile ? fmt::format(", in tiles of {} bytes, the first of which", cache.map.tileBytes) : "");
+  comment("cache {}: {} kv heads, {} key and {} value channels", cache.name, type.getHeads(), type.getKeyDim(), type.getValueDim());
+  comment("  keys    {}", codecText(type.getKey()));
+  comment("  values  {}", codecText(type.getValue()));
+  comment("  layout  {}", layoutText(type.getLayout()));
+  comment("  {:g} bytes a token, {:.2f} times less than f16; {:.2f} with the padding of a page", bytes, half / bytes,
+          static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
+  comment("  a page is {} bytes and holds {} tokens{}:", cache.map.bytes, cache.map.slots,
+          cache.map.tile ? fmt::format(", in tiles of {} bytes, the first of which", cache.map.tileBytes) : "");
   explainRegion("key codes", cache.map, cache.map.key);
   explainRegion("value codes", cache.map, cache.map.value);
   auto optional = [&](const char *name, const std::optional<Region> &region) {
@@ -55,16 +61,17 @@ void explainCache(const CacheSpec &cache) {
 }
 
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
-  fmt::print("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})\n", kernel.name,
-             kernel.headsQ, kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries,
-             stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
-  fmt::print("  {:>9} {:>14} {:>10} {:>11} {:>22}\n", "context", "cache bytes", "MFLOP", "flop/byte",
-             fmt::format("us at {:g} GB/s", arguments.readRate));
+  comment("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})", kernel.name,
+          kernel.headsQ, kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries,
+          stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
+  comment("  {:>9} {:>14} {:>10} {:>11} {:>22}", "context", "cache bytes", "MFLOP", "flop/byte",
+          fmt::format("us at {:g} GB/s", arguments.readRate));
   for (int64_t context : arguments.contexts) {
     double bytes = bytesPerToken(cache.type) * static_cast<double>(context);
-    double flop = 2.0 * static_cast<double>(kernel.headsQ * (cache.type.getKeyDim() + cache.type.getValueDim()) * context);
-    fmt::print("  {:>9} {:>14.0f} {:>10.1f} {:>11.1f} {:>22.1f}\n", context, bytes, flop * 1e-6, flop / bytes,
-               bytes / arguments.readRate * 1e-3);
+    double flop = 2.0 * static_cast<double>(kernel.headsQ * (cache.type.getKeyDim() + cache.type.getValueDim())) *
+                  static_cast<double>(context);
+    comment("  {:>9} {:>14.0f} {:>10.1f} {:>11.1f} {:>22.1f}", context, bytes, flop * 1e-6, flop / bytes,
+            bytes / arguments.readRate * 1e-3);
   }
 }
 
@@ -87,16 +94,14 @@ void explainSchedules(size_t kernel, const Schedules &schedules) {
     table.push_back(std::move(row));
   }
   for (const std::vector<std::string> &row : table) {
+    std::string line;
     for (size_t column = 0; column < row.size(); ++column) {
       size_t width = 0;
       for (const std::vector<std::string> &other : table)
         width = std::max(width, other[column].size());
-      if (column == 0)
-        fmt::print("  {:<{}}", row[column], width);
-      else
-        fmt::print("  {:>{}}", row[column], width);
+      line += column == 0 ? fmt::format("  {:<{}}", row[column], width) : fmt::format("  {:>{}}", row[column], width);
     }
-    fmt::print("\n");
+    comment("{}", line);
   }
 }
 
@@ -115,14 +120,13 @@ int runExplain(const ExplainArguments &arguments) {
     return exitUserError;
 
   printSource(source->checked(), llvm::outs());
-  llvm::outs().flush();
   ModuleSpec spec = source->spec();
   for (size_t index = 0; index < spec.caches.size(); ++index) {
-    fmt::print("\n");
+    llvm::outs() << "\n";
     explainCache(spec.caches[index]);
     for (const SlowPath &path : schedules.slow)
       if (path.cache == index)
-        fmt::print("  warning: {}\n", path.message());
+        comment("  warning: {}", path.message());
     for (size_t kernel = 0; kernel < spec.kernels.size(); ++kernel)
       if (spec.kernels[kernel].cache == index && spec.kernels[kernel].kind == KV_OP_ATTEND) {
         explainKernel(spec.caches[index], spec.kernels[kernel], arguments);
@@ -140,8 +144,12 @@ void addExplain(CLI::App &app, Command &chosen) {
       app.add_subcommand("explain", "print the file with all defaults, its bytes, what a step costs and each target's schedule");
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets, "targets whose schedules are shown (default: all)");
-  command->add_option("--context", arguments->contexts, "contexts of the table")->delimiter(',')->capture_default_str();
-  command->add_option("--read-gbps", arguments->readRate, "read bandwidth for the time of a step")->capture_default_str();
+  declareList(*command, "--context", arguments->contexts, "contexts of the table")
+      ->transform(integerFrom(1, INT32_MAX))
+      ->capture_default_str();
+  command->add_option("--read-gbps", arguments->readRate, "read bandwidth for the time of a step")
+      ->check(numberFrom(1e-3, 1e6))
+      ->capture_default_str();
   command->callback([arguments, &chosen] { chosen = [arguments] { return runExplain(*arguments); }; });
 }
 

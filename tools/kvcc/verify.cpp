@@ -1,14 +1,13 @@
 // kvcc verify: compiles for this machine and for generic, for its GPU, or for what --runner runs, runs every kernel against the
 // interpreter, and says how far apart they are.
+#include "compiler/support/Json.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
+#include "tools/kvcc/Output.h"
 #include "tools/kvcc/SourceArguments.h"
 #include "tools/kvcc/VerifySource.h"
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
-
-#include <fmt/format.h>
 
 namespace kv {
 namespace {
@@ -47,7 +46,7 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
   nlohmann::json all = {
       {"file", arguments.source.file},  {"seed", arguments.seed}, {"cases", summary.cases}, {"worst_error", summary.worstError},
       {"tolerance", summary.tolerance}, {"kernels", rows},        {"compared", compared},   {"failures", summary.failures}};
-  fmt::print("{}\n", all.dump(2));
+  llvm::outs() << jsonText(all);
 }
 
 void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
@@ -57,33 +56,33 @@ void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
     targets = std::max(targets, row.target.size());
   }
   auto names = [&](const std::string &kernel, const std::string &target) {
-    fmt::print("{:<{}} {:<{}} ", kernel, kernels, target, targets);
+    printOut("{:<{}} {:<{}} ", kernel, kernels, target, targets);
   };
   names("kernel", "target");
-  fmt::print("{:>6} {:>10} {:>10} {:>10} {:>10}\n", "cases", "error", "tolerance", "lse error", "tolerance");
+  printOut("{:>6} {:>10} {:>10} {:>10} {:>10}\n", "cases", "error", "tolerance", "lse error", "tolerance");
   for (const VerifyRow &row : summary.rows) {
     names(row.kernel, row.target);
-    fmt::print("{:>6} {:>10.2e} {:>10.2e}", row.cases, row.error, row.tolerance);
+    printOut("{:>6} {:>10.2e} {:>10.2e}", row.cases, row.error, row.tolerance);
     if (row.lseTolerance > 0)
-      fmt::print(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
-    fmt::print("\n");
+      printOut(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
+    printOut("\n");
   }
   if (!summary.compared.empty()) {
-    fmt::print("\n");
+    printOut("\n");
     names("against the recording", "target");
-    fmt::print("{:>6} {:<10} {:>10} {:>10}\n", "steps", "bits", "ulp", "lse ulp");
+    printOut("{:>6} {:<10} {:>10} {:>10}\n", "steps", "bits", "ulp", "lse ulp");
   }
   for (const Compared &kernel : summary.compared) {
     names(kernel.kernel, kernel.target);
-    fmt::print("{:>6} {:<10} {:>10.1f} {:>10.1f}\n", kernel.steps, kernel.bitsDefined ? "defined" : "open", kernel.ulp,
-               kernel.lseUlp);
+    printOut("{:>6} {:<10} {:>10.1f} {:>10.1f}\n", kernel.steps, kernel.bitsDefined ? "defined" : "open", kernel.ulp,
+             kernel.lseUlp);
   }
-  std::fflush(stdout);
+  llvm::outs().flush();
   for (const std::string &failure : summary.failures)
-    fmt::print(stderr, "{}: error: {}\n", arguments.source.file, failure);
+    llvm::errs() << arguments.source.file << ": error: " << failure << "\n";
   if (!summary.failures.empty())
-    fmt::print(stderr, "  help: the same numbers come again with `--seed {}`\n", arguments.seed);
-  fmt::print("{}\n", summaryLine(summary));
+    llvm::errs() << "  help: the same numbers come again with `--seed " << arguments.seed << "`\n";
+  printOut("{}\n", summaryLine(summary));
 }
 
 int runVerify(const VerifyArguments &arguments) {
@@ -140,10 +139,12 @@ void addVerify(CLI::App &app, Command &chosen) {
   declareRoute(*command, arguments->route);
   CLI::Option *allTargets =
       command->add_flag("--all-targets", arguments->allTargets, "every target that this machine's processor runs");
-  command->add_option("--kernel", arguments->kernels, "only these attends: CACHE_ATTEND")->delimiter(',');
+  declareList(*command, "--kernel", arguments->kernels, "only these attends: CACHE_ATTEND");
   command->add_option("--accuracy", arguments->accuracy, "in place of the file's accuracy")
       ->check(CLI::IsMember({"exact", "high", "fast"}));
-  command->add_option("--seed", arguments->seed, "of all inputs and batches")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "of all inputs and batches")
+      ->transform(integerFrom(0, UINT64_MAX))
+      ->capture_default_str();
   CLI::Option *runner =
       command->add_option("--runner", arguments->runner.command,
                           "a command that runs programs of the targets' architecture, and through it the kernels: "
@@ -153,7 +154,7 @@ void addVerify(CLI::App &app, Command &chosen) {
       ->needs(runner);
   command->add_option("--runner-timeout", arguments->runner.seconds, "seconds that one step may take")
       ->needs(runner)
-      ->check(CLI::Range(1, 86400))
+      ->transform(integerFrom(1, 86400))
       ->capture_default_str();
   CLI::Option *record =
       command->add_option("--record", arguments->record, "a file for what every step leaves, written when all is right");
