@@ -1,11 +1,13 @@
-// peer_ggml.cpp: times `ggml_flash_attn_ext` of a ggml library on the processor, in the way llama.cpp calls it: f32 queries of 32
+// ggml.cpp: times `ggml_flash_attn_ext` of a ggml library on the processor, in the way llama.cpp calls it: f32 queries of 32
 // heads, K and V of 8 heads of 128 channels with a token's heads side by side, slots padded to 256, an f16 mask. peers.py builds it
 // against the headers and the library of ggml or of a fork.
 //
-//   peer_ggml --type q8_0 --context 8192 [--threads 1] [--queries 1] [--mode cold,hot] [--seconds 0.5]
+//   peer-ggml --type q8_0 --context 8192 [--threads 1] [--queries 1] [--mode cold,hot] [--seconds 0.5] [--tokens FILE]
 //
 // Prints a line of JSON for each mode. Assumes that the queries are the last tokens of the context. Before it measures anything it
-// holds the first and the last query's results to float64 on the decoded cache, so that what it times is the whole work.
+// holds the first and the last query's results to float64 on the decoded cache, so that what it times is the whole work. With a
+// file of tokens (f32: q [queries][32][128], then k and v [context][8][128] each) it attends those, and `error` is against float64
+// on the file's own numbers, so that what the codec forgets is in it.
 #include "ggml.h"
 #if __has_include("ggml-cpu.h") // newer ones: the processor's part has a header of its own, and thread pools
 #include "ggml-cpu.h"
@@ -14,15 +16,17 @@
 #define GGML_KQ_MASK_PAD 1
 #endif
 
+#include "tools/kvcc/Stopwatch.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <random>
 #include <string>
@@ -36,16 +40,8 @@ const std::map<std::string, ggml_type> types = {
     {"f16", GGML_TYPE_F16}, {"bf16", GGML_TYPE_BF16}, {"q8_0", GGML_TYPE_Q8_0}, {"q4_0", GGML_TYPE_Q4_0}};
 
 [[noreturn]] void fail(const std::string &message) {
-  std::fprintf(stderr, "peer_ggml: %s\n", message.c_str());
+  std::fprintf(stderr, "peer-ggml: %s\n", message.c_str());
   std::exit(1);
-}
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double median(std::vector<double> values) {
-  auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 /// Memory as `kvcc bench` takes it: large pieces in huge pages where the system has them, small ones side by side.
@@ -74,6 +70,7 @@ struct Options {
   int threads;
   bool cold, hot; ///< what is measured
   double seconds;
+  std::string tokens; ///< a file; empty: numbers of its own
 };
 
 #if __has_include("ggml-cpu.h")
@@ -94,9 +91,11 @@ public:
   explicit Attend(const Options &options);
 
   /// Seconds of a step, over `count` steps.
-  double run(int count, bool cold);
-  /// Relative RMS error of the first and the last query against float64.
+  kv::Sample run(int count, bool cold);
+  /// Relative RMS error of the first and the last query against float64 on the decoded cache.
   double error();
+  /// The same against float64 on the numbers that were stored.
+  double errorOfTokens() { return errorAgainst(keysGiven, valuesGiven); }
   double bytesPerStep() const { return 2.0 * static_cast<double>(options.context) * static_cast<double>(rowBytes); }
   /// Of both products, over the pairs that the mask leaves.
   double operations() const {
@@ -112,11 +111,14 @@ private:
   std::vector<double> expected(const std::vector<float> &keys, const std::vector<float> &values, int64_t query, int64_t head) const;
   ggml_tensor *makeHeads(ggml_type type, int64_t tokens, int64_t heads);
   void fillCaches();
+  void makeNumbers();
+  double errorAgainst(const std::vector<float> &keys, const std::vector<float> &values) const;
 
   Options options;
   int64_t slots = 0, copies = 1, next = 0;
   size_t rowBytes = 0, halfBytes = 0; ///< of a token's K; of all slots' K
   char *caches = nullptr;
+  std::vector<float> keysGiven, valuesGiven; ///< [context][8][128]
   ggml_context *context = nullptr;
   ggml_tensor *q = nullptr, *k = nullptr, *v = nullptr, *o = nullptr;
   ggml_cgraph *graph = nullptr;
@@ -141,9 +143,7 @@ Attend::Attend(const Options &options) : options(options) {
   ggml_flash_attn_ext_set_prec(o, GGML_PREC_F32);
   o->data = allocate(ggml_nbytes(o));
   q->data = allocate(ggml_nbytes(q));
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  std::generate_n(static_cast<float *>(q->data), options.queries * headsQ * dim, [&] { return normal(random); });
+  makeNumbers();
   fillCaches();
   graph = ggml_new_graph_custom(context, 16, false);
   ggml_build_forward_expand(graph, o);
@@ -160,28 +160,52 @@ ggml_tensor *Attend::makeHeads(ggml_type type, int64_t tokens, int64_t heads) {
   return tensor;
 }
 
-/// Normal values, every 37th channel of K eight times as large; all copies hold the same.
+/// The file's, or normal values, every 37th channel of K eight times as large.
+void Attend::makeNumbers() {
+  auto *queries = static_cast<float *>(q->data);
+  const int64_t queryElements = options.queries * headsQ * dim;
+  for (std::vector<float> *numbers : {&keysGiven, &valuesGiven})
+    numbers->resize(static_cast<size_t>(options.context * rowElements));
+  if (!options.tokens.empty()) {
+    std::ifstream file(options.tokens, std::ios::binary);
+    auto read = [&](float *to, size_t count) {
+      file.read(reinterpret_cast<char *>(to), static_cast<std::streamsize>(count * sizeof(float)));
+    };
+    read(queries, static_cast<size_t>(queryElements));
+    read(keysGiven.data(), keysGiven.size());
+    read(valuesGiven.data(), valuesGiven.size());
+    if (!file)
+      fail("`" + options.tokens + "` does not hold so many tokens");
+    return;
+  }
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::generate_n(queries, queryElements, [&] { return normal(random); });
+  for (std::vector<float> *numbers : {&keysGiven, &valuesGiven})
+    for (int64_t token = 0; token < options.context; ++token)
+      for (int64_t c = 0; c < rowElements; ++c)
+        (*numbers)[static_cast<size_t>(token * rowElements + c)] =
+            normal(random) * (numbers == &keysGiven && c % 37 == 0 ? 8.0f : 1.0f);
+}
+
+/// All copies hold the same.
 void Attend::fillCaches() {
   size_t bytes = 2 * halfBytes;
   if (options.cold)
     copies = std::max<int64_t>(2, static_cast<int64_t>(std::min(coldBytes() / bytes + 1, mostBytes / bytes)));
   caches = allocate(bytes * static_cast<size_t>(copies));
-  std::mt19937 random(2);
-  std::normal_distribution<float> normal;
-  std::vector<float> row(rowElements);
   for (bool isKey : {true, false})
     for (int64_t token = 0; token < options.context; ++token) {
-      for (int64_t c = 0; c < rowElements; ++c)
-        row[static_cast<size_t>(c)] = normal(random) * (isKey && c % 37 == 0 ? 8.0f : 1.0f);
+      const float *row = (isKey ? keysGiven : valuesGiven).data() + token * rowElements;
       char *there = caches + (isKey ? 0 : halfBytes) + static_cast<size_t>(token) * rowBytes;
-      traitsOf(options.type).from_float_ref(row.data(), there, rowElements);
+      traitsOf(options.type).from_float_ref(row, there, rowElements);
     }
   for (int64_t copy = 1; copy < copies; ++copy)
     std::memcpy(caches + static_cast<size_t>(copy) * bytes, caches, bytes);
 }
 
-double Attend::run(int count, bool cold) {
-  double start = now();
+kv::Sample Attend::run(int count, bool cold) {
+  kv::Stopwatch watch(options.threads);
   for (int i = 0; i < count; ++i) {
     k->data = caches + static_cast<size_t>(cold ? next : 0) * 2 * halfBytes;
     v->data = static_cast<char *>(k->data) + halfBytes;
@@ -189,7 +213,7 @@ double Attend::run(int count, bool cold) {
     if (ggml_graph_compute(graph, &plan) != GGML_STATUS_SUCCESS)
       fail("`ggml_graph_compute` does not succeed");
   }
-  return (now() - start) / count;
+  return watch.stop();
 }
 
 /// The row of `o` of one query's head.
@@ -221,6 +245,10 @@ double Attend::error() {
   std::vector<float> keys(static_cast<size_t>(elements)), values(keys);
   traitsOf(options.type).to_float(caches, keys.data(), elements);
   traitsOf(options.type).to_float(caches + halfBytes, values.data(), elements);
+  return errorAgainst(keys, values);
+}
+
+double Attend::errorAgainst(const std::vector<float> &keys, const std::vector<float> &values) const {
   double wrong = 0, all = 0;
   for (int64_t query : {int64_t(0), options.queries - 1})
     for (int64_t head = 0; head < headsQ; ++head) {
@@ -235,8 +263,8 @@ double Attend::error() {
 }
 
 Options parse(int argc, char **argv) {
-  std::map<std::string, std::string> given = {{"--type", ""},     {"--context", "0"},     {"--threads", "1"},
-                                              {"--queries", "1"}, {"--mode", "cold,hot"}, {"--seconds", "0.5"}};
+  std::map<std::string, std::string> given = {{"--type", ""},         {"--context", "0"},   {"--threads", "1"}, {"--queries", "1"},
+                                              {"--mode", "cold,hot"}, {"--seconds", "0.5"}, {"--tokens", ""}};
   for (int i = 1; i < argc; i += 2) {
     if (!given.count(argv[i]) || i + 1 == argc)
       fail("expected pairs of an option and its value, got `" + std::string(argv[i]) + "`");
@@ -253,20 +281,26 @@ Options parse(int argc, char **argv) {
                      std::atoi(given["--threads"].c_str()),
                      measures("cold"),
                      measures("hot"),
-                     std::atof(given["--seconds"].c_str())};
+                     std::atof(given["--seconds"].c_str()),
+                     given["--tokens"]};
   if (options.queries < 1 || options.context < options.queries || options.threads < 1)
     fail("expected `--threads` of 1 or more and a `--context` that holds 1 or more `--queries`");
   return options;
 }
 
-/// Seconds of a step as `kvcc bench` takes them: the median of samples of 2 ms or of a step, whichever is longer.
-double measure(Attend &attend, bool cold, double seconds) {
-  int count = static_cast<int>(std::clamp(2e-3 / attend.run(3, cold), 1.0, 10000.0));
-  std::vector<double> times;
-  double end = now() + seconds;
-  while (times.size() < 7 || now() < end)
-    times.push_back(attend.run(count, cold));
-  return median(times);
+/// Seconds of a step as `kvcc bench` takes them: samples of a millisecond or of a step, whichever is longer; preempted ones again.
+kv::Samples measure(Attend &attend, bool cold, double seconds) {
+  auto take = [&](int count) {
+    kv::Sample sample = kv::undisturbed([&] { return attend.run(count, cold); });
+    sample.seconds /= count;
+    return sample;
+  };
+  int count = static_cast<int>(std::clamp(1e-3 / take(3).seconds, 1.0, 10000.0));
+  kv::Samples samples;
+  double end = kv::now() + seconds;
+  while (samples.size() < 7 || kv::now() < end)
+    samples.add(take(count));
+  return samples;
 }
 
 } // namespace
@@ -277,15 +311,19 @@ int main(int argc, char **argv) {
   double error = attend.error();
   if (!(error < 0.1))
     fail("the result is wrong: relative RMS error " + std::to_string(error));
+  if (!options.tokens.empty())
+    error = attend.errorOfTokens();
   for (bool cold : {true, false}) {
     if (!(cold ? options.cold : options.hot))
       continue;
-    double seconds = measure(attend, cold, options.seconds);
+    kv::Samples samples = measure(attend, cold, options.seconds);
+    double seconds = samples.median();
     std::printf("{\"type\": \"%s\", \"context\": %lld, \"threads\": %d, \"queries\": %lld, \"mode\": \"%s\", ",
                 options.typeName.c_str(), static_cast<long long>(options.context), options.threads,
                 static_cast<long long>(options.queries), cold ? "cold" : "hot");
-    std::printf("\"us\": %.3f, \"bytes\": %.0f, \"gflops\": %.1f, \"error\": %.2e}\n", seconds * 1e6, attend.bytesPerStep(),
-                attend.operations() / seconds * 1e-9, error);
+    std::printf("\"us\": %.3f, \"spread\": %.3f, \"preempted\": %d, \"bytes\": %.0f, \"gflops\": %.1f, \"error\": %.2e}\n",
+                seconds * 1e6, samples.spread(), samples.preempted(), attend.bytesPerStep(), attend.operations() / seconds * 1e-9,
+                error);
   }
   return 0;
 }
