@@ -5,8 +5,12 @@
  * to one part, whatever n is, and which items exist does not depend on n.
  *
  *   append  for sequence: for chunk of new tokens: for kv head        (sequences whose attend does not store)
- *   attend  for sequence: for query block: for split: for kv head     (of several query blocks: for kv head: for query block: for split)
- *   merge   for sequence: for query block: for kv head                (blocks with more than one split)
+ *   attend  for sequence: for query block: for split: for kv head     (of several query blocks: for kv head: for query block: for
+ * split) merge   for sequence: for query block: for kv head                (blocks with more than one split)
+ *
+ * An append alone that has a slot_mapping may store any token anywhere: two tokens that share a byte (4-bit codes of two slots of
+ * one head) may be in any two sequences. There an item is a run of tokens in one unit of slots, and its place follows from the
+ * unit, not from the item's turn: whatever goes into one unit of one head is stored by one part, in the order of the batch.
  *
  * Neighbouring heads of one split that fall to the same part go to the kernel in one call, as many as the variant takes: it reads
  * each page once for all of them. A head's result does not depend on who else is in the call.
@@ -94,6 +98,70 @@ static kv_item itemOf(const walk *w, int64_t seq, int64_t head, int64_t begin, i
   item.query_end = end;
   item.scratch = w->scratch;
   return item;
+}
+
+/* Slots of a page that share no byte with others: unit / 16 of a page. */
+enum { unitSlots = 16 };
+
+/* New tokens [begin, end) of a sequence go into slots of one unit; those of slot -1 between them nowhere. */
+typedef struct slot_run {
+  int64_t begin, end;
+  uint64_t unit;
+} slot_run;
+
+/* The run after `run`, which is all zero at first. False: there is none. */
+static int nextRun(const kv_kernel *kernel, const int64_t *slots, int64_t queries, slot_run *run) {
+  int64_t i = run->end;
+  while (i < queries && slots[i] < 0)
+    ++i;
+  if (i == queries)
+    return 0;
+  const int64_t page = slots[i] / kernel->page_tokens, first = page * kernel->page_tokens;
+  const int64_t unit = (slots[i] - first) / unitSlots, low = first + unit * unitSlots;
+  const int64_t high = kvrt_min(low + unitSlots, first + kernel->page_tokens);
+  run->begin = i;
+  while (i < queries && (slots[i] < 0 || (slots[i] >= low && slots[i] < high)))
+    ++i;
+  run->end = i;
+  run->unit = (uint64_t)(page * kvrt_ceil_div(kernel->page_tokens, unitSlots) + unit);
+  return 1;
+}
+
+/* A place below `cost` for a head's part of a unit. Multiples of the golden ratio spread neighbours evenly. */
+static uint64_t placeOf(uint64_t cost, uint64_t unit, uint64_t heads, uint64_t head) {
+  const uint64_t share = (unit * heads + head) * UINT64_C(0x9e3779b97f4a7c15) >> 32; /* of 2^32 */
+  return (cost >> 32) * share + ((cost & UINT32_MAX) * share >> 32);
+}
+
+static void appendBySlot(walk *w, uint64_t cost) {
+  const int64_t heads = w->kernel->heads_kv;
+  for (int64_t seq = 0; seq < w->step->num_seqs; ++seq) {
+    const int64_t start = w->step->query_start_loc[seq], queries = w->step->query_start_loc[seq + 1] - start;
+    for (slot_run run = {0, 0, 0}; nextRun(w->kernel, w->step->slot_mapping + start, queries, &run);)
+      for (int64_t head = 0; head < heads; ++head) {
+        w->place = placeOf(cost, run.unit, (uint64_t)heads, (uint64_t)head);
+        const kv_item item = itemOf(w, seq, head, run.begin, run.end);
+        if (inRange(w))
+          w->variant->append(w->step, &item);
+      }
+  }
+}
+
+static kvrt_totals totalsBySlot(const kv_kernel *kernel, const kv_step *step) {
+  kvrt_totals totals = {0, 0, 0};
+  for (int64_t seq = 0; seq < step->num_seqs; ++seq) {
+    const int64_t start = step->query_start_loc[seq], queries = step->query_start_loc[seq + 1] - start;
+    for (slot_run run = {0, 0, 0}; nextRun(kernel, step->slot_mapping + start, queries, &run);) {
+      totals.items += kernel->heads_kv;
+      totals.cost += (uint64_t)((run.end - run.begin) * kernel->heads_kv);
+    }
+  }
+  return totals;
+}
+
+/* Whether the phase's items follow slots. A fused step's slots are those of block_table. */
+static int goesBySlot(const kv_kernel *kernel, const kv_step *step, int32_t phase) {
+  return phase == KV_PHASE_APPEND && kernel->op == KV_OP_APPEND && step->slot_mapping;
 }
 
 static void appendSequence(walk *w, int64_t seq, const kvrt_sequence *sequence) {
@@ -203,6 +271,8 @@ static kvrt_totals totalsOf(const kv_kernel *kernel, const kv_variant *variant, 
 
 kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase) {
   kvrt_totals sum = {0, 0, 0};
+  if (goesBySlot(kernel, step, phase))
+    return totalsBySlot(kernel, step);
   for (int64_t seq = 0; seq < step->num_seqs; ++seq) {
     const kvrt_sequence sequence = kvrt_sequence_of(kernel, variant, step, seq);
     if (sequence.queries == 0)
@@ -218,6 +288,10 @@ kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, 
 void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, uint64_t low,
                    uint64_t high, void *scratch) {
   walk w = {kernel, variant, step, low, high, 0, 0, scratch};
+  if (goesBySlot(kernel, step, phase)) {
+    appendBySlot(&w, totalsBySlot(kernel, step).cost);
+    return;
+  }
   for (int64_t seq = 0; seq < step->num_seqs && w.place < high; ++seq) {
     const kvrt_sequence sequence = kvrt_sequence_of(kernel, variant, step, seq);
     if (sequence.queries == 0)
