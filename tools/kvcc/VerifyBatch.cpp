@@ -161,7 +161,7 @@ kv_step VerifyBatch::makeStep(const Ragged &ragged, bool mapped) const {
 }
 
 void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from,
-                             const std::vector<int64_t> &to, VerifyTensor &k, VerifyTensor &v) {
+                             const std::vector<int64_t> &to, VerifyTensor &k, VerifyTensor &v, const std::vector<int64_t> &order) {
   const int64_t heads = cache.type.getHeads(), dimK = cache.type.getKeyDim(), dimV = cache.type.getValueDim();
   int64_t total = 0;
   for (size_t b = 0; b < sequences.size(); ++b)
@@ -169,10 +169,10 @@ void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::
   Element type = elementOf(kv_type(kernel->q_type));
   k = VerifyTensor(type, total, heads, dimK, random, execution.memory());
   v = VerifyTensor(type, total, heads, dimV, random, execution.memory());
-  int64_t row = 0;
+  int64_t index = 0;
   for (size_t b = 0; b < sequences.size(); ++b)
-    for (int64_t token = from[b]; token < to[b]; ++token, ++row)
-      for (int64_t head = 0; head < heads; ++head) {
+    for (int64_t token = from[b]; token < to[b]; ++token, ++index)
+      for (int64_t head = 0, row = order.empty() ? index : order[size_t(index)]; head < heads; ++head) {
         k.set(row, head, &sequences[b].k[size_t((token * heads + head) * dimK)]);
         v.set(row, head, &sequences[b].v[size_t((token * heads + head) * dimV)]);
       }
@@ -207,9 +207,22 @@ std::string VerifyBatch::append(const Runnable &row, const std::vector<int64_t> 
     for (int64_t token = from[b]; token < to[b]; ++token)
       ragged.slots.push_back(paged.table[size_t(token / slots)] * slots + token % slots);
   }
+  // Slots say where tokens go, so that the step may have them in any order: neighbours in memory are anywhere in the batch.
+  std::vector<int64_t> order;
+  if (mapped) {
+    auto inOrder = ragged.slots;
+    order.resize(inOrder.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      const auto other = size_t(random.below(int64_t(i) + 1));
+      order[i] = order[other];
+      order[other] = int64_t(i);
+    }
+    for (size_t i = 0; i < order.size(); ++i)
+      ragged.slots[size_t(order[i])] = inOrder[i];
+  }
   kv_step step = makeStep(ragged, mapped);
   VerifyTensor k, v;
-  bindTokens(step, row.kernel, from, to, k, v);
+  bindTokens(step, row.kernel, from, to, k, v, order);
   return run(row, step, drive);
 }
 
@@ -236,7 +249,7 @@ std::string VerifyBatch::attend(const Runnable &kernelRow, const std::vector<std
   step.q_token_stride = q.tokenStride;
   step.q_head_stride = q.headStride;
   if (kernel->op == KV_OP_APPEND_ATTEND)
-    bindTokens(step, kernel, from, to, k, v);
+    bindTokens(step, kernel, from, to, k, v, {});
   output.o = VerifyTensor(elementOf(kv_type(kernel->o_type)), total, heads, cache.type.getValueDim(), random, execution.memory());
   step.o = output.o.data();
   step.o_token_stride = output.o.tokenStride;

@@ -83,7 +83,7 @@ public:
   /// The first page that belongs to no sequence and differs from `before`, or one whose padding does.
   std::optional<std::string> foreignChange(const Bytes &before) const;
 
-  /// Appends tokens [from[b], to[b]) of each sequence. Empty when all went well.
+  /// Appends tokens [from[b], to[b]) of each sequence; `mapped`, by slot_mapping and shuffled. Empty when all went well.
   std::string append(const Runnable &row, const std::vector<int64_t> &from, const std::vector<int64_t> &to, Drive drive,
                      bool mapped);
   /// Attends (or appends and attends) the queries of each sequence.
@@ -97,7 +97,7 @@ private:
   };
   kv_step makeStep(const Ragged &ragged, bool mapped) const;
   void bindTokens(kv_step &step, const kv_kernel *kernel, const std::vector<int64_t> &from, const std::vector<int64_t> &to,
-                  VerifyTensor &k, VerifyTensor &v);
+                  VerifyTensor &k, VerifyTensor &v, const std::vector<int64_t> &order); ///< rows of the tokens; empty: in turn
   std::string run(const Runnable &row, kv_step &step, Drive drive);
 
   Execution &execution;

@@ -4,11 +4,16 @@
 //   append: x = sequence * kv heads + head;                          y = its share of the sequence's new tokens
 //   attend: x = (query block * sequences + sequence) * kv heads + head;  y = split
 //
+// Slots decide which 4-bit codes share a byte. An append with a slot_mapping of a cache whose bytes hold codes of two slots is
+// shared out by slots, therefore: a warp stores what goes into its units of slots, from whichever sequences the tokens are.
+//
 // The workspace of an attend holds a counter for each x, 0 between launches, then room for the partial results of every split. The
 // last warp of an x to finish joins them, in their order, whoever is last.
 #include "compiler/targets/cuda/Cuda.h"
 #include "compiler/transforms/KernelBuilder.h"
 #include "dialect/Storage.h"
+
+#include <array>
 
 using namespace mlir;
 
@@ -20,6 +25,13 @@ namespace {
 int64_t appendUnit(CacheType cache) {
   int64_t slots = cache.getLayout().getSlots();
   return cache.getLayout().getKind() == LayoutKind::dense || slots % storedRun == 0 ? storedRun : slots;
+}
+
+/// Whether a byte holds codes of two slots.
+bool slotsShareBytes(CacheType cache) {
+  PageMap map = mapPage(resolveAuto(cache));
+  return llvm::any_of(std::array{&map.key, &map.value},
+                      [](const Region *region) { return region->bits < 8 && region->axes.back().digit.coordinate == 't'; });
 }
 
 class GridBuilder : public KernelBuilder {
@@ -55,6 +67,7 @@ public:
   Value less(Value a, Value b) { return arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, a, b); }
   Value both(Value a, Value b) { return arith::AndIOp::create(*this, loc, a, b); }
   void fence() { LLVM::FenceOp::create(*this, loc, LLVM::AtomicOrdering::acq_rel, "device"); }
+  Value lane() { return intrinsic(getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {}); }
   void waitForWarp() { LLVM::CallIntrinsicOp::create(*this, loc, getStringAttr("llvm.nvvm.bar.warp.sync"), ValueRange{i32(-1)}); }
   /// The new tokens of sequence `seq` and its length.
   std::pair<Value, Value> tokensOf(Value seq) {
@@ -80,24 +93,72 @@ func::FuncOp addFunction(ModuleOp module, StringRef name) {
   return func::FuncOp::create(b, module.getLoc(), name, type);
 }
 
-/// Sequences with at most `flag` new tokens are left to the attend that appends them.
-void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
-  GridBuilder b(module, addFunction(module, kernel.entry));
-  int64_t heads = kernel.cache.getHeads(), unit = appendUnit(kernel.cache);
-  Value seq = b.div(b.x, heads);
+/// Stores tokens [begin, end) of sequence `seq`.
+void appendItem(GridBuilder &b, const KernelFunctions &kernel, Value seq, Value begin, Value end) {
+  b.set(offsetof(kv_item, seq), seq);
+  b.set(offsetof(kv_item, head), b.rem(b.x, kernel.cache.getHeads()));
+  b.set(offsetof(kv_item, num_heads), b.i64(1));
+  b.set(offsetof(kv_item, query_begin), begin);
+  b.set(offsetof(kv_item, query_end), end);
+  b.call(kernel.append);
+}
+
+/// A share of the sequence's new tokens. Sequences with at most `flag` of them are left to the attend that appends them.
+void appendByPosition(GridBuilder &b, const KernelFunctions &kernel) {
+  int64_t unit = appendUnit(kernel.cache);
+  Value seq = b.div(b.x, kernel.cache.getHeads());
   auto [queries, length] = b.tokensOf(seq);
   Value firstNew = b.sub(length, queries), start = b.mul(b.div(firstNew, unit), unit);
   Value each = b.roundUp(b.divide(b.sub(b.add(b.sub(length, start), b.height), b.i64(1)), b.height), unit);
   Value mine = b.add(start, b.mul(b.y, each));
   Value begin = b.max(firstNew, mine), end = b.min(length, b.add(mine, each));
-  b.ifThen(b.both(b.less(b.flag, queries), b.less(begin, end)), [&] {
-    b.set(offsetof(kv_item, seq), seq);
-    b.set(offsetof(kv_item, head), b.rem(b.x, heads));
-    b.set(offsetof(kv_item, num_heads), b.i64(1));
-    b.set(offsetof(kv_item, query_begin), b.sub(begin, firstNew));
-    b.set(offsetof(kv_item, query_end), b.sub(end, firstNew));
-    b.call(kernel.append);
+  b.ifThen(b.both(b.less(b.flag, queries), b.less(begin, end)),
+           [&, firstNew = firstNew] { appendItem(b, kernel, seq, b.sub(begin, firstNew), b.sub(end, firstNew)); });
+}
+
+/// What goes into this warp's units of slots. A lane looks at a token; the warp stores those that lanes found, one after another.
+/// To an append that is told its slots, the tokens of the step are the first sequence's.
+void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) {
+  int64_t heads = kernel.cache.getHeads(), slots = kernel.cache.getLayout().getSlots(), lanes = 32;
+  Value seqs = b.stepI64(offsetof(kv_step, num_seqs)), warps = b.mul(seqs, b.height);
+  Value own = b.add(b.mul(b.div(b.x, heads), b.height), b.y);
+  Value total = b.entry(b.stepPtr(offsetof(kv_step, query_start_loc)), seqs), lane = b.toI64(b.lane());
+  b.loop(b.i64(0), total, lanes, [&](Value first) {
+    Value token = b.add(first, lane), inside = b.less(token, total);
+    Value slot = b.load(b.getI64Type(), b.at(mapping, b.mul(b.min(token, b.sub(total, b.i64(1))), 8)));
+    Value unit = b.add(b.mul(b.div(slot, slots), (slots + storedRun - 1) / storedRun), b.div(b.rem(slot, slots), storedRun));
+    // Multiples of the golden ratio spread neighbours evenly.
+    Value spread = arith::MulIOp::create(b, b.loc, b.toI32(unit), b.i32(int32_t(0x9e3779b9)));
+    Value share = arith::ExtUIOp::create(b, b.loc, b.getI64Type(), spread);
+    Value owner = arith::ShRUIOp::create(b, b.loc, b.mul(share, warps), b.i64(32));
+    Value mine =
+        b.both(b.both(inside, b.less(b.i64(-1), slot)), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, owner, own));
+    Value found = b.intrinsic(b.getI32Type(), "llvm.nvvm.vote.ballot.sync", {b.i32(-1), mine});
+    b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, found, b.i32(0)), [&] {
+      b.loop(b.i64(0), b.i64(lanes), 1, [&](Value at) {
+        Value bit = arith::ShLIOp::create(b, b.loc, b.i32(1), b.toI32(at));
+        Value isFound = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne,
+                                              arith::AndIOp::create(b, b.loc, found, bit).getResult(), b.i32(0));
+        b.ifThen(isFound, [&] {
+          Value begin = b.add(first, at);
+          appendItem(b, kernel, b.i64(0), begin, b.add(begin, 1));
+          b.waitForWarp(); // the next one uses the same shared memory
+        });
+      });
+    });
   });
+}
+
+void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
+  GridBuilder b(module, addFunction(module, kernel.entry));
+  if (!slotsShareBytes(kernel.cache))
+    return appendByPosition(b, kernel);
+  // The slots of a fused step, which has a flag, are those of its positions.
+  Value mapping = b.stepPtr(offsetof(kv_step, slot_mapping)), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+  Value mapped = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, mapping, null);
+  Value alone = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.flag, b.i64(0));
+  b.ifElse(
+      b.both(mapped, alone), [&] { appendBySlot(b, kernel, mapping); }, [&] { appendByPosition(b, kernel); });
 }
 
 /// Appends the item's own new tokens first where `flag` is not 0.
@@ -138,7 +199,7 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
       // counts, and on the other side that thread's fence before the barrier.
       b.waitForWarp();
       b.fence();
-      Value counter = b.at(workspace, b.mul(b.x, 4)), lane = b.intrinsic(b.getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {});
+      Value counter = b.at(workspace, b.mul(b.x, 4)), lane = b.lane();
       Value first = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, lane, b.i32(0));
       auto count = scf::IfOp::create(b, b.loc, TypeRange{b.getI32Type()}, first, /*withElseRegion=*/true);
       {

@@ -136,8 +136,8 @@ typedef struct kv_variant {
 /* One kernel compiled for GPUs: PTX, which the driver compiles for the device at hand. Entries take (kv_step step, int64_t flag), the
  * step by value with every pointer one of the device, and run in teams of `threads` threads, one a block:
  *
- *   append: grid x = num_seqs * heads_kv, y >= 1, among which the new tokens of a sequence are shared out; sequences with at most
- *           `flag` new tokens are skipped.
+ *   append: grid x = num_seqs * heads_kv, y >= 1, among which the new tokens of a sequence are shared out (with slot_mapping, those
+ *           of the batch by their slots, where slots share bytes); sequences with at most `flag` new tokens are skipped.
  *   attend: grid x = query blocks * num_seqs * heads_kv, y = splits, both at least what any sequence needs; with flag 1 the new
  *           tokens of sequences with one query block are appended first. The workspace holds a 32-bit counter for each x, which is 0
  *           before and after, then at the next multiple of 64 partial_bytes for each x and y.
