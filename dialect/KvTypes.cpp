@@ -32,7 +32,8 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, St
       return emitError() << "expected a " << name << " group that divides " << dim << ", got " << codec.getGroup();
     if (codec.bits() < 8 && !order.isAuto()) { // C3
       Digit last = order.getDigits().back();
-      int64_t whole = last.coordinate == 'h' ? heads : last.coordinate == 'd' ? dim : layout.getSlots();
+      int64_t tokens = layout.getTile() ? layout.getTile() : layout.getSlots();
+      int64_t whole = last.coordinate == 'h' ? heads : last.coordinate == 'd' ? dim : tokens;
       int64_t extent = last.extent ? last.extent : (whole + last.divisor - 1) / last.divisor;
       if (extent % 2)
         return emitError() << "expected an even fastest digit for 4-bit " << name << " codes, got an extent of " << extent;

@@ -8,7 +8,7 @@ int64_t Region::element(int64_t h, int64_t t, int64_t d) const {
   int64_t index = 0;
   for (const Axis &axis : axes) {
     int64_t coordinate = axis.digit.coordinate == 'h' ? h : axis.digit.coordinate == 't' ? t : d;
-    index += coordinate / axis.digit.divisor % axis.extent * axis.stride;
+    index += axis.index(coordinate) * axis.stride;
   }
   return index;
 }
@@ -39,9 +39,14 @@ static Region makeRegion(ArrayRef<Digit> digits, int64_t bits, int64_t heads, in
 
 /// The region of a page whose tiles of `tile` tokens of one head have `region` and are `tileBytes` apart.
 static void repeatInTiles(Region &region, int64_t tile, int64_t tileBytes, int64_t heads, int64_t slots) {
-  for (Axis &axis : region.axes)
-    if (axis.digit.coordinate == 't' && axis.digit.extent == 0) // no longer the outermost
+  for (Axis &axis : region.axes) {
+    if (axis.digit.coordinate != 't')
+      continue;
+    if (tile % (axis.digit.divisor * axis.extent)) // tokens are counted from the tile's first
+      axis.modulus = tile;
+    else if (axis.digit.extent == 0) // no longer the outermost
       axis.digit.extent = axis.extent;
+  }
   int64_t tiles = divideUp(slots, tile), stride = tileBytes * 8 / region.bits;
   region.axes.insert(region.axes.begin(), {Axis{{'t', tile, 0}, tiles, stride * heads}, Axis{{'h', 1, 0}, heads, stride}});
   region.bytes += (tiles * heads - 1) * tileBytes;

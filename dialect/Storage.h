@@ -14,6 +14,9 @@ struct Axis {
   Digit digit;
   int64_t extent;
   int64_t stride;
+  int64_t modulus = 0; ///< the digit is one of the coordinate modulo this: tokens of a tile that the digits pad; 0: of all of it
+
+  int64_t index(int64_t coordinate) const { return (modulus ? coordinate % modulus : coordinate) / digit.divisor % extent; }
 };
 
 /// Where one kind of element lies in a page, in the order of its axes (slowest first); with tiles, a run in each of them.

@@ -38,6 +38,8 @@ std::string indexText(const Region &region) {
     if (axis.extent == 1)
       continue;
     std::string term(1, axis.digit.coordinate);
+    if (axis.modulus)
+      term += fmt::format(" % {}", axis.modulus);
     if (axis.digit.divisor != 1)
       term += fmt::format(" / {}", axis.digit.divisor);
     if (axis.digit.extent != 0)

@@ -59,7 +59,8 @@ static kv_type typeOf(Type type) {
 static void describe(std::string &text, const char *name, const Region &region) {
   text += fmt::format(";{}@{}+{}:{}b", name, region.offset, region.bytes, region.bits);
   for (const Axis &axis : region.axes)
-    text += fmt::format(",{}/{}%{}*{}", axis.digit.coordinate, axis.digit.divisor, axis.extent, axis.stride);
+    text += fmt::format(",{}{}/{}%{}*{}", axis.digit.coordinate, axis.modulus ? fmt::format("%{}", axis.modulus) : "",
+                        axis.digit.divisor, axis.extent, axis.stride);
 }
 
 uint64_t hashLayout(CacheType cache) {

@@ -11,11 +11,14 @@ namespace kv {
 
 static json orderJson(const Region &region) {
   json axes = json::array();
-  for (const Axis &axis : region.axes)
+  for (const Axis &axis : region.axes) {
     axes.push_back({{"coordinate", std::string(1, axis.digit.coordinate)},
                     {"divisor", axis.digit.divisor},
                     {"extent", axis.extent},
                     {"stride", axis.stride}});
+    if (axis.modulus)
+      axes.back()["modulus"] = axis.modulus;
+  }
   return {{"offset", region.offset}, {"bytes", region.bytes}, {"bits", region.bits}, {"axes", axes}};
 }
 

@@ -9,10 +9,11 @@
 
 namespace kv::halide {
 
-/// The digit `coordinate / divisor % extent`, `stride` elements from one to the next; coordinate: "h", "t" or "d".
+/// The digit `coordinate / divisor % extent`, `stride` elements from one to the next; coordinate: "h", "t" or "d", where there is
+/// a modulus `coordinate % modulus`.
 struct Axis {
   std::string coordinate;
-  int64_t divisor, extent, stride;
+  int64_t divisor, extent, stride, modulus;
 };
 
 /// Elements of one kind in a page, slowest axis first; a single element has no axes. Without bits there is no such region.
@@ -69,7 +70,7 @@ struct Block {
   std::string name;
   int64_t rows, tokens;
   int64_t pages;              ///< of a block; 1: the block lies in one
-  int64_t slots;              ///< of a page that regions have room for
+  int64_t slots;              ///< of a page; where a block lies in one, whole vectors of them
   int64_t slotUnit;           ///< blocks in a page start at multiples of it
   bool ragged;                ///< the last block of a page may reach past its slots
   double factor;              ///< of scores: to units of log2, or to those of the expression
@@ -94,7 +95,7 @@ struct Row {
 };
 
 /// Of what stands in this file: processes of different builds must not talk past each other.
-constexpr int64_t planVersion = 3;
+constexpr int64_t planVersion = 4;
 
 struct Plan {
   int64_t version;
@@ -103,7 +104,7 @@ struct Plan {
   std::vector<Row> rows;
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Axis, coordinate, divisor, extent, stride)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Axis, coordinate, divisor, extent, stride, modulus)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Region, bits, axes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ScoreOp, name, operands, type, value, predicate)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Stream, element, dim, group, bias, isSigned, parameter, codes, scale, zero, dot, flip, shift,

@@ -16,8 +16,8 @@ Words findWords(const Region &region, const std::string &contraction) {
     int64_t whole = 32 / bits;
     if (last.coordinate == contraction && last.divisor == 1 && last.stride == 1 && last.extent % whole == 0) {
       pack = whole;
-      inside.push_back({contraction, 1, whole, 1});
-      last = {contraction, whole, last.extent / whole, whole};
+      inside.push_back({contraction, 1, whole, 1, 0});
+      last = {contraction, whole, last.extent / whole, whole, last.modulus};
     }
   }
   int64_t covered = 1, width = bits * pack;

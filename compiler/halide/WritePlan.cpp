@@ -12,7 +12,7 @@ static Region planOf(const kv::Region &region) {
   plan.bits = region.bits;
   for (const kv::Axis &axis : region.axes)
     if (axis.extent > 1) // of the others there is one digit, whatever the coordinate
-      plan.axes.push_back({std::string(1, axis.digit.coordinate), axis.digit.divisor, axis.extent, axis.stride});
+      plan.axes.push_back({std::string(1, axis.digit.coordinate), axis.digit.divisor, axis.extent, axis.stride, axis.modulus});
   return plan;
 }
 
@@ -56,7 +56,7 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.tokens = schedule.getBlock();
   bool whole = fitBlocks(cache, plan.tokens) == BlockFit::whole;
   plan.pages = whole ? plan.tokens / map.slots : 1;
-  plan.slots = plan.pages > 1 ? map.slots : map.paddedSlots();
+  plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getLanes()));
   plan.slotUnit = plan.tokens;
   plan.ragged = !whole && map.slots % plan.tokens != 0;
   plan.factor = what.getAs<FloatAttr>("factor").getValueAsDouble();

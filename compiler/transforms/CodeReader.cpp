@@ -88,8 +88,8 @@ Value CodeReader::zOffset(Value z) {
 CodeReader::Lanes CodeReader::place(const TokenPages &where, Value page, Value x, Value origin) {
   Lanes at{where.head, page, x, origin, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
-  if (isKey && block.ragged && load.kind <= LoadRecord::halves) // padding of the slots is the region's own
-    at.x = b.min(x, b.i64(block.map.paddedSlots() - lanes));
+  if (isKey && block.ragged && load.kind <= LoadRecord::halves) // lanes lie together as far as the digits reach, past the last slot
+    at.x = b.min(x, b.i64(int64_t(llvm::alignTo(block.map.slots, lanes)) - lanes));
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;

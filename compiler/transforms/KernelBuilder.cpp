@@ -3,8 +3,19 @@
 #include <cfloat>
 
 using namespace mlir;
+using llvm::isInt;
 
 namespace kv {
+
+Value addBytes(OpBuilder &b, Location loc, Value base, Value offset) {
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{offset});
+}
+
+Value addBytes(OpBuilder &b, Location loc, Value base, int64_t offset) {
+  if (!isInt<LLVM::kGEPConstantBitWidth>(offset)) // GEPArg would drop the high bits
+    return addBytes(b, loc, base, arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(offset)));
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+}
 
 KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, Attribute schedule)
     : OpBuilder(module.getContext()), loc(loc) {

@@ -26,6 +26,11 @@ inline std::string plainAttend(llvm::StringRef fused, llvm::StringRef cache) {
 /// 1.5 * 2^23: added to a number below 2^22, it leaves the nearest integer in the low bits and no room for a fraction.
 constexpr double roundingMagic = 12582912.0;
 
+/// base + offset bytes
+mlir::Value addBytes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, mlir::Value offset);
+/// The same of a constant, which may be any: those that an address holds itself end at 2^28.
+mlir::Value addBytes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, int64_t offset);
+
 class KernelBuilder : public mlir::OpBuilder {
 public:
   using Value = mlir::Value;
@@ -90,12 +95,8 @@ public:
 
   mlir::LLVM::LLVMPointerType ptr() { return mlir::LLVM::LLVMPointerType::get(getContext()); }
   /// base + offset bytes
-  Value at(Value base, Value offset) {
-    return mlir::LLVM::GEPOp::create(*this, loc, ptr(), getI8Type(), base, mlir::ArrayRef<mlir::LLVM::GEPArg>{offset});
-  }
-  Value at(Value base, int64_t offset) {
-    return mlir::LLVM::GEPOp::create(*this, loc, ptr(), getI8Type(), base, mlir::ArrayRef<mlir::LLVM::GEPArg>{int32_t(offset)});
-  }
+  Value at(Value base, Value offset) { return addBytes(*this, loc, base, offset); }
+  Value at(Value base, int64_t offset) { return addBytes(*this, loc, base, offset); }
   Value load(mlir::Type type, Value address) { return mlir::LLVM::LoadOp::create(*this, loc, type, address); }
   void store(Value value, Value address) { mlir::LLVM::StoreOp::create(*this, loc, value, address); }
 

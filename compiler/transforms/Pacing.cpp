@@ -5,7 +5,7 @@ using namespace mlir;
 namespace kv {
 
 int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll) {
-  if (stream == Stream::key && lanes > 1 && readsWholeRows(cache, lanes))
+  if (stream == Stream::key && readsWholeRows(cache, lanes))
     return lanes;
   int64_t pack = productLoad(cache, stream, lanes).pack, words = roundsRows(dot) ? pack / dotDepth(dot) : pack;
   int64_t unit = isPaired(dot) && words % 2 ? 2 : 1;   // loads that an iteration has whole numbers of

@@ -41,6 +41,29 @@ static FastRun fastRun(ArrayRef<Axis> axes, char coordinate, int64_t limit) {
   return best;
 }
 
+/// The digits of a coordinate from its lowest on; those that follow one another in value as in memory are one.
+static SmallVector<Axis> joinedDigits(const Region &region, char coordinate) {
+  SmallVector<Axis> sorted, joined;
+  for (const Axis &axis : region.axes)
+    if (axis.digit.coordinate == coordinate && axis.extent > 1)
+      sorted.push_back(axis);
+  llvm::sort(sorted, [](const Axis &a, const Axis &b) { return a.digit.divisor < b.digit.divisor; });
+  for (const Axis &axis : sorted) {
+    Axis *last = joined.empty() ? nullptr : &joined.back();
+    if (last && axis.digit.divisor == last->digit.divisor * last->extent && axis.stride == last->stride * last->extent)
+      last->extent *= axis.extent;
+    else
+      joined.push_back(axis);
+  }
+  return joined;
+}
+
+/// Whether the elements of each aligned `pack` lie to one another as those of the first do: no digit begins in the middle of one.
+static bool repeats(const Region &region, char z, int64_t pack) {
+  return llvm::all_of(joinedDigits(region, z),
+                      [&](const Axis &axis) { return axis.digit.divisor % pack == 0 || pack % axis.digit.divisor == 0; });
+}
+
 static SmallVector<int64_t> bitOffsets(const Region &region, char z, int64_t pack) {
   SmallVector<int64_t> offsets;
   for (int64_t i = 0; i < pack; ++i)
@@ -69,7 +92,7 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
     if (bits > region.bits && row.span * region.bits % bits == 0 && alignment % (bits / region.bits) == 0) {
       int64_t pack = bits / region.bits;
       SmallVector<int64_t> offsets = bitOffsets(region, z, pack);
-      if (llvm::all_of(offsets, [&](int64_t offset) { return offset < bits; }))
+      if (repeats(region, z, pack) && llvm::all_of(offsets, [&](int64_t offset) { return offset < bits; }))
         return {LoadRecord::rows, pack, bits, offsets};
     }
   return {LoadRecord::single, 1, region.bits, {0}};
@@ -122,33 +145,22 @@ int64_t rowLevels(Dot dot, int64_t length) {
 }
 
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run) {
-  SmallVector<Axis> own;
-  for (Axis axis : region.axes) {
-    if (axis.digit.coordinate != z || axis.digit.divisor >= run)
-      continue;
-    axis.extent = std::min<int64_t>(axis.extent, llvm::divideCeil(run, axis.digit.divisor));
-    if (axis.digit.divisor * axis.extent > step)
-      own.push_back(axis);
-    else if (step % (axis.digit.divisor * axis.extent))
-      return 0;
-  }
-  if (own.empty())
+  SmallVector<Axis> own = joinedDigits(region, z);
+  // A step is so many of the slowest digit that it is whole numbers of: those below stay 0.
+  size_t i = 0;
+  while (i + 1 < own.size() && step % own[i + 1].digit.divisor == 0)
+    ++i;
+  if (own.empty() || step % own[i].digit.divisor)
     return 0;
-  llvm::sort(own, [](const Axis &a, const Axis &b) { return a.digit.divisor < b.digit.divisor; });
-  // The slowest digit that starts inside the step must start at it or be cut by it evenly.
-  const Axis &first = own.front();
-  int64_t stride = 0;
-  if (first.digit.divisor <= step && step % first.digit.divisor == 0)
-    stride = first.stride * (step / first.digit.divisor);
-  else
+  // Where the next digit begins, a run must begin, too.
+  if (i + 1 < own.size() && own[i + 1].digit.divisor % run)
     return 0;
-  for (size_t i = 0; i + 1 < own.size(); ++i)
-    if (own[i + 1].stride != own[i].stride * own[i].extent)
-      return 0;
-  return stride;
+  return own[i].stride * (step / own[i].digit.divisor);
 }
 
 bool readsWholeRows(CacheType cache, int64_t lanes) {
+  if (lanes == 1) // a register has one word: nothing to transpose
+    return false;
   LoadRecord load = productLoad(cache, Stream::key, lanes);
   Region region = mapPage(cache).key;
   int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();

@@ -104,6 +104,8 @@ Value TeamBuilder::element(const Region &region, Value h, Value t, Value d) {
     if (axis.extent == 1)
       continue;
     Value coordinate = axis.digit.coordinate == 'h' ? h : axis.digit.coordinate == 't' ? t : d;
+    if (axis.modulus)
+      coordinate = rem(coordinate, axis.modulus);
     Value digit = div(coordinate, axis.digit.divisor);
     if (axis.digit.extent) // the outermost digit needs no remainder
       digit = rem(digit, axis.extent);

@@ -85,7 +85,7 @@ public:
         [&](OpBuilder &at, Location where, ArrayRef<BlockArgument> pointers) {
           SmallVector<Value> next;
           for (auto [pointer, step] : llvm::zip_equal(pointers, bytes))
-            next.push_back(LLVM::GEPOp::create(at, where, pointer.getType(), at.getI8Type(), pointer, LLVM::GEPArg(step)));
+            next.push_back(addBytes(at, where, pointer, step));
           return next;
         }));
     for (auto [group, pointer] : llvm::zip_equal(groups, walking.getRegionIterArgs().take_back(groups.size())))
@@ -239,7 +239,7 @@ private:
       int64_t constant = std::exchange(offset.start.constant, 0);
       Group *group = llvm::find_if(groups, [&](const Group &other) {
         return other.base == base && other.start == offset.start && other.perIteration == offset.perIteration &&
-               llvm::isInt<31>(constant - other.members[0].offset);
+               llvm::isInt<LLVM::kGEPConstantBitWidth - 1>(constant - other.members[0].offset);
       });
       if (group == groups.end()) {
         groups.push_back({base, offset.start, offset.perIteration, {}});
@@ -276,8 +276,7 @@ private:
   static void replace(const Group &group, Value pointer) {
     for (auto [gep, offset] : group.members) {
       OpBuilder at(gep.getDefiningOp());
-      LLVM::GEPArg distance = int32_t(offset - group.lowest().offset);
-      gep.replaceAllUsesWith(LLVM::GEPOp::create(at, gep.getLoc(), pointer.getType(), at.getI8Type(), pointer, distance));
+      gep.replaceAllUsesWith(addBytes(at, gep.getLoc(), pointer, offset - group.lowest().offset));
       gep.getDefiningOp()->erase();
     }
   }

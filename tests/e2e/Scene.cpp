@@ -179,9 +179,10 @@ Cache::Cache(const kv_kernel &kernel, const std::vector<Sequence> &sequences, co
     for (size_t i = 0; i < owned[b].size(); ++i) {
       entries[b * width + i] = owned[b][i] = order[next++];
       memory->open(owned[b][i]);
-      memory->fill(owned[b][i], options.poison);
+      if (!options.sparse)
+        memory->fill(owned[b][i], options.poison);
     }
-  for (; !options.guarded && next < order.size(); ++next)
+  for (; !options.guarded && !options.sparse && next < order.size(); ++next)
     memory->fill(order[next], options.poison);
   table.makeReadOnly();
 }
@@ -286,7 +287,8 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
     return outcome;
   }
   for (size_t b = 0; b < sequences.size(); ++b)
-    outcome.sequences.push_back({tensors.outputOf(b, false), tensors.outputOf(b, true), cache.pagesOf(b)});
+    outcome.sequences.push_back(
+        {tensors.outputOf(b, false), tensors.outputOf(b, true), options.sparse ? std::vector<uint8_t>() : cache.pagesOf(b)});
   return outcome;
 }
 

@@ -45,6 +45,7 @@ struct Options {
   int64_t pageSpread = 1;  // page numbers are multiples of this
   int64_t extraStride = 0; // bytes between pages
   const kv_executor *executor = nullptr;
+  bool sparse = false; // pages may be larger than memory: they start as the system gives them, zeros, and are not collected
 };
 
 struct Outcome {

@@ -19,9 +19,9 @@ Place AttendBlock::placeOf(Expr token) const {
     return {token / int(plan.slots), token % int(plan.slots)};
   if (!plan.ragged)
     return {0, token, firstSlot, plan.slotUnit};
-  // Padding of the slots is the region's own; what lies past it is masked, but must not be read.
+  // A vector that starts at a slot is the region's own; what lies past it is masked, but must not be read.
   Expr vector = firstSlot * int(plan.slotUnit) + token / lanes() * lanes();
-  return {0, min(vector, int(plan.slots) - lanes()) + token % lanes()};
+  return {0, min(vector, int(plan.slots - plan.lanes)) + token % lanes()};
 }
 
 /// The number that stands for the middle of the codes: sums of codes from there do not cancel with what zeros add.

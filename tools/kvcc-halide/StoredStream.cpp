@@ -9,6 +9,15 @@ void requireBytes(const Region &region) {
     throw NotCovered{"4-bit codes in an order whose fastest digit is of odd extent"};
 }
 
+Step stepOf(int64_t stride, int64_t extent) {
+  Step step{stride};
+  for (; stride / step.times > INT32_MAX || stride % step.times; ++step.times)
+    if (step.times * extent > INT32_MAX)
+      throw NotCovered{"elements " + std::to_string(stride) + " apart in a page"};
+  step.stride = stride / step.times;
+  return step;
+}
+
 StoredRegion::StoredRegion(const std::string &name, const Region &region, const std::string &contraction, Type type,
                            const ImageParam *pages, bool inBytes)
     : words(findWords(region, contraction)), elementBits(region.bits), wordBits(region.bits * words.pack()), pages(pages) {
@@ -26,7 +35,8 @@ StoredRegion::StoredRegion(const std::string &name, const Region &region, const 
   int64_t elements = inBytes ? 8 / elementBits : halves ? 2 : pack(); // of an element of `memory`
   for (size_t i = 0; i < axes.size(); ++i) {
     const Axis &axis = axes[axes.size() - 1 - i];
-    memory.dim(first + int(i)).set_min(0).set_stride(int(std::max<int64_t>(axis.stride / elements, 1)));
+    steps.push_back(stepOf(std::max<int64_t>(axis.stride / elements, 1), axis.extent));
+    memory.dim(first + int(i)).set_min(0).set_stride(int(steps.back().stride));
   }
   if (pages)
     for (int half = 0; half < 2; ++half)
@@ -44,7 +54,7 @@ Expr StoredRegion::word(Expr head, const Place &place, Expr channel) const {
   if (!halves)
     return memory(all);
   Expr upper = all[0] % 2;
-  all[0] = all[0] / 2;
+  all[0] = all[0] / 2; // the fastest digit: a step of one
   return cast<uint8_t>(cast<uint32_t>(memory(all)) >> cast<uint32_t>(4 * upper)) & cast<uint8_t>(15);
 }
 
@@ -56,20 +66,23 @@ std::vector<Expr> StoredRegion::index(Expr head, const Place &place, Expr channe
     Expr digit = axis->coordinate == "h" ? head : axis->coordinate == "t" ? place.slot : channel;
     int64_t divisor = axis->divisor;
     if (axis->coordinate == "t" && place.unit) { // said as simply as it is: the simplifier does not see through every sum
-      if (divisor % place.unit == 0) {
+      if (divisor % place.unit == 0 && !axis->modulus) {
         digit = place.units;
         divisor /= place.unit;
-      } else if (place.unit % (divisor * axis->extent)) {
+      } else if (place.unit % (divisor * axis->extent) || axis->modulus) {
         digit = place.units * int(place.unit) + place.slot;
       }
     }
+    if (axis->modulus)
+      digit = digit % int(axis->modulus);
     if (divisor > 1)
       digit = digit / int(divisor);
     bool outermost = true; // whose quotient is below its extent
     for (const Axis &other : axes)
       outermost &= other.coordinate != axis->coordinate || other.divisor <= axis->divisor;
     digit = outermost ? digit : digit % int(axis->extent);
-    index.push_back(digit);
+    const Step &step = steps[size_t(axis - axes.rbegin())];
+    index.push_back(step.times > 1 ? digit * int(step.times) : digit);
   }
   if (pages)
     for (int half = 0; half < 2; ++half)

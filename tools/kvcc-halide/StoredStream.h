@@ -14,6 +14,13 @@ struct NotCovered {
   std::string what;
 };
 
+/// From a digit of `extent` values to the next in memory of Halide, whose strides are int32: a longer one is as many as `times`
+/// short ones. Throws NotCovered where there are no such.
+struct Step {
+  int64_t stride, times = 1;
+};
+Step stepOf(int64_t stride, int64_t extent);
+
 /// Throws NotCovered where 4-bit elements of a region do not share bytes two by two.
 void requireBytes(const Region &region);
 
@@ -50,6 +57,7 @@ private:
   std::vector<Halide::Expr> index(Halide::Expr head, const Place &place, Halide::Expr channel) const;
 
   Words words;
+  std::vector<Step> steps; ///< of the axes of words, the fastest first
   int64_t elementBits = 0, wordBits = 0;
   bool halves = false; ///< words are 4 bits, half a byte
   const Halide::ImageParam *pages = nullptr;

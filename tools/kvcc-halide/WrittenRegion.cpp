@@ -48,17 +48,24 @@ Func WrittenRegion::store(const Func &bits, int64_t count, int64_t lanes) {
   }
   std::vector<Var> dims;
   std::vector<Expr> index;
+  std::vector<int64_t> steps;
   Expr half;
   for (size_t i = axes.size(); i-- > 0;) {
     dims.push_back(Var("digit" + std::to_string(i)));
     Expr digit = digitOf[i];
-    if (axes[i].coordinate != "d")
-      digit = (axes[i].coordinate == "h" ? head : slot) / int(axes[i].divisor) % int(axes[i].extent);
+    if (axes[i].coordinate != "d") {
+      Expr coordinate = axes[i].coordinate == "h" ? head : slot;
+      if (axes[i].modulus)
+        coordinate = coordinate % int(axes[i].modulus);
+      digit = coordinate / int(axes[i].divisor) % int(axes[i].extent);
+    }
     if (sharesBytes() && !pairs && i + 1 == axes.size()) {
       half = digit % 2;
       digit = digit / 2;
     }
-    index.push_back(digit);
+    Step step = stepOf(std::max<int64_t>(axes[i].stride / (sharesBytes() ? 2 : 1), 1), axes[i].extent);
+    steps.push_back(step.stride);
+    index.push_back(step.times > 1 ? digit * int(step.times) : digit);
   }
   if (covered != count)
     z.where(channel < int(count));
@@ -72,10 +79,8 @@ Func WrittenRegion::store(const Func &bits, int64_t count, int64_t lanes) {
   } else {
     memory(index) = bits(channel);
   }
-  int64_t elements = sharesBytes() ? 2 : 1;
   for (size_t i = 0; i < axes.size(); ++i)
-    memory.output_buffer().dim(int(i)).set_min(0).set_stride(
-        int(std::max<int64_t>(axes[axes.size() - 1 - i].stride / elements, 1)));
+    memory.output_buffer().dim(int(i)).set_min(0).set_stride(int(steps[i]));
   bool together = !own.empty() && own[0] + 1 == axes.size() && axes[own[0]].stride == 1 && covered == count;
   if (together && (pairs || !sharesBytes())) {
     int64_t run = axes[own[0]].extent / (pairs ? 2 : 1), width = std::min(lanes, run & -run);

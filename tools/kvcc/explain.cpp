@@ -31,7 +31,8 @@ template <typename... Args> void comment(fmt::format_string<Args...> format, Arg
 void explainRegion(const char *name, const PageMap &map, const Region &region, char channel = 'd') {
   std::string order;
   for (const Axis &axis : region.axes)
-    order += fmt::format("{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
+    order += fmt::format("{}{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
+                         axis.modulus ? fmt::format("%{}", axis.modulus) : "",
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
   comment("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]", name, region.offset, map.endInTile(region) - 1, region.bits, order);
 }

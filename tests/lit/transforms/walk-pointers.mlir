@@ -94,3 +94,24 @@ func.func @divides(%base: !llvm.ptr, %lane: i64, %end: i64) {
   }
   return
 }
+
+// Two regions of a page far apart: a pointer each. A distance that GEP's constants of 29 bits cannot hold is a value of its own.
+// CHECK-LABEL: @far
+// CHECK-SAME:  %[[BASE:.*]]: !llvm.ptr, %[[END:.*]]: i64
+// CHECK-DAG:   %[[APART:.*]] = arith.constant 268435456 : i64
+// CHECK-DAG:   %[[OTHER:.*]] = llvm.getelementptr %[[BASE]][%[[APART]]]
+// CHECK:       scf.for %{{.*}} iter_args(%[[P:.*]] = %[[BASE]], %[[Q:.*]] = %[[OTHER]])
+// CHECK-DAG:     llvm.store %{{.*}}, %[[P]]
+// CHECK-DAG:     llvm.store %{{.*}}, %[[Q]]
+func.func @far(%base: !llvm.ptr, %end: i64) {
+  %c0 = arith.constant 0 : i64
+  %c8 = arith.constant 8 : i64
+  %apart = arith.constant 268435456 : i64
+  scf.for %z = %c0 to %end step %c8 : i64 {
+    %p = llvm.getelementptr %base[%z] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %z, %p : i64, !llvm.ptr
+    %q = llvm.getelementptr %p[%apart] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %z, %q : i64, !llvm.ptr
+  }
+  return
+}
