@@ -4,8 +4,8 @@ on 8 kv heads of 128 channels, one thread, from memory (cold).
 
     tests/bench/defaults.py --kvcc build/bin/kvcc --json defaults.json
 
-All schedules of a cache are attends of one file, measured in turn on the same tokens, in another order each round; a ratio is a
-schedule's time over the default's of the same round, the median of the rounds. The fastest schedule then races the default in rounds
+All schedules of a cache are attends of one file, measured in turn on the same tokens (`kvcc bench --in-turn`), in another order each
+round; a ratio is a schedule's time over the default's of the same round, the median of the rounds. The fastest schedule then races the default in rounds
 of its own, and only those count: among twelve noisy numbers the least is too small. `spread` is from the first quarter of those ratios to
 the third. The last line says how far the farthest default is from its best."""
 import argparse
@@ -45,7 +45,7 @@ class Cache:
             if schedule:
                 text += f"schedule {name} for {self.arguments.target} {{ {schedule} }}\n"
         self.file.write_text(text)
-        command = [self.arguments.kvcc, "bench", self.file, "--json", "--mode", "cold", "--target", self.arguments.target]
+        command = [self.arguments.kvcc, "bench", self.file, "--json", "--mode", "cold", "--in-turn", "--target", self.arguments.target]
         command += ["--context", self.arguments.context, "--seconds", seconds, "--kernel", ",".join(f"c_{name}" for name in names)]
         return {names[row["kernel"].removeprefix("c_")]: row["us"] for row in run(command)}
 

@@ -26,8 +26,9 @@ struct BenchSetup {
 class BenchCase {
 public:
   /// Fills one batch of caches by append and copies it until they are worth `coldBytes`. `error()` says what went wrong, if
-  /// anything.
-  BenchCase(const BenchSetup &setup, size_t coldBytes);
+  /// anything. A case like `other`, of the same cache and sequences, takes its caches instead: steps of both go round them
+  /// together.
+  BenchCase(const BenchSetup &setup, size_t coldBytes, const BenchCase *other = nullptr);
 
   /// What went wrong until now, here or on the machine.
   const std::string &error() const { return problem.empty() ? setup.machine->problem() : problem; }
@@ -45,6 +46,7 @@ public:
 private:
   Sample runOnce(int count, bool cold);
   void shareOutPages();
+  bool canTakeCachesOf(const BenchCase &other) const;
   void allocate(size_t coldBytes);
   void fill();
   uint8_t *place(size_t bytes, const void *from = nullptr);
@@ -57,9 +59,14 @@ private:
   std::vector<int32_t> lengths;    ///< tokens of each sequence; the first has the whole context
   std::vector<int64_t> firstPages; ///< of each sequence of a copy, then how many pages a copy has
   int64_t tokens = 0;              ///< of all sequences
-  int64_t fillTokens = 0, tableStride = 0, copies = 0, nextCopy = 0;
+  int64_t fillTokens = 0, tableStride = 0, copies = 0;
   kv_bounds bounds = {}, fillBounds = {};
-  std::vector<BenchMachine::Memory> memory; ///< all that the steps point to
+  struct Caches {
+    BenchMachine::Memory pages;
+    int64_t nextCopy = 0; ///< that a cold step uses
+  };
+  std::shared_ptr<Caches> caches;
+  std::vector<BenchMachine::Memory> memory; ///< all else that the steps point to
   std::vector<kv_step> steps;               ///< one a copy
   std::vector<const kv_step *> order;
 };

@@ -28,7 +28,7 @@ struct BenchArguments {
   int64_t batch = 1;
   std::string lengths = "uniform";
   double seconds = 0.5;
-  bool json = false;
+  bool inTurn = false, json = false;
 };
 
 struct BenchRow {
@@ -197,57 +197,87 @@ private:
     addNote(
         fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the {}",
                     static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick()));
+    std::vector<std::vector<Row>> groups; // what is measured in turn
     for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
-        if (isWanted(arguments, spec) && !runKernel(spec, target->name(), machine))
+        if (isWanted(arguments, spec) && !addRows(spec, target->name(), machine, groups))
           return false;
-    return true;
+    return llvm::all_of(groups, [&](llvm::ArrayRef<Row> group) { return runGroup(group, machine); });
   }
 
-  bool runKernel(const KernelSpec &spec, const std::string &target, BenchMachine &machine) {
+  /// What becomes a row in each mode.
+  struct Row {
+    BenchSetup setup;
+    std::string target;
+  };
+
+  bool addRows(const KernelSpec &spec, const std::string &target, BenchMachine &machine, std::vector<std::vector<Row>> &groups) {
     auto setup = kernels.setup(spec, target);
     if (!setup)
       return fail(llvm::toString(setup.takeError()));
     setup->machine = &machine;
     setup->batch = arguments.batch;
     setup->mixedLengths = arguments.lengths == "mixed";
+    size_t group = 0;
     for (int64_t context : arguments.contexts)
       for (int64_t queries : arguments.queries) {
         setup->context = context;
         setup->queries = queries;
-        if (takes(spec, queries) && !runCase(*setup, target))
-          return false;
+        if (!arguments.inTurn || groups.size() <= group)
+          groups.emplace_back();
+        if (takes(spec, queries))
+          (arguments.inTurn ? groups[group] : groups.back()).push_back({*setup, target});
+        ++group;
       }
     return true;
   }
 
-  bool runCase(const BenchSetup &setup, const std::string &target) {
-    bool anyCold = std::find(arguments.modes.begin(), arguments.modes.end(), "cold") != arguments.modes.end();
-    BenchMachine &machine = *setup.machine;
-    BenchCase steps(setup, anyCold ? machine.coldBytes() : 0);
-    for (const std::string &mode : arguments.modes) {
-      if (!steps.error().empty())
-        break;
-      bool cold = mode == "cold";
+  bool runGroup(llvm::ArrayRef<Row> group, BenchMachine &machine) {
+    bool anyCold = llvm::is_contained(arguments.modes, "cold");
+    std::vector<std::unique_ptr<BenchCase>> cases;
+    for (const Row &row : group) {
+      auto like = llvm::find_if(group, [&](const Row &other) { return other.setup.cache == row.setup.cache; }) - group.begin();
+      const BenchCase *other = static_cast<size_t>(like) < cases.size() ? cases[static_cast<size_t>(like)].get() : nullptr;
+      cases.push_back(std::make_unique<BenchCase>(row.setup, anyCold ? machine.coldBytes() : 0, other));
+      if (!checkCase(row, *cases.back()))
+        return false;
+    }
+    return llvm::all_of(arguments.modes, [&](const std::string &mode) { return group.empty() || runMode(group, cases, mode); });
+  }
+
+  bool runMode(llvm::ArrayRef<Row> group, llvm::ArrayRef<std::unique_ptr<BenchCase>> cases, const std::string &mode) {
+    bool cold = mode == "cold";
+    std::vector<BenchSamples> samples(group.size());
+    std::vector<int> counts;
+    for (const auto &steps : cases)
+      counts.push_back(BenchSamples::stepsOfSample(*steps, cold));
+    double end = now() + arguments.seconds * static_cast<double>(group.size());
+    while (samples[0].size() < 7 || now() < end)
+      for (size_t i = 0; i < group.size(); ++i) {
+        samples[i].take(*cases[i], counts[i], cold);
+        if (!checkCase(group[i], *cases[i]))
+          return false;
+      }
+    for (size_t i = 0; i < group.size(); ++i) {
+      const BenchCase &steps = *cases[i];
+      const BenchSetup &setup = group[i].setup;
+      BenchMachine &machine = steps.machine();
       if (cold && steps.bytesBetween() < 0.5 * static_cast<double>(machine.coldBytes()))
         addNote(
             fmt::format("{}, context {}: cold steps come back to the same bytes after {:.3g} MB, which the caches may still hold",
                         setup.spec->name, setup.context, steps.bytesBetween() * 1e-6));
-      int count = BenchSamples::stepsOfSample(steps, cold);
-      BenchSamples samples;
-      double end = now() + arguments.seconds;
-      while (steps.error().empty() && (samples.size() < 7 || now() < end))
-        samples.take(steps, count, cold);
-      if (!steps.error().empty())
-        break;
-      if (int preempted = samples.seconds().preempted())
+      if (int preempted = samples[i].seconds().preempted())
         addNote(
             fmt::format("{} on {}, context {}, {}: {} of {} samples were preempted in every try; the least disturbed one counts",
-                        setup.spec->name, target, setup.context, mode, preempted, samples.size()));
-      rows.push_back({setup.spec->name, target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
-                      steps.bytesPerStep(), steps.flopsPerStep(), std::move(samples)});
+                        setup.spec->name, group[i].target, setup.context, mode, preempted, samples[i].size()));
+      rows.push_back({setup.spec->name, group[i].target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
+                      steps.bytesPerStep(), steps.flopsPerStep(), std::move(samples[i])});
     }
-    return steps.error().empty() || fail(fmt::format("{} on {}: {}", setup.spec->name, target, steps.error()));
+    return true;
+  }
+
+  static bool checkCase(const Row &row, const BenchCase &steps) {
+    return steps.error().empty() || fail(fmt::format("{} on {}: {}", row.setup.spec->name, row.target, steps.error()));
   }
 
   const BenchArguments &arguments;
@@ -314,6 +344,8 @@ void addBench(CLI::App &app, Command &chosen) {
       ->check(CLI::IsMember({"uniform", "mixed"}))
       ->capture_default_str();
   command->add_option("--seconds", arguments->seconds, "time for each row")->check(numberFrom(0.01, 60))->capture_default_str();
+  command->add_flag("--in-turn", arguments->inTurn,
+                    "one sample of each kernel and target after the other, on the same caches, so that all meet the same noise");
   command->add_flag("--json", arguments->json, "print JSON");
   command->callback([arguments, &chosen] { chosen = [arguments] { return runBench(*arguments); }; });
 }
