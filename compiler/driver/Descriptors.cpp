@@ -139,6 +139,8 @@ Expected<std::string> emitDescriptors(const Compiled &compiled, const kv::Target
       return createStringError("internal: descriptor tables do not match kv_abi.h on `%s`", target.triple.c_str());
     auto *global = new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, kernel.name);
     global->setAlignment(Align(16));
+    // Two shared libraries of one process may hold caches of one name: each uses its own.
+    global->setVisibility(GlobalValue::ProtectedVisibility);
   }
 
   SmallString<0> object;

@@ -5,6 +5,8 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <dlfcn.h>
+
 using namespace llvm;
 
 namespace kv {
@@ -133,8 +135,8 @@ bool checkSymbolPart(const Word &name, StringRef what, Diagnostics &diagnostics)
   if ((declares || isKeyword(text)) && !checkIdentifier(name, what, diagnostics))
     return false;
   StringRef reason;
-  if (what == "a cache" && (text == "kv" || text.starts_with("kv_")))
-    reason = "names that start with `kv_` are the runtime's";
+  if (what == "a cache" && (text == "kv" || text.starts_with("kv_") || text == "kvrt" || text.starts_with("kvrt_")))
+    reason = "names that start with `kv_` or `kvrt_` are the runtime's";
   else if (text.starts_with("_") || text.ends_with("_") || text.contains("__"))
     reason = "it neither starts nor ends with `_`, and never has two in a row";
   if (reason.empty())
@@ -143,11 +145,21 @@ bool checkSymbolPart(const Word &name, StringRef what, Diagnostics &diagnostics)
   return false;
 }
 
+/// Whether the C library or its mathematics has the symbol: a kernel of that name links, and is what everyone then calls.
+static bool isInTheCLibrary(const std::string &symbol) {
+  static void *const libraries[] = {dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), dlopen("libm.so.6", RTLD_LAZY | RTLD_NOLOAD)};
+  return llvm::any_of(libraries, [&](void *library) { return library && dlsym(library, symbol.c_str()); });
+}
+
 void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics) {
   StringMap<SMRange> taken;
   auto take = [&](const std::string &symbol, SMRange range) {
     if (isKeyword(symbol)) {
       diagnostics.error(DiagKind::c_keyword, range, {symbol});
+      return;
+    }
+    if (isInTheCLibrary(symbol)) {
+      diagnostics.error(DiagKind::library_symbol, range, {symbol});
       return;
     }
     auto [it, isNew] = taken.try_emplace(symbol, range);
