@@ -5,6 +5,7 @@
 #include "kv/kv.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define KVRT_PRINTF(text, first) __attribute__((format(printf, text, first)))

@@ -1,4 +1,5 @@
-/* kv.h: the runtime's C API. Plain C99; C++ may include it. Link with kvrt (and the kernels that kvcc made).
+/* kv.h: the runtime's C API. Plain C99; C++ may include it. Link with kvrt (and the kernels that kvcc made): libkvrt.a, whose
+ * functions a shared library keeps to itself, so that several of them may have copies of it; or libkvrt.so, which is there for all.
  *
  * A program that lets the runtime do all of it:
  *
@@ -32,7 +33,6 @@
 #define KV_KV_H
 
 #include <stdint.h>
-#include <string.h>
 
 #include "kv/kv_abi.h"
 
@@ -110,12 +110,11 @@ const kv_variant *kv_select_target(const kv_kernel *kernel, const char *target, 
 
 /* ---- Steps ---- */
 
-/* All zero but the two version fields. */
-static inline void kv_step_init(kv_step *step) {
-  memset(step, 0, sizeof *step);
-  step->struct_size = (uint32_t)sizeof *step;
-  step->abi_version = KV_ABI_VERSION;
-}
+/* All zero but the two version fields, which the macro takes from the caller's own headers. (No function stands in a header: tools
+ * that read declarations, such as cffi, read these.) */
+void kv_step_init(kv_step *step);
+void kv_step_init_as(kv_step *step, uint32_t struct_size, uint32_t abi_version);
+#define kv_step_init(step) kv_step_init_as(step, (uint32_t)sizeof(kv_step), KV_ABI_VERSION)
 
 #define KV_MAX_THREADS 1024
 

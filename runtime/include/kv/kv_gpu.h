@@ -53,10 +53,10 @@ typedef struct kv_gpu_launch {
   const kv_gpu_variant *variant; /* a row of the kernel; null: kv_gpu_select() */
 } kv_gpu_launch;
 
-static inline void kv_gpu_launch_init(kv_gpu_launch *launch) {
-  memset(launch, 0, sizeof *launch);
-  launch->struct_size = (uint32_t)sizeof *launch;
-}
+/* All zero but the size, as kv_step_init() has it. */
+void kv_gpu_launch_init(kv_gpu_launch *launch);
+void kv_gpu_launch_init_as(kv_gpu_launch *launch, uint32_t struct_size);
+#define kv_gpu_launch_init(launch) kv_gpu_launch_init_as(launch, (uint32_t)sizeof(kv_gpu_launch))
 
 /* The variant to run in the current context: the first row whose capability the device has. The environment variable KV_TARGET
  * names one instead, as kv_select() has it. Null on an error; `status` may be null. Errors: those of a kernel in kv_select(),

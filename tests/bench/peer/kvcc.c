@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { headsQ = 32, headsKv = 8, dim = 128 };
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 static fake_record *records;
 static int64_t recordCapacity;
