@@ -45,6 +45,41 @@ build(TRUE "the .kv file touched")
 build(FALSE "nothing touched again")
 run(${WORK}/build/engine)
 
+# A project that asks for an old CMake gets the policies of this package all the same; this one links the shared runtime.
+file(COPY ${WORK}/source/ DESTINATION ${WORK}/old)
+file(READ ${WORK}/old/CMakeLists.txt lists)
+string(REPLACE "VERSION 3.22" "VERSION 3.10" lists "${lists}")
+string(REPLACE "kvcc::kvrt)" "kvcc::kvrt_shared)" lists "${lists}")
+file(WRITE ${WORK}/old/CMakeLists.txt "${lists}")
+file(REMOVE_RECURSE ${WORK}/build)
+run(${CMAKE_COMMAND} -S ${WORK}/old -B ${WORK}/build -G Ninja -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+build(TRUE "first build of an old project")
+build(FALSE "nothing touched in an old project")
+run(${WORK}/build/engine)
+
+# The architecture is the compiler's where CMAKE_SYSTEM_PROCESSOR is empty or a name of another kind.
+file(WRITE ${WORK}/names/CMakeLists.txt "cmake_minimum_required(VERSION 3.22)
+project(names C)
+find_package(kvcc REQUIRED)
+kvcc_architecture(own)
+foreach(name \"\" armv8-a armv9-a ARM64 aarch64 AMD64 x86_64 nonsense)
+  set(CMAKE_SYSTEM_PROCESSOR \"\${name}\")
+  kvcc_architecture(found)
+  message(\"[\${name}] \${found}, \${own}\")
+endforeach()
+")
+run(${CMAKE_COMMAND} -S ${WORK}/names -B ${WORK}/names/build -G Ninja -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+foreach(expected "armv8-a. aarch64" "armv9-a. aarch64" "ARM64. aarch64" "aarch64. aarch64" "AMD64. x86_64" "x86_64. x86_64")
+  if(NOT output MATCHES "${expected}")
+    message(FATAL_ERROR "expected [${expected}:\n${output}")
+  endif()
+endforeach()
+foreach(name "" nonsense)
+  if(NOT output MATCHES "\\[${name}. ([a-z0-9_]+), ([a-z0-9_]+)" OR NOT CMAKE_MATCH_1 STREQUAL CMAKE_MATCH_2)
+    message(FATAL_ERROR "expected the compiler's architecture for `${name}`:\n${output}")
+  endif()
+endforeach()
+
 # Cross-compiling: the compiler is the installed one, and `native` is refused because it would mean the wrong machine.
 execute_process(
   COMMAND ${CMAKE_COMMAND} -S ${WORK}/source -B ${WORK}/cross -G Ninja -DCMAKE_PREFIX_PATH=${WORK}/prefix

@@ -6,14 +6,45 @@
 #   kvcc_add_library(llama KV llama3.kv TARGETS native)
 #   target_link_libraries(engine PRIVATE llama kvcc::kvrt)        # engine may now #include "llama.h"
 #
-# TARGETS are names that `kvcc compile --target` knows; those of other architectures than CMAKE_SYSTEM_PROCESSOR are left out, so that one
-# list serves every machine. `native` stands for the machine that builds, and is refused when cross-compiling. The library is rebuilt when the .kv file, the schedule or the compiler changes, and for no other reason.
+# kvcc::kvrt is the static runtime, part of whoever links it; kvcc::kvrt_shared is libkvrt.so, for programs whose parts share one.
+#
+# TARGETS are names that `kvcc compile --target` knows; those of other architectures than CMAKE_SYSTEM_PROCESSOR (or, where that says
+# nothing, than the compiler's) are left out, so that one list serves every machine. `native` stands for the machine that builds, and is refused when cross-compiling. The library is rebuilt when the .kv file, the schedule or the compiler changes, and for no other reason.
 #
 # ROUTE is what `kvcc compile --route` takes: mlir, halide, best, or a manifest of kvcc, which makes the same choices again.
 #
 # Cross-compiling: set KVCC_EXECUTABLE to a kvcc that runs on the building machine; CMake's find_package(kvcc) does so by itself when
 # it finds an installation for it.
 include_guard(GLOBAL)
+
+# Of this file, whatever the project asks for: without CMP0116 the library is rebuilt by every build.
+cmake_policy(PUSH)
+cmake_policy(VERSION 3.22)
+
+# The architecture, as kvcc names it, of what this project builds: CMAKE_SYSTEM_PROCESSOR where it names one, else what the compiler
+# says of itself. Toolchain files leave the variable out, or call it `armv8-a`.
+function(kvcc_architecture result)
+  set(words ${CMAKE_SYSTEM_PROCESSOR})
+  foreach(language C CXX)
+    list(APPEND words ${CMAKE_${language}_COMPILER_TARGET} ${CMAKE_${language}_LIBRARY_ARCHITECTURE})
+    if(CMAKE_${language}_COMPILER)
+      execute_process(COMMAND ${CMAKE_${language}_COMPILER} -dumpmachine OUTPUT_VARIABLE triple ERROR_QUIET
+                      OUTPUT_STRIP_TRAILING_WHITESPACE)
+      list(APPEND words ${triple})
+    endif()
+  endforeach()
+  foreach(word IN LISTS words)
+    string(TOLOWER "${word}" word)
+    if(word MATCHES "^(x86[_-]64|amd64|x64)")
+      set(${result} x86_64 PARENT_SCOPE)
+      return()
+    elseif(word MATCHES "^(aarch64|arm64|armv[89])")
+      set(${result} aarch64 PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "kvcc_add_library: kvcc makes libraries for x86_64 and aarch64; CMAKE_SYSTEM_PROCESSOR is `${CMAKE_SYSTEM_PROCESSOR}`")
+endfunction()
 
 function(kvcc_add_library name)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "KV;SCHEDULE;ROUTE" "TARGETS;PARAMS")
@@ -48,12 +79,8 @@ function(kvcc_add_library name)
   set(library ${folder}/lib${name}.a)
   list(JOIN ARG_TARGETS "," targets)
   set(options --target ${targets} --name ${name} -o ${folder})
-  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" machine)
-  string(REGEX REPLACE "^amd64$" "x86_64" machine "${machine}")
-  string(REGEX REPLACE "^arm64$" "aarch64" machine "${machine}")
-  if(machine)
-    list(APPEND options --machine ${machine})
-  endif()
+  kvcc_architecture(machine)
+  list(APPEND options --machine ${machine})
   foreach(param IN LISTS ARG_PARAMS)
     list(APPEND options -p ${param})
   endforeach()
@@ -102,3 +129,5 @@ function(kvcc_add_library name)
   endif()
   add_dependencies(${name} ${name}-kvcc)
 endfunction()
+
+cmake_policy(POP)
