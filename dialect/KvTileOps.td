@@ -175,8 +175,9 @@ def Kv_AttendRowsOp : Kv_Op<"attend_rows", [MemoryEffects<[MemRead, MemWrite]>, 
     Of rows `row` and on, as many as `limits` has, and the first `count` tokens of the block, of which row r sees limits[r]:
     newMaximum and newSum become maximum and sum of the rows with the block; the accumulators are corrected and added to.
     The function's arguments are buffers of Halide (compiler/halide/Plan.h). Rounded queries are bytes in the order of their channels,
-    with a scale for each row and, where codes are shifted or have zeros, sums of each run of channels. A score expression knows where
-    the first token is in the sequence, and more of each row.
+    with a scale for each row and, where codes are shifted or have zeros, sums of each run of channels; where `refined` is true, what
+    rounding has left of them, `rest`, is multiplied too. A score expression knows where the first token is in the sequence,
+    and more of each row.
 
     Rules:
     - C1: limits are i32, the other homes that all have f32; queries are f32, or words of bytes where they are rounded.
@@ -184,11 +185,13 @@ def Kv_AttendRowsOp : Kv_Op<"attend_rows", [MemoryEffects<[MemRead, MemWrite]>, 
   }];
   let arguments = (ins FlatSymbolRefAttr:$function, Kv_BlockType:$block, I64:$row, I64:$count, Kv_Home:$queries, Kv_Home:$limits,
                        Kv_Home:$maximum, Kv_Home:$sum, Kv_Home:$newMaximum, Kv_Home:$newSum, Kv_Home:$accumulator,
-                       Variadic<Kv_Home>:$rounding, Optional<I64>:$token, Variadic<Kv_Home>:$known);
+                       Variadic<Kv_Home>:$rounding, Optional<Kv_Home>:$rest, Optional<I1>:$refined,
+                       Optional<I64>:$token, Variadic<Kv_Home>:$known);
   let assemblyFormat = [{
     $function `of` $block `rows` $row `count` $count `,` $queries `limits` $limits `from` $maximum `,` $sum `to` $newMaximum `,`
-    $newSum `,` $accumulator (`rounded` $rounding^)? (`score` $token^ `,` $known)? attr-dict `:` type($block) `,` type($queries) `,` type($limits) `,`
+    $newSum `,` $accumulator (`rounded` $rounding^)? (`rest` $rest^ `if` $refined)? (`score` $token^ `,` $known)? attr-dict `:` type($block) `,` type($queries) `,` type($limits) `,`
     type($maximum) `,` type($sum) `,` type($newMaximum) `,` type($newSum) `,` type($accumulator) (`rounded` type($rounding)^)?
+    (`rest` type($rest)^)?
     (`score` type($known)^)?
   }];
   let hasVerifier = 1;
@@ -349,12 +352,17 @@ def Kv_Exp2Op : Kv_Op<"exp2", [Pure, SameOperandsAndResultType, Elementwise]> {
   let hasVerifier = 1;
 }
 
-def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
+def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
   let summary = "init + rows x a tile of a block";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of operand(rows)[row + r][z] * codes[x, z]
     For keys x counts tokens of the block and z channels; for values x counts channels and z tokens of the block. The codes are plain
-    integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter.
+    integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter; with
+    `limits`, one for each row, neither do those of row r at limits[r] and later, though they may be NaN and other rows' own. Limits
+    ascend, from zBegin to zEnd.
+
+    `rest`: what rounding to an integer record has left of the rows, in units of 2^-8 and words of the record's one-byte or one-part form;
+    it is multiplied too, and its sum rounded to whole units, where `refined` is true.
 
     A block that several row tiles read asks for the block ahead in parts, where that is whole tiles of pages: `ask [from, step] lines N`
     asks in each iteration, number i from 0, for N lines from byte from + i * step of those tiles on.
@@ -364,35 +372,39 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, TypesMatchWith<"i
     - C2: an integer record needs a codec of integer elements.
     - C3: the result is [rows, x], no more than the home has rows and the block tokens (keys) or the cache channels (values).
     - C4: `ask` is nothing, or two bytes.
+    - C5: `limits` is nothing, or of values that are no codes a number for each row.
+    - C6: `rest` and `refined` stand together, for an integer record.
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot, I64:$x, I64:$zBegin,
-                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$ask,
-                       DefaultValuedAttr<I64Attr, "0">:$lines);
+                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$limits,
+                       Optional<Kv_Home>:$rest, Optional<I1>:$refined, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs RankedTensorOf<[F32, I32]>:$tile);
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
-    (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($block) `->` type($tile)
+    (`limits` `[` $limits^ `]`)? (`rest` $rest^ `if` $refined)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict
+    `:` type($rows) (`rest` type($rest)^)? `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
 }
 
-def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
+def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments, TypesMatchWith<"init has the result's type", "tile", "init", "$_self">]> {
   let summary = "init + rows x numbers in scratch, such as kv.decode has brought there";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of rows[row + r][z] * numbers[first + z][x]
-    `block` is where the numbers come from; for what `ask` asks see kv.product. An iteration takes `unroll` z.
+    `block` is where the numbers come from; for `limits` and what `ask` asks see kv.product. An iteration takes `unroll` z.
 
     Rules:
     - C1: both homes are of f32.
     - C2: the result is [rows, columns], no more than `rows` has rows and `numbers` columns.
     - C3: `ask` is nothing, or two bytes.
+    - C4: `limits` is nothing, or a number for each row.
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, Kv_BlockType:$block, I64:$zBegin, I64:$zEnd,
-                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
+                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$limits, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $numbers `[` $first `]` `of` $block `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
-    (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
+    (`limits` `[` $limits^ `]`)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
 }

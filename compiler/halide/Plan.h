@@ -48,15 +48,17 @@ struct ScoreOp {
 
 /// A function that takes a row tile of `rows` rows through a block of `tokens` tokens: scores, softmax, accumulation.
 ///
-///   int NAME(queries, limits, [query scale, [query sums]], [positions, heads, arrays], keys, [key scale, [key zero]],
+///   int NAME(queries, limits, [query scale, [query sums], rest], [positions, heads, arrays], keys, [key scale, [key zero]],
 ///            values, [value scale, [value zero]], [pages], maximum, sum,
-///            int32 count, int32 head, int32 firstSlot / slotUnit, [int32 token], [ahead], new maximum, new sum, accumulator)
+///            int32 count, int32 head, int32 firstSlot / slotUnit, [int32 refined], [int32 token], [ahead], new maximum, new sum,
+///            accumulator)
 ///
 /// All but the numbers are halide_buffer_t, of which only `host` is read:
 ///   queries      f32 [rows][key dim]; i8 where the dot of keys rounds them: then
 ///   query scale, sums  f32 [rows], of scores, `factor` in it; f32 [groups of keys][rows of sums], of rounded queries, where keys
 ///   have
 ///                a shift or zeros
+///   rest         i8 [rows][key dim]: what rounding has left of queries, in units of 2^-8; multiplied too where `refined` is not 0
 ///   limits       i32 [rows]: tokens of the block that a row sees
 ///   positions, heads, arrays  i32 [rows], i32 [rows], f32 [arrays][rows]: what a score expression knows of a row; of the tokens it
 ///                knows where the first one is in the sequence, `token`
@@ -73,6 +75,7 @@ struct Block {
   int64_t slots;              ///< of a page; where a block lies in one, whole vectors of them
   int64_t slotUnit;           ///< blocks in a page start at multiples of it
   bool ragged;                ///< the last block of a page may reach past its slots
+  int64_t spread;             ///< of the tokens that the last row sees, so many at most are hidden from other rows
   double factor;              ///< of scores: to units of log2, or to those of the expression
   std::vector<ScoreOp> score; ///< the last one is the result; none: the score as it is
   int64_t arrays;             ///< that the expression reads
@@ -109,7 +112,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Region, bits, axes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ScoreOp, name, operands, type, value, predicate)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Stream, element, dim, group, bias, isSigned, parameter, codes, scale, zero, dot, flip, shift,
                                    factor)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Block, name, rows, tokens, pages, slots, slotUnit, ragged, factor, score, arrays, lanes,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Block, name, rows, tokens, pages, slots, slotUnit, ragged, spread, factor, score, arrays, lanes,
                                    keySlice, valueSlice, unroll, rowsOfSums, aheadBytes, key, value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Row, name, lanes, stream)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Plan, version, target, blocks, rows)

@@ -59,6 +59,7 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getLanes()));
   plan.slotUnit = plan.tokens;
   plan.ragged = !whole && map.slots % plan.tokens != 0;
+  plan.spread = number("spread");
   plan.factor = what.getAs<FloatAttr>("factor").getValueAsDouble();
   plan.arrays = number("arrays");
   for (Attribute each : what.getAs<ArrayAttr>("score")) {

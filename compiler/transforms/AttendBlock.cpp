@@ -60,14 +60,24 @@ void Attend::decodeBlock(Value blockValue, Value count) {
   }
 }
 
+/// Read again for each product: kept, it would take a register from the loops of all of them.
+Value Attend::hasOutliers(const Head &head) {
+  if (!homeRefined)
+    return {};
+  Value flag = RowOp::create(b, b.loc, b.getI32Type(), b.fetch(homeRefined, head.firstRow, zero(), {1}));
+  return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, flag, b.i32(0));
+}
+
 void Attend::attendRows(const Rows &at) {
   if (!hasParts()) {
     SmallVector<Value> s;
     for (int64_t x = 0; x < block; x += tile.keySlice)
       s.push_back(scores(at, b.i64(x)));
     Weights weights = softmax(at, zero(), s);
-    return eachGroup(
-        [&](Value group, int64_t number) { accumulate(at, group, number, weights.correction, weigh(at, group, weights, zero())); });
+    Seen seen = seenBy(at);
+    return eachGroup([&](Value group, int64_t number) {
+      accumulate(at, seen, group, number, weights.correction, weigh(at, group, weights, zero()));
+    });
   }
   inTiles([&] { b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(at, x), homeS, zero(), x); }); });
   Value softmaxEnd = b.i64(tile.rows);
@@ -111,7 +121,7 @@ void Attend::attendRows(const Rows &at) {
     inTiles([&] {
       auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {tile.rows}) : Value(); };
       Operands operands{all(hasScale, homeScale), all(hasStart, homeStart), all(hasBias, homeBias)};
-      accumulate(at, group, number, all(true, homeCorrection), operands);
+      accumulate(at, seenBy(at), group, number, all(true, homeCorrection), operands);
     });
     if (sharesSoftmax)
       use(many);
@@ -128,8 +138,8 @@ Attend::Ask Attend::ask(const Rows &at, Value byte, int64_t step) {
   return {{share(b.add(b.mul(b.div(at.ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
 }
 
-/// init + operands of the row tile x a slice of the block from x on, over [zBegin, zEnd).
-Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init) {
+/// init + operands of the row tile x a slice of the block from x on, over [zBegin, seen.end).
+Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, const Seen &seen, Value init) {
   bool isKey = stream == Stream::key, decoded = decodesOnce(stream);
   Dot dot = isKey ? schedule.getKeyDot() : schedule.getValueDot();
   Value home = isKey ? homeQ : homeP, row = isKey ? rowOf(at) : zero();
@@ -144,10 +154,11 @@ Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, Valu
     asked = ask(at, b.add(b.mul(iteration, walk.step), isKey ? 0 : pace->valueStart()), walk.step);
   }
   if (!decoded)
-    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, dot, x, zBegin, zEnd, schedule.getUnroll(), init,
-                             asked.bytes, asked.lines);
-  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], b.mul(slice, along), at.block, zBegin, zEnd,
-                            multiplyUnroll, init, asked.bytes, asked.lines);
+    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, dot, x, zBegin, seen.end, schedule.getUnroll(), init,
+                             seen.limits, isKey ? homeQRest : Value(), isKey ? hasOutliers(at.head) : Value(), asked.bytes,
+                             asked.lines);
+  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], b.mul(slice, along), at.block, zBegin, seen.end,
+                            multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
 }
 
 /// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
@@ -165,7 +176,7 @@ Value Attend::scores(const Rows &at, Value x) {
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
-    Value sum = product(at, Stream::key, x, zBegin, b.end(zBegin, length), init);
+    Value sum = product(at, Stream::key, x, zBegin, {b.end(zBegin, length), {}}, init);
     return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
@@ -232,6 +243,22 @@ void Attend::setAskers(const Rows &at, Value rowOfTile, int64_t askers) {
 Value Attend::limitOf(const Rows &at, Value query) {
   Value seen = b.sub(b.add(positionOf(query), 1), at.here.token);
   return b.toI32(spec.causal ? b.min(at.here.count, seen) : at.here.count);
+}
+
+/// Tokens past the end are none of the product's: 0 times what they hold may be NaN. Codes are numbers, and so are their weights.
+Attend::Seen Attend::seenBy(const Rows &at) {
+  if (!spec.causal || schedule.getQueryBlock() == 1)
+    return {at.here.count, {}};
+  auto limitOfRow = [&](int64_t row) {
+    Value position = positionOf(queryOfRow(b.add(at.ofHead, row)));
+    return b.max(zero(), b.min(at.here.count, b.sub(b.add(position, 1), at.here.token)));
+  };
+  Seen seen;
+  if (mixesQueries() && !cache.getValue().isInteger())
+    for (int64_t row = 0; row < tile.rows; ++row)
+      seen.limits.push_back(limitOfRow(row));
+  seen.end = seen.limits.empty() ? limitOfRow(tile.rows - 1) : seen.limits.back();
+  return seen;
 }
 
 /// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
@@ -326,8 +353,10 @@ Attend::Operands Attend::weigh(const Rows &at, Value group, const Weights &weigh
       // What lies past the end may be anything: 0 * NaN is NaN.
       return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
     };
-    Value scale = read(CodecParameter::scale);
-    weighted.push_back(weigh(scale));
+    Value scale = read(CodecParameter::scale), lifted = scale;
+    if (double lift = weightLift(); lift != 1)
+      lifted = b.mulf(scale, b.spreadLike(b.f32(lift), scale));
+    weighted.push_back(weigh(lifted));
     if (codec.isAsym()) {
       Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
       bias = bias ? b.addf(bias, middle) : middle;
@@ -359,7 +388,8 @@ Attend::Operands Attend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
   bits = ReduceOp::create(b, b.loc, integers, Reduction::umax, bits);
   Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
   Operands result;
-  result.scale = b.addf(b.mulf(greatest, splat(1 / levels / double(form.factor))), b.mulf(greatest, splat(0))); // NaN of infinity
+  double unit = 1 / levels / double(form.factor) / weightLift();
+  result.scale = b.addf(b.mulf(greatest, splat(unit)), b.mulf(greatest, splat(0))); // NaN of infinity
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
   for (auto [i, slice] : llvm::enumerate(p)) {
     if (asksInPacking())
@@ -386,7 +416,7 @@ void Attend::eachGroup(function_ref<void(Value, int64_t)> body) {
 }
 
 /// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
-void Attend::accumulate(const Rows &at, Value group, int64_t number, Value correction, const Operands &operands) {
+void Attend::accumulate(const Rows &at, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands) {
   CodecAttr codec = cache.getValue();
   int64_t rows = tile.rows, columns = tile.valueSlice, width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
@@ -398,7 +428,7 @@ void Attend::accumulate(const Rows &at, Value group, int64_t number, Value corre
       Value init = b.mulf(before, b.spread(correction, 0, type));
       return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
     };
-    auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), at.here.count, start); };
+    auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), seen, start); };
     Value sum;
     if (!roundsProbabilities()) {
       sum = sumFrom(corrected());

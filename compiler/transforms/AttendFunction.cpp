@@ -95,9 +95,10 @@ FlatSymbolRefAttr Attend::functionOfTile() {
   // maybe what is ahead; three results.
   bool several = fitBlocks(cache, block) == BlockFit::whole && block > cache.getLayout().getSlots();
   bool hasScore = !spec.score->empty();
-  SmallVector<Type> arguments(4 + roundings().size() + (hasScore ? 3 : 0) + regionsOf(cache) + several, b.ptr());
-  arguments.append(hasScore ? 4 : 3, b.getI32Type());
+  SmallVector<Type> arguments(4 + roundings().size() + bool(homeQRest) + (hasScore ? 3 : 0) + regionsOf(cache) + several, b.ptr());
+  arguments.append(3 + bool(homeQRest) + hasScore, b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
+  int64_t spread = mixesQueries() ? int64_t(llvm::divideCeil(tile.rows - 1, spec.group())) : 0; // queries of a tile, less one
   auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
   function.setPrivate();
   function->setAttr("kv.halide", b.getDictionaryAttr({
@@ -109,6 +110,7 @@ FlatSymbolRefAttr Attend::functionOfTile() {
                                      b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),
                                      b.getNamedAttr("schedule", schedule),
                                      b.getNamedAttr("score", scoreOps(b, spec)),
+                                     b.getNamedAttr("spread", b.getI64IntegerAttr(spread)),
                                      b.getNamedAttr("valueSlice", b.getI64IntegerAttr(tile.valueSlice)),
                                  }));
   return symbol;
@@ -150,8 +152,8 @@ void Attend::attendByFunction(Value blockValue, Span here, const Head &head) {
       known = {homePositions, homeHeads, homeArrays};
       putKnown(at);
     }
-    AttendRowsOp::create(b, b.loc, function, blockValue, rowOf(at), here.count, homeQ, homeLimit, homeMax, homeSum, homeNewMax,
-                         homeNewSum, homeAcc, roundings(), token, known);
+    AttendRowsOp::create(b, b.loc, function, blockValue, rowOf(at), seenBy(at).end, homeQ, homeLimit, homeMax, homeSum, homeNewMax,
+                         homeNewSum, homeAcc, roundings(), homeQRest, hasOutliers(head), token, known);
     b.put(b.fetch(homeNewMax, zero(), zero(), {tile.rows}), homeMax, rowOf(at), zero());
     b.put(b.fetch(homeNewSum, zero(), zero(), {tile.rows}), homeSum, rowOf(at), zero());
   });

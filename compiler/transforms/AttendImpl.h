@@ -36,6 +36,7 @@ struct Attend {
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
   Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
   Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
+  Value homeQRest, homeRefined;  ///< integer records: what rounding leaves of rows with outliers, and whether a head has such rows
   Value homeCodes[2];            ///< of a stream that is decoded once for several row tiles: slice by slice, a row for each z
   /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
   /// that products need.
@@ -86,6 +87,8 @@ struct Attend {
     SmallVector<Value> bytes; ///< from, step; or nothing
     int64_t lines = 0;        ///< in an iteration
   };
+  /// Whether rows of a tile may be of queries that see different tokens.
+  bool mixesQueries() const { return spec.causal && schedule.getQueryBlock() > 1 && spec.group() % tile.rows; }
   bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
 
   /// A kv head of the item.
@@ -103,7 +106,8 @@ struct Attend {
   void prepareRows(const Head &head);
   /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
   double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
-  void roundRow(Value row);
+  Value roundRow(Value row);
+  double outlierRatio() const;
   Value powerBelow(Value x);
   void sumRow(Value row, Value home);
   Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
@@ -152,9 +156,16 @@ struct Attend {
   void setAskers(const Rows &at, Value rowOfTile, int64_t askers);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
+  Value hasOutliers(const Head &head);
   /// How many tokens of the block a query sees, i32.
   Value limitOf(const Rows &at, Value query);
-  Value product(const Rows &at, Stream stream, Value x, Value zBegin, Value zEnd, Value init);
+  /// What the rows of a tile see of a block: the first `end` tokens; row r, where rows differ and values may be NaN, limits[r].
+  struct Seen {
+    Value end;
+    SmallVector<Value> limits;
+  };
+  Seen seenBy(const Rows &at);
+  Value product(const Rows &at, Stream stream, Value x, Value zBegin, const Seen &seen, Value init);
   Value scores(const Rows &at, Value x);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
   /// now.
@@ -170,9 +181,15 @@ struct Attend {
     Value scale, start, bias;
   };
   Operands weigh(const Rows &at, Value group, const Weights &weights, Value rowOfTile);
+  /// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
+  /// too.
+  double weightLift() const {
+    bool wide = cache.getValue().isInteger() && cache.getValue().getScale() == Element::f32;
+    return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p16 : 1;
+  }
   Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
   void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);
-  void accumulate(const Rows &at, Value group, int64_t number, Value correction, const Operands &operands);
+  void accumulate(const Rows &at, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands);
   /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
     Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);

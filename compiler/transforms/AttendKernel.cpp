@@ -1,6 +1,7 @@
 // The attend kernel of one item: see TileAttend.cpp for the algorithm.
 #include "compiler/transforms/AttendImpl.h"
 
+#include <cfloat>
 #include <limits>
 #include <numeric>
 
@@ -110,6 +111,10 @@ void Attend::readArguments() {
     homeQ = b.scratch("q", maxRows, rowWords(schedule.getKeyDot(), cache.getKeyDim()), b.getI32Type());
     homeQScale = b.scratch("qscale", maxRows, 1, b.getF32Type());
     homeQFloats = b.scratch("qfloats", 1, cache.getKeyDim(), b.getF32Type());
+    if (isIntegerDot(schedule.getKeyDot())) {
+      homeQRest = b.scratch("qrest", maxRows, cache.getKeyDim() / dotDepth(schedule.getKeyDot()), b.getI32Type());
+      homeRefined = b.scratch("refined", maxRows, 1, b.getI32Type());
+    }
   } else {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
   }
@@ -152,41 +157,55 @@ void Attend::prepareRows(const Head &head) {
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
-  b.loop(zero(), paddedRows, 1, [&](Value ofHead) {
-    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
-    Value row = b.add(head.firstRow, ofHead);
-    b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
-      Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
-      // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
-      if (roundsQueries())
-        b.put(loaded, homeQFloats, zero(), channel);
-      else
-        b.put(loaded, homeQ, row, channel);
-    });
-    if (roundsQueries())
-      roundRow(row);
-    if (homeQSum)
-      sumRow(row, roundsQueries() ? homeQFloats : homeQ);
-    if (stages() && canCarry())
-      return;
-    b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
-    b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
-    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
-      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
-    });
-  });
+  SmallVector<Value> outliers =
+      b.loop(zero(), paddedRows, 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
+        Value element =
+            b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
+        Value row = b.add(head.firstRow, ofHead);
+        b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
+          Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
+          // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
+          if (roundsQueries())
+            b.put(loaded, homeQFloats, zero(), channel);
+          else
+            b.put(loaded, homeQ, row, channel);
+        });
+        Value outliers = before[0];
+        if (roundsQueries())
+          outliers = arith::OrIOp::create(b, b.loc, outliers, roundRow(row));
+        if (homeQSum)
+          sumRow(row, roundsQueries() ? homeQFloats : homeQ);
+        if (stages() && canCarry())
+          return {outliers};
+        b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
+        b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
+        b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+          b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
+        });
+        return {outliers};
+      });
+  if (homeRefined)
+    b.put(b.spread(outliers[0], 0, b.tile({1}, b.getI32Type())), homeRefined, head.firstRow, zero());
+}
+
+/// How many times the mean of the others the greatest magnitude of a row may be: rounding moves a score by about greatest / levels
+/// / 4 times a key's deviation, of rows that are normal by half of what the class allows.
+double Attend::outlierRatio() const {
+  double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
+  return 3 * levels * (spec.accuracy == Accuracy::fast ? 1.5e-2 : 1e-3);
 }
 
 /// Rounds a row of queries to what the key record multiplies, with one scale for the row; a row that is not finite has scale NaN.
-void Attend::roundRow(Value row) {
+/// Of a row with outliers, what is left is kept too, in units of 2^-8. Returns whether it is one, i32.
+Value Attend::roundRow(Value row) {
   int64_t dim = cache.getKeyDim(), chunk = b.rowChunk(dim);
   double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
   RankedTensorType tile = b.tileF32({1, chunk});
-  SmallVector<Value> init = {b.spread(b.f32(0), 0, tile), b.spread(b.f32(0), 0, tile)};
+  SmallVector<Value> init(3, b.spread(b.f32(0), 0, tile));
   SmallVector<Value> found = b.loop(zero(), b.i64(dim), chunk, init, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
-    Value x = b.fetch(homeQFloats, zero(), channel, {1, chunk});
+    Value x = b.fetch(homeQFloats, zero(), channel, {1, chunk}), magnitude = math::AbsFOp::create(b, b.loc, x);
     Value nothing = b.mulf(x, b.spread(b.f32(0), 0, tile)); // NaN where x is not finite
-    return {b.maxf(math::AbsFOp::create(b, b.loc, x), carried[0]), b.addf(carried[1], nothing)};
+    return {b.maxf(magnitude, carried[0]), b.addf(carried[1], nothing), b.addf(carried[2], magnitude)};
   });
   auto total = [&](Reduction kind, Value source) -> Value {
     return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));
@@ -203,13 +222,28 @@ void Attend::roundRow(Value row) {
   Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(rowFactor())), b.f32(1e-37)), check);
   b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
   Value inverse = b.spread(perUnit, 0, tile);
+  Dot dot = schedule.getKeyDot();
+  if (!isIntegerDot(dot)) {
+    b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+      Value scaled = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse);
+      b.put(scaled, homeQFloats, zero(), channel);
+      PackOp::create(b, b.loc, scaled, homeQ, row, channel, Stream::key, dot, cache);
+    });
+    return b.i32(0);
+  }
+  Value others = b.mulf(b.subf(total(Reduction::add, found[2]), greatest), b.f32(outlierRatio() / double(dim - 1)));
+  Value isOutlier = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OGT, greatest, others);
+  // Where rows have none, nothing is left: a row's results do not depend on the rows beside it.
+  Value units = b.spread(arith::SelectOp::create(b, b.loc, isOutlier, b.f32(restUnits), b.f32(0)), 0, tile);
+  Value most = b.spread(b.f32(restUnits / 2 - 1), 0, tile), unit1 = b.spread(b.f32(1 / restUnits), 0, tile);
   b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
-    Value rounded = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse);
-    if (isIntegerDot(schedule.getKeyDot()))
-      rounded = b.round(rounded);
-    b.put(rounded, homeQFloats, zero(), channel);
-    PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, schedule.getKeyDot(), cache);
+    Value scaled = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse), rounded = b.round(scaled);
+    Value left = b.round(b.mulf(b.subf(scaled, rounded), units)), rest = b.negate(b.maxf(b.negate(left), b.negate(most)));
+    b.put(b.fma(rest, unit1, rounded), homeQFloats, zero(), channel);
+    PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, dot, cache);
+    PackOp::create(b, b.loc, rest, homeQRest, row, channel, Stream::key, isTwoBytes(dot) ? plainDot(dot) : dot, cache);
   });
+  return arith::ExtUIOp::create(b, b.loc, b.getI32Type(), isOutlier);
 }
 
 /// Half the greatest power of two that is not above x, and no less than 2^-100.
@@ -410,6 +444,22 @@ void Attend::writeResults(const Head &head) {
       });
 }
 
+/// What of finite numbers the type cannot hold becomes its greatest: what rounding adds must not make 65504 infinite.
+static Value keepFinite(KernelBuilder &b, Value tile, Type type) {
+  if (type.isF32())
+    return tile;
+  auto splat = [&](double value) { return b.spreadLike(b.f32(value), tile); };
+  auto compare = [&](arith::CmpFPredicate predicate, Value x, Value y) -> Value {
+    return arith::CmpFOp::create(b, b.loc, predicate, x, y);
+  };
+  auto select = [&](Value condition, Value x, Value y) -> Value { return arith::SelectOp::create(b, b.loc, condition, x, y); };
+  double most = type.isF16() ? 65504 : 0x1.fep127;
+  Value bounded = select(compare(arith::CmpFPredicate::OGT, tile, splat(most)), splat(most), tile);
+  bounded = select(compare(arith::CmpFPredicate::OLT, bounded, splat(-most)), splat(-most), bounded);
+  Value infinite = compare(arith::CmpFPredicate::OGT, math::AbsFOp::create(b, b.loc, tile), splat(FLT_MAX));
+  return select(infinite, tile, bounded);
+}
+
 void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
@@ -420,7 +470,8 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   int64_t dim = spec.cache.getValueDim(), chunk = b.rowChunk(dim);
   b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
-    SaveOp::create(b, b.loc, b.mulf(tile, b.spreadLike(inverse, tile)), o, b.add(element, channel), spec.outputType);
+    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.outputType);
+    SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.outputType);
   });
   if (!spec.hasLse)
     return;

@@ -40,6 +40,8 @@ void Distributor::convert(AttendRowsOp op) {
   pass(first(op.getLimits()));
   for (Value home : op.getRounding())
     pass(row(home));
+  if (op.getRest())
+    pass(row(op.getRest()));
   for (Value home : op.getKnown())
     pass(first(home));
   // Several pages are found by where they are from the cache's start; one is what the others are relative to.
@@ -70,6 +72,8 @@ void Distributor::convert(AttendRowsOp op) {
   arguments.push_back(b.toI32(scalar(op.getCount())));
   arguments.push_back(b.toI32(block.head));
   arguments.push_back(b.toI32(b.div(block.firstSlot, block.tokens)));
+  if (Value refined = op.getRefined())
+    arguments.push_back(arith::ExtUIOp::create(b, b.loc, b.getI32Type(), scalar(refined)));
   if (Value token = op.getToken())
     arguments.push_back(b.toI32(scalar(token)));
   if (block.ahead && block.tilesAhead) {

@@ -55,16 +55,23 @@ bool DotChooser::fits(Stream stream, Dot dot) const {
   return rows > 1 && lanes % 4 == 0 && (stream == Stream::value || length % (2 * dotDepth(dot)) == 0);
 }
 
+/// Few channels average little of what rounding to bytes does, and are cheap: they are multiplied as under `high`.
+bool DotChooser::permits(Stream stream, Dot dot) const {
+  constexpr int64_t few = 32;
+  bool asHigh = accuracy == Accuracy::fast && isIntegerDot(dot) && std::min(cache.getKeyDim(), cache.getValueDim()) < few;
+  return allows(asHigh ? Accuracy::high : accuracy, stream, dot);
+}
+
 Dot DotChooser::fastest(Stream stream) const {
   for (const auto &[dot, instruction] : target.dots)
-    if (dot == Dot::f32 || (allows(accuracy, stream, dot) && fits(stream, dot)))
+    if (dot == Dot::f32 || (permits(stream, dot) && fits(stream, dot)))
       return dot;
   return Dot::f32;
 }
 
 Dot DotChooser::namedFor(Stream stream, ArrayRef<Dot> named) const {
   for (Dot dot : named) // one with more bits than the class asks for will do
-    if ((allows(accuracy, stream, dot) || allows(Accuracy::high, stream, dot)) && fits(stream, dot))
+    if ((permits(stream, dot) || allows(Accuracy::high, stream, dot)) && fits(stream, dot))
       return dot;
   return Dot::f32;
 }

@@ -31,6 +31,7 @@ private:
   Accuracy accuracy;
   int64_t lanes, rows;
 
+  bool permits(Stream stream, Dot dot) const;
   CodecAttr codecOf(Stream stream) const { return stream == Stream::key ? cache.getKey() : cache.getValue(); }
   bool fitsMatrix(Stream stream, Dot dot) const;
   bool fits(Stream stream, Dot dot) const;

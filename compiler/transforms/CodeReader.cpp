@@ -207,11 +207,15 @@ Value CodeReader::integerOperand(Value raw, int64_t step, Dot dot) {
 }
 
 Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
-  Value mask = b.i32(0);
+  auto bitsOf = [&](int64_t bits) -> Value {
+    return arith::ConstantOp::create(b, b.loc,
+                                     b.getIntegerAttr(b.getIntegerType(load.laneBits), APInt(load.laneBits, uint64_t(bits))));
+  };
+  Value mask = bitsOf(0);
   for (auto [element, bit] : llvm::enumerate(load.elementBits)) {
     Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, int64_t(element)), zEnd);
     int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
-    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(bits)), b.i32(0)));
+    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, bitsOf(bits), bitsOf(0)));
   }
   return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
 }

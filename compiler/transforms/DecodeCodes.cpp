@@ -71,7 +71,10 @@ void Distributor::convert(MultiplyOp op) {
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(homeAddress(op.getRows(), b.add(scalar(op.getRow()), r), b.i64(0)));
   Value numbers = homeAddress(op.getNumbers(), scalar(op.getFirst()), b.i64(0));
-  auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init) {
+  SmallVector<Value> ends; // of rows, where they differ
+  for (Value limit : op.getLimits())
+    ends.push_back(scalar(limit));
+  auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init, bool differ) {
     return b.loop(begin, end, count, init, [&](Value z, ValueRange carried) {
       SmallVector<Value> acc(carried), rowAddresses;
       Value line = b.at(numbers, b.mul(z, numberBytes));
@@ -91,9 +94,16 @@ void Distributor::convert(MultiplyOp op) {
           for (size_t due = lines.size() * size_t(k * rows + r + 1) / size_t(count * rows); asked < due; ++asked)
             b.prefetch(lines[asked], CacheLevel::second);
           Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], k * 4)), lanes);
+          Value keep; // bits of what the row has here
+          if (differ)
+            keep = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(),
+                                                      arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, ends[r])),
+                               lanes);
           for (int64_t u = 0; u < vectors; ++u) {
-            Value &sum = acc[r * vectors + u];
-            sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, Dot::f32);
+            Value &sum = acc[r * vectors + u], operand = operands[u];
+            if (keep)
+              operand = b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(keep.getType(), operand), keep));
+            sum = DotOp::create(b, b.loc, sum.getType(), sum, operand, row, Dot::f32);
           }
         }
       }
@@ -101,8 +111,10 @@ void Distributor::convert(MultiplyOp op) {
     });
   };
   Value begin = scalar(op.getZBegin()), end = scalar(op.getZEnd());
-  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), unroll), unroll));
-  tiles[op.getTile()] = range(middle, end, 1, range(begin, middle, unroll, tile(op.getInit())));
+  Value common = ends.empty() ? end : ends.front(); // what all rows have
+  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(common, begin), unroll), unroll));
+  tiles[op.getTile()] =
+      range(middle, end, 1, range(begin, middle, unroll, tile(op.getInit()), /*differ=*/false), /*differ=*/!ends.empty());
 }
 
 } // namespace kv

@@ -65,6 +65,9 @@ private:
   SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
   SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
   void multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords);
+  Value rowOfSum(size_t sum);
+  Value isTainted(ArrayRef<Value> sums);
+  SmallVector<Value> keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow);
 };
 
 /// `pack` elements from z on, in the low bits of an i32.
@@ -225,6 +228,59 @@ void MatrixProduct::multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Valu
   }
 }
 
+/// The tile's row that one of the thread's sums is of.
+Value MatrixProduct::rowOfSum(size_t sum) {
+  int64_t second = int64_t(sum) >= (rows == 16 ? 2 * tiles : tiles);
+  return rows == 16 ? b.add(column, 8 * second) : b.add(b.mul(thread, 2), second);
+}
+
+/// Whether a thread of the team has a sum that is no finite number.
+Value MatrixProduct::isTainted(ArrayRef<Value> sums) {
+  Value check = b.f32(0);
+  for (Value sum : sums)
+    check = b.fma(sum, b.f32(0), check);
+  Value isNumber = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, check, check);
+  Value tainted = arith::SelectOp::create(b, b.loc, isNumber, b.i32(0), b.i32(1));
+  for (int64_t distance = 1; distance < b.threads; distance *= 2)
+    tainted = arith::OrIOp::create(b, b.loc, tainted, ExchangeOp::create(b, b.loc, tainted, distance));
+  return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, tainted, b.i32(0));
+}
+
+/// An instruction's rows share its columns, of which a row with an end of its own may not see the last: its weight is 0, but 0 *
+/// NaN is NaN. Where rows differ and a sum is no number, each end is summed to by itself, for the rows that have it.
+SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow) {
+  SmallVector<Value> limits;
+  for (Value limit : op.getLimits())
+    limits.push_back(d.scalar(limit));
+  SmallVector<Type> types(sums.size(), b.getF32Type());
+  auto onlyIf = [&](Value condition, function_ref<SmallVector<Value>()> make) {
+    auto branch = scf::IfOp::create(b, b.loc, types, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, b.loc, sums);
+    b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b, b.loc, make());
+    return SmallVector<Value>(branch.getResults());
+  };
+  auto apart = [&] {
+    return b.loop(limits.front(), b.add(limits.back(), 1), 1, sums, [&](Value end, ValueRange carried) {
+      SmallVector<Value> result(carried), own = sumsBelow(end);
+      for (auto [i, sum] : llvm::enumerate(result)) {
+        Value row = rowOfSum(i), limit = limits.front();
+        for (int64_t r = 1; r < rows; ++r) {
+          Value reached = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, row, b.i64(r));
+          limit = arith::SelectOp::create(b, b.loc, reached, limits[r], limit);
+        }
+        Value isOwn = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, limit, end);
+        sum = arith::SelectOp::create(b, b.loc, isOwn, own[i], sum);
+      }
+      return result;
+    });
+  };
+  Value differ = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, limits.front(), limits.back());
+  return onlyIf(differ, [&] { return onlyIf(isTainted(sums), apart); });
+}
+
 SmallVector<Value> MatrixProduct::build() {
   d.fences.beforeRead();
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd()), firstRow = d.scalar(op.getRow());
@@ -241,23 +297,27 @@ SmallVector<Value> MatrixProduct::build() {
     if (isKey && !transposed)
       tokens.push_back(d.ownToken(block, x));
   }
-  return b.loop(zBegin, zEnd, chunk, d.tile(op.getInit()), [&](Value zChunk, ValueRange carried) {
-    SmallVector<Value> sums(carried);
-    Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
-    SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
-    Value zRow = isKey && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
-    int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
-    for (int64_t step = 0; step < run / 4; ++step)
-      for (int64_t part = 0; part < parts; ++part) {
-        SmallVector<Value> words;
-        for (int64_t pair = 0; pair < 2; ++pair)
-          for (Value home : homes)
-            words.push_back(
-                b.load(b.getI32Type(), b.at(b.at(home, b.mul(b.add(zRow, 4 * step + apart * pair), 2)), part * partBytes)));
-        multiply(sums, pairs, step, words);
-      }
-    return sums;
-  });
+  auto sumsOver = [&](Value zEnd) {
+    return b.loop(zBegin, zEnd, chunk, d.tile(op.getInit()), [&](Value zChunk, ValueRange carried) {
+      SmallVector<Value> sums(carried);
+      Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
+      SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
+      Value zRow = isKey && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
+      int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
+      for (int64_t step = 0; step < run / 4; ++step)
+        for (int64_t part = 0; part < parts; ++part) {
+          SmallVector<Value> words;
+          for (int64_t pair = 0; pair < 2; ++pair)
+            for (Value home : homes)
+              words.push_back(
+                  b.load(b.getI32Type(), b.at(b.at(home, b.mul(b.add(zRow, 4 * step + apart * pair), 2)), part * partBytes)));
+          multiply(sums, pairs, step, words);
+        }
+      return sums;
+    });
+  };
+  SmallVector<Value> sums = sumsOver(zEnd);
+  return op.getLimits().empty() ? sums : keepApart(sums, sumsOver);
 }
 
 } // namespace

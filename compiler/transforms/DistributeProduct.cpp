@@ -22,9 +22,9 @@ class Product : CodeReader {
 public:
   Product(Distributor &d, ProductOp op)
       : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), flipFor(op)), op(op),
-        record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), rows(type.getDimSize(0)),
-        keyLength(codec.isInteger() ? codec.getGroup() : cache.getKeyDim()),
-        unroll(loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll())) {}
+        record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
+        rows(type.getDimSize(0)), keyLength(codec.isInteger() ? codec.getGroup() : cache.getKeyDim()),
+        unroll(loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
 
   SmallVector<Value> build();
 
@@ -35,14 +35,20 @@ private:
     return integerForm(codec, op.getDot()).flip;
   }
   void run(SmallVector<Value> &acc);
+  void addRest(SmallVector<Value> &acc);
   ProductOp op;
   Dot record; ///< of one part of the rows
+  Dot plain;  ///< the same for one row at a time
   int64_t part = 0;
   int64_t rows, keyLength;
   int64_t unroll;                        ///< loads of an iteration
   bool prefetches = false, asks = false; ///< asks: for lines of the block ahead that it was told; else for what is where it reads
   bool brings = true;                    ///< this block nearer: not one of several row tiles, the first of which has it near anyway
   SmallVector<Value> rowBases;
+  bool ofRest = false; ///< what is multiplied is what rounding has left of the rows
+  bool paired;         ///< two rows and two operands at a time
+  /// The last elements of a contraction, which are not all there, or not for all rows: of every row where its own end.
+  using Ends = ArrayRef<Value>;
 
   Value keepIf(Value condition, Value operand);
   /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
@@ -59,8 +65,8 @@ private:
   };
   Lines lines;
   void askForLines(int64_t done);
-  void multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset);
-  bool isPairedDot() { return isPaired(op.getDot()); }
+  void multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf, ArrayRef<Value> rowAddresses,
+                int64_t offset);
   Value pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second);
   void multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
                      int64_t offset);
@@ -75,7 +81,7 @@ private:
   /// Steps of the record that a load feeds, and bytes of a row's operands in each.
   int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
-  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd);
+  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends);
   void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
   Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
 };
@@ -86,8 +92,8 @@ Value Product::keepIf(Value condition, Value operand) {
   return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
 }
 
-/// `count` loads from z on; with zEnd, elements at zEnd and later are zero.
-void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Value zEnd) {
+/// `count` loads from z on; with ends, one or one for each row, elements at the row's end and later are zero.
+void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends) {
   // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, from the second-level cache, where the
   // first request has put them.
   lines = {};
@@ -128,23 +134,35 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       if (lines.afterLoads)
         askForLines(1);
     }
+    // What `make` makes of the operands of a row's end, of an end of all rows once.
+    auto ofRow = [&](function_ref<SmallVector<Value>(Value end)> make) {
+      SmallVector<SmallVector<Value>> made;
+      for (Value end : ends)
+        made.push_back(make(end));
+      if (ends.empty())
+        made.push_back(make(Value()));
+      return [made](int64_t row) { return made[made.size() == 1 ? 0 : size_t(row)]; };
+    };
     if (roundsRows(op.getDot())) {
-      if (zEnd && !codec.isInteger())
-        for (Value &word : raw)
-          word = keepBelow(word, at, zEnd);
       int64_t steps = wordsOfLoad();
       for (int64_t s = 0; s < steps; ++s) {
-        SmallVector<Value> operands;
-        for (Value word : raw)
-          operands.push_back(isIntegerDot(op.getDot()) ? integerOperand(word, s, op.getDot()) : word);
+        auto operands = ofRow([&](Value end) {
+          SmallVector<Value> kept(raw);
+          for (Value &word : kept)
+            if (isIntegerDot(op.getDot()))
+              word = integerOperand(word, s, op.getDot());
+            else if (end)
+              word = keepBelow(word, at, end);
+          return kept;
+        });
         int64_t offset = (k * steps + s) * wordBytes();
-        if (!isPairedDot()) {
+        if (!paired) {
           multiply(acc, operands, rowAddresses, offset);
         } else if (!waiting.empty()) {
-          multiplyPairs(acc, waiting, operands, rowAddresses, offset - wordBytes());
+          multiplyPairs(acc, waiting, operands(0), rowAddresses, offset - wordBytes());
           waiting.clear();
         } else {
-          waiting = operands;
+          waiting = operands(0);
         }
       }
       if (!waiting.empty() && k + 1 == count)
@@ -152,15 +170,16 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       continue;
     }
     for (int64_t e = 0; e < load.pack; ++e) {
-      SmallVector<Value> operands;
-      for (Value word : raw) {
-        Value operand = decode(word, e);
-        if (zEnd) {
-          Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), zEnd);
-          operand = keepIf(there, operand);
-        }
-        operands.push_back(operand);
-      }
+      SmallVector<Value> decoded;
+      for (Value word : raw)
+        decoded.push_back(decode(word, e));
+      auto operands = ofRow([&](Value end) {
+        SmallVector<Value> kept(decoded);
+        if (end)
+          for (Value &operand : kept)
+            operand = keepIf(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), end), operand);
+        return kept;
+      });
       multiply(acc, operands, rowAddresses, (k * load.pack + e) * 4);
     }
   }
@@ -177,12 +196,14 @@ void Product::askForLines(int64_t done) {
 }
 
 /// One step of the record: the operands by the word at `offset` of every row.
-void Product::multiply(SmallVector<Value> &acc, ArrayRef<Value> operands, ArrayRef<Value> rowAddresses, int64_t offset) {
+void Product::multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf,
+                       ArrayRef<Value> rowAddresses, int64_t offset) {
   Type word = op.getDot() == Dot::f32 ? Type(b.getF32Type()) : b.getIntegerType(unsigned(8 * wordBytes()));
   for (int64_t r = 0; r < rows; ++r) {
     if (!lines.afterLoads)
       askForLines(1);
     Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
+    SmallVector<Value> operands = operandsOf(r);
     for (int64_t u = 0; u < vectors; ++u) {
       Value &sum = acc[r * vectors + u];
       sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, record);
@@ -263,25 +284,76 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
 /// z from begin to end inside one page; z + rowShift is the column of the row operands.
 void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
   int64_t chunk = load.pack * unroll;
-  auto loop = [&](Value from, Value to, int64_t count, bool masked) {
+  auto loop = [&](Value from, Value to, int64_t count, Ends ends) {
     acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
-      step(sums, source, z, shifted(z, rowShift), count, masked ? end : Value());
+      step(sums, source, z, shifted(z, rowShift), count, ends);
       return sums;
     });
   };
   // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
   int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.pack) * load.pack;
   if (isKey || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
-    return loop(begin, end, unroll, false);
-  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(end, begin), chunk), chunk));
-  loop(begin, middle, unroll, false);
-  if (chunk > 1)
-    loop(middle, end, 1, load.pack > 1 && !codec.isInteger());
+    return loop(begin, end, unroll, {});
+  auto wholeChunks = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), chunk), chunk)); };
+  if (op.getLimits().empty()) {
+    Value middle = wholeChunks(end);
+    loop(begin, middle, unroll, {});
+    if (chunk > 1)
+      loop(middle, end, 1, load.pack > 1 && !codec.isInteger() ? Ends(end) : Ends());
+    return;
+  }
+  SmallVector<Value> ends;
+  for (Value limit : op.getLimits()) {
+    Value own = d.scalar(limit);
+    ends.push_back(rowShift ? b.sub(own, rowShift) : own);
+  }
+  Value middle = wholeChunks(b.max(begin, b.min(ends.front(), end))); // what all rows see
+  loop(begin, middle, unroll, {});
+  if (!paired)
+    return loop(middle, end, 1, ends);
+  // Two rows share an operand of a paired record: what differs goes row by row, where there is any.
+  Value differs =
+      arith::ExtUIOp::create(b, b.loc, b.getI64Type(), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, middle, end));
+  acc = b.loop(b.i64(0), differs, 1, acc, [&](Value, ValueRange carried) {
+    acc.assign(carried.begin(), carried.end());
+    unpairSums(acc);
+    paired = false;
+    std::swap(record, plain);
+    loop(middle, end, 1, ends);
+    std::swap(record, plain);
+    paired = true;
+    pairSums(acc);
+    return acc;
+  });
+}
+
+/// acc + what rounding has left of the rows, where any has outliers.
+void Product::addRest(SmallVector<Value> &acc) {
+  SmallVector<Type> types;
+  for (Value sum : acc)
+    types.push_back(sum.getType());
+  auto branch = scf::IfOp::create(b, b.loc, types, d.scalar(op.getRefined()), /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, b.loc, acc);
+    b.setInsertionPointToStart(branch.thenBlock());
+    SmallVector<Value> sums(acc.size(), b.like(0, types.front()));
+    ofRest = true;
+    run(sums);
+    ofRest = false;
+    for (auto [sum, before] : llvm::zip_equal(sums, acc))
+      sum = b.KernelBuilder::add(b.shrS(sum, llvm::Log2_64(uint64_t(restUnits))), before);
+    scf::YieldOp::create(b, b.loc, sums);
+  }
+  acc.assign(branch.getResults().begin(), branch.getResults().end());
 }
 
 SmallVector<Value> Product::build() {
   SmallVector<Value> acc(d.tile(op.getInit()));
+  if (op.getRest() && !paired)
+    addRest(acc);
   if (isTwoBytes(op.getDot())) { // sums of the high bytes first
     SmallVector<Value> sums(acc.size(), b.like(0, acc.front().getType()));
     run(sums);
@@ -289,25 +361,28 @@ SmallVector<Value> Product::build() {
       init = b.KernelBuilder::add(b.shl(sum, 8), init);
     ++part;
   }
-  if (isPairedDot())
+  if (paired)
     pairSums(acc);
+  if (op.getRest() && paired)
+    addRest(acc);
   run(acc);
-  if (isPairedDot())
+  if (paired)
     unpairSums(acc);
   return acc;
 }
 
 void Product::run(SmallVector<Value> &acc) {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
-  int64_t partBytes = cast<MemRefType>(op.getRows().getType()).getDimSize(1) * 4 / rowParts(op.getDot());
+  Value home = ofRest ? op.getRest() : op.getRows();
+  int64_t partBytes = ofRest ? 0 : cast<MemRefType>(home.getType()).getDimSize(1) * 4 / rowParts(op.getDot());
   rowBases.clear();
   for (int64_t r = 0; r < rows; ++r)
-    rowBases.push_back(b.at(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
+    rowBases.push_back(b.at(d.homeAddress(home, b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
-  asks = !op.getAsk().empty() && block.tilesAhead;
+  asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
   brings = !asks || matchPattern(op.getAsk()[1], m_Constant()); // only one row tile asks in steps that are known
-  prefetches = block.ahead && !b.threads && (load.kind <= LoadRecord::halves || wholeRows);
+  prefetches = block.ahead && !b.threads && !ofRest && (load.kind <= LoadRecord::halves || wholeRows);
   if (isKey) {
     Value token = d.scalar(op.getX());
     Source all{tokensAt(block, token), prefetches && !asks ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};

@@ -57,6 +57,9 @@ int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t ste
 /// The greatest magnitude of a row operand: what its type holds and `length` products can add up to in 32 bits.
 int64_t rowLevels(Dot dot, int64_t length);
 
+/// What rounding to an integer record leaves of a row is kept in units of one part in so many: a byte.
+constexpr double restUnits = 256;
+
 /// Elements between z and z + step for every z that is a multiple of `step`, both in one aligned run of `run`, when that is one
 /// number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);

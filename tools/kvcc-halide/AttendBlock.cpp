@@ -65,8 +65,10 @@ Func AttendBlock::reduce(const std::string &name, const std::vector<Var> &of, co
 
 void AttendBlock::build(const Target &target, const std::string &file) {
   int rows = int(plan.rows), tokens = int(plan.tokens);
-  queries.dim(0).set_bounds(0, int(plan.key.dim)).set_stride(1);
-  queries.dim(1).set_bounds(0, rows).set_stride(int(plan.key.dim));
+  for (ImageParam *perChannel : {&queries, &rest}) {
+    perChannel->dim(0).set_bounds(0, int(plan.key.dim)).set_stride(1);
+    perChannel->dim(1).set_bounds(0, rows).set_stride(int(plan.key.dim));
+  }
   querySums.dim(0).set_bounds(0, rows).set_stride(1);
   querySums.dim(1).set_min(0).set_stride(int(plan.rowsOfSums));
   for (ImageParam *perRow : {&limits, &queryScale, &positions, &heads, &maximum, &sum})
@@ -121,6 +123,8 @@ void AttendBlock::build(const Target &target, const std::string &file) {
     arguments.push_back(queryScale);
   if (hasSums())
     arguments.push_back(querySums);
+  if (rounded)
+    arguments.push_back(rest);
   if (!plan.score.empty())
     arguments.insert(arguments.end(), {positions, heads, arrays});
   for (const StoredStream *stream : {&key, &value})
@@ -129,6 +133,8 @@ void AttendBlock::build(const Target &target, const std::string &file) {
   if (several)
     arguments.push_back(pages);
   arguments.insert(arguments.end(), {maximum, sum, count, head, firstSlot});
+  if (rounded)
+    arguments.push_back(refined);
   if (!plan.score.empty())
     arguments.push_back(token);
   if (plan.aheadBytes)

@@ -33,11 +33,11 @@ private:
   const bool rounded = plan.key.dot != "f32";
   Halide::ImageParam queryScale{Halide::Float(32), 1, "query_scale"}, querySums{Halide::Float(32), 2, "query_sums"};
   Halide::ImageParam queries{rounded ? Halide::Int(8) : Halide::Float(32), 2, "queries"}, limits{Halide::Int(32), 1, "limits"},
-      ahead{Halide::UInt(64), 1, "ahead"};
+      ahead{Halide::UInt(64), 1, "ahead"}, rest{Halide::Int(8), 2, "rest"};
   Halide::ImageParam maximum{Halide::Float(32), 1, "maximum"}, sum{Halide::Float(32), 1, "sum"};
   Halide::ImageParam positions{Halide::Int(32), 1, "positions"}, heads{Halide::Int(32), 1, "heads"},
       arrays{Halide::Float(32), 2, "arrays"};
-  Halide::Param<int> token{"token"}, count{"count"}, head{"head"}, firstSlot{"first_slot"};
+  Halide::Param<int> token{"token"}, count{"count"}, head{"head"}, firstSlot{"first_slot"}, refined{"refined"};
   Halide::Var t{"t"}, d{"d"}, g{"g"}, r{"r"}, x{"x"}; ///< d: channels; of values inside group g
 
   int lanes() const { return int(plan.lanes); }

@@ -11,15 +11,25 @@ Func AttendBlock::dotOfKeys() {
   int pack = int(key.codes.pack()), run = int(key.groupChannels());
   Func dot("dot");
   if (key.multipliesBytes()) {
-    RDom z(0, 4, 0, int(key.codesInByte()), 0, run / pack, "z");
-    Expr first = g * run + z.z * pack;
-    Expr code = key.operand(key.codes.byte(head, placeOf(t), first, z.x), z.y);
     dot(t, r, g) = 0;
-    dot(t, r, g) += cast<int32_t>(cast<int16_t>(code) * cast<int16_t>(queries(first + key.elementOf(z.x, z.y), r)));
     inVectors(dot, t);
-    dot.update().reorder({z.x, t, r, z.y, z.z}).atomic().vectorize(z.x).vectorize(t, lanes()).unroll(t).unroll(r).unroll(z.y);
+    auto add = [&](const ImageParam &rows, const Expr &words) {
+      RDom z({{0, 4}, {0, int(key.codesInByte())}, {0, words}}, "z");
+      Expr first = g * run + z.z * pack;
+      Expr code = key.operand(key.codes.byte(head, placeOf(t), first, z.x), z.y);
+      dot(t, r, g) += cast<int32_t>(cast<int16_t>(code) * cast<int16_t>(rows(first + key.elementOf(z.x, z.y), r)));
+      Stage stage = dot.update(dot.num_update_definitions() - 1);
+      stage.reorder({z.x, t, r, z.y, z.z}).atomic().vectorize(z.x).vectorize(t, lanes()).unroll(t).unroll(r).unroll(z.y);
+      return std::pair(stage, z.z);
+    };
+    // What rounding has left, where rows have outliers; then the rows.
+    add(rest, run / pack * refined);
+    RDom once(0, refined, "once");
+    dot(t, r, g) = dot(t, r, g) >> (8 + 0 * once);
+    dot.update(1).reorder(t, r, once).vectorize(t, lanes()).unroll(t).unroll(r);
+    auto [stage, word] = add(queries, run / pack);
     if (plan.unroll > 1)
-      dot.update().unroll(z.z, int(plan.unroll));
+      stage.unroll(word, int(plan.unroll));
     return dot;
   }
   int together = int(elementsTogether(key.codes.layout(), run)); // elements of an iteration: one where groups end inside words

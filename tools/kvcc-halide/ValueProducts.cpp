@@ -6,10 +6,14 @@ using namespace Halide;
 
 namespace kv::halide {
 
+constexpr double weightLift = 0x1p16;
+
 /// Probabilities times the scale of a group of values; nothing where a row does not see the token, whatever the scale there is.
 Func AttendBlock::weighted(Func p) {
   Func w("weighted");
   Expr scale = value.scale(head, placeOf(t), g);
+  if (value.multipliesBytes()) // what scales near the least numbers weigh has an inverse, too
+    scale = scale * float(weightLift);
   w(t, r, g) = select(t < limits(r), p(t, r) * scale, 0.0f);
   inVectors(w.bound(t, 0, int(plan.tokens)).bound(r, 0, int(plan.rows)).store_in(MemoryType::Stack), t);
   return w;
@@ -28,7 +32,8 @@ AttendBlock::Bytes AttendBlock::packed(Func w) {
   Expr greatest = reinterpret<float>(bits(r, g));
   Func inverse("inverse");
   inverse(r, g) = finiteQuotient(levels, greatest);
-  result.unit(r, g) = greatest * float(1 / double(levels) / double(plan.value.factor)) + greatest * 0.0f; // NaN of infinity
+  result.unit(r, g) =
+      greatest * float(1 / double(levels) / double(plan.value.factor) / weightLift) + greatest * 0.0f; // NaN of infinity
   result.weights(t, r, g) = cast(byte, nearest(w(t, r, g) * inverse(r, g)));
   if (plan.value.shift) {
     Func sum = reduce(
@@ -84,9 +89,11 @@ AttendBlock::Products AttendBlock::accumulated(Func p) {
   int together = int(elementsTogether(value.codes.layout(), slots)); // tokens of an iteration: one where pages end inside words
   bool scaled = value.hasScale() && !value.hasZero();
   Func weights = scaled ? weighted(p) : p, products("products");
-  // Whole words of tokens, page by page; then the rest, whose words hold tokens that are not there.
-  Expr pagesFull = count / slots, rest = count - pagesFull * slots;
-  Expr wordsFull = several ? Expr(slots / together) : count / together;
+  // Whole words of tokens that all rows see, page by page; then the rest, whose words hold tokens that are not there or that a row
+  // does not see.
+  Expr common = plan.spread ? max(count - int(plan.spread), 0) : Expr(count);
+  Expr pagesFull = common / slots, left = count - pagesFull * slots;
+  Expr wordsFull = several ? Expr(slots / together) : common / together;
   products(d, g, r) = 0.0f;
   auto add = [&](Expr page, Expr word, bool partial) {
     Expr token = page * slots + word * together, inPage = word * together;
@@ -100,17 +107,21 @@ AttendBlock::Products AttendBlock::accumulated(Func p) {
         number = number * value.scale(head, own, g) + value.zero(head, own, g);
       }
       if (partial && (value.isScalar() || value.hasZero()))
-        number = select(token + e < count, number, 0.0f);
+        number = select(token + e < (plan.spread ? Expr(limits(r)) : Expr(count)), number, 0.0f);
       total = total + (scaled ? weights(token + e, r, g) : weights(token + e, r)) * number;
     }
     products(d, g, r) = total;
   };
   RDom whole(0, wordsFull, 0, several ? pagesFull : Expr(1), "whole");
   add(several ? Expr(whole.y) : Expr(0), whole.x, false);
-  bool partial = several || together > 1;
-  RDom last(0, ((several ? rest : count - wordsFull * together) + together - 1) / together, "last");
-  if (partial)
-    add(several ? pagesFull : Expr(0), several ? Expr(last.x) : wordsFull + last.x, true);
+  bool partial = several || together > 1 || plan.spread;
+  RDom last(0, ((several ? left : count - wordsFull * together) + together - 1) / together, "last");
+  if (partial) {
+    int words = slots / together; // of a page
+    bool onePage = !several || !plan.spread;
+    add(several ? (onePage ? pagesFull : pagesFull + last.x / words) : Expr(0),
+        several ? (onePage ? Expr(last.x) : last.x % words) : wordsFull + last.x, true);
+  }
   inVectors(products, d);
   products.update(0).reorder({d, r, whole.x, whole.y, g}).vectorize(d, lanes()).unroll(d).unroll(r);
   if (plan.unroll > 1)

@@ -187,6 +187,27 @@ static void roundAll(std::vector<float> &values, Element type) {
       value = roundTo(type, value);
 }
 
+/// In most rows one to four channels 10 to 1000 times the others; then the row is half as long as it was: one channel makes the
+/// most of its logits, and their errors do not average.
+static void plantOutliers(std::vector<float> &queries, int64_t dim, Random &random) {
+  for (size_t first = 0; first < queries.size(); first += size_t(dim)) {
+    float *row = &queries[first];
+    auto length = [&] {
+      double sum = 0;
+      for (int64_t d = 0; d < dim; ++d)
+        sum += double(row[d]) * row[d];
+      return std::sqrt(sum);
+    };
+    double before = length(), factor = std::pow(10, 1 + 2 * random.unit());
+    const int64_t planted = random.below(5);
+    for (int64_t n = 0; n < planted; ++n)
+      row[random.below(dim)] *= float(factor);
+    const double shorten = planted ? before / length() / 2 : 1;
+    for (int64_t d = 0; d < dim; ++d)
+      row[d] = float(row[d] * shorten);
+  }
+}
+
 SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const Scenario &scenario, SequenceShape shape,
                           Random &random) {
   CacheType type = cache.type;
@@ -213,12 +234,16 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
         }
     if (scenario.nonFinite && shape.length)
       data.k[size_t(random.below(int64_t(data.k.size())))] = std::numeric_limits<float>::quiet_NaN();
+    if (scenario.nonFinite && shape.queries > 1) // which earlier queries of the step do not see
+      data.v[data.v.size() - 1 - size_t(random.below(type.getValueDim()))] = std::numeric_limits<float>::quiet_NaN();
   }
   // Logits have the deviation meant, whatever the scale is.
   double usual = 1 / std::sqrt(double(dim)), scale = std::fabs(spec.scale) > 1e-6 ? std::fabs(spec.scale) : usual;
   float factor = float(usual / scale * (scenario.kind == InputKind::peaky ? 4 : 1));
   for (float &value : data.q)
     value = random.normal() * factor;
+  if (scenario.kind == InputKind::peaky)
+    plantOutliers(data.q, dim, random);
   Element input = elementOf(spec.qType);
   roundAll(data.q, input);
   roundAll(data.k, input);

@@ -58,6 +58,9 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.product {{.*}} ask[%[[N]], %[[N]]] lines 3 :
   %asking = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all ask [%n, %n] lines 3
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.product {{.*}} limits[%[[N]], %[[N]]] :
+  %limited = kv.product %q[%n], value f32 of %block at %n over [%n, %n) unroll 4 init %all limits [%n, %n]
+      : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] of %[[BLOCK]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} ask[%[[N]], %[[N]]] lines 1 : memref<4x64xf32>, memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
   %m = kv.multiply %q[%n], %q[%n] of %block over [%n, %n) unroll 4 init %all ask [%n, %n] lines 1
        : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>

@@ -230,6 +230,33 @@ func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<
 }
 
 // -----
+// product C5
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected no limits, or 4 of values that are no codes, got 3}}
+  %0 = kv.product %q[%n], value f32 of %b at %n over [%n, %n) unroll 4 init %t limits [%n, %n, %n] : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// product C6
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %w: memref<4x16xi32>, %n: i64, %if: i1, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected what rounding has left, and when to add it, of an integer record}}
+  %0 = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 4 init %t rest %w if %if : memref<4x64xf32> rest memref<4x16xi32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// multiply C4
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected no limits, or 4, got 2}}
+  %0 = kv.multiply %rows[%n], %rows[%n] of %b over [%n, %n) unroll 4 init %t limits [%n, %n] : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
 // ask C1
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%n: i64, %b: !kv.block<32 of !c>) {
