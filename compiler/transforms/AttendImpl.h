@@ -185,7 +185,7 @@ struct Attend {
   /// too.
   double weightLift() const {
     bool wide = cache.getValue().isInteger() && cache.getValue().getScale() == Element::f32;
-    return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p16 : 1;
+    return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p24 : 1;
   }
   Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
   void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);

@@ -507,7 +507,7 @@ struct DistributeTiles : PassWrapper<DistributeTiles, OperationPass<func::FuncOp
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DistributeTiles)
   StringRef getArgument() const final { return "kv-distribute-tiles"; }
   StringRef getDescription() const final { return "turn tiles into vectors and scalars"; }
-  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<vector::VectorDialect>(); }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<vector::VectorDialect, scf::SCFDialect>(); }
 
   void runOnOperation() override {
     if (getOperation()->hasAttr("kv.kernel"))

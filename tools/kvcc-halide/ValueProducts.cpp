@@ -6,7 +6,7 @@ using namespace Halide;
 
 namespace kv::halide {
 
-constexpr double weightLift = 0x1p16;
+constexpr double weightLift = 0x1p24;
 
 /// Probabilities times the scale of a group of values; nothing where a row does not see the token, whatever the scale there is.
 Func AttendBlock::weighted(Func p) {

@@ -1,0 +1,58 @@
+// RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-distribute-tiles,canonicalize,cse))' | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
+                   layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 2, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                         prefetch = 0, keyDot = f32, valueDot = f32>
+!codes = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
+                   value = <i8, group = 64, sym, scale = f32>,
+                   layout = <paged 32, tile = 32, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
+#lanes = #kv.tile<lanes = 8, dim = 1>
+
+// What all rows see is multiplied as it is; past that a row's own tokens are, each by a mask of its own.
+// CHECK-LABEL: @limits(
+// CHECK: scf.for
+// CHECK-NOT: arith.andi
+// CHECK: kv.dot f32
+// CHECK: scf.yield
+// CHECK: scf.for
+// CHECK: arith.cmpi slt
+// CHECK: arith.andi
+// CHECK: arith.cmpi slt
+// CHECK: arith.andi
+// CHECK-COUNT-2: kv.dot f32
+// CHECK: scf.yield
+func.func @limits(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %first: i64, %second: i64) attributes {kv.kernel, kv.schedule = #schedule} {
+  %p = kv.scratch "p" : memref<2x32xf32>
+  %zero = arith.constant 0 : i64
+  %x = arith.constant 0.0 : f32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
+  %init = kv.spread %x along 0 : f32 -> tensor<2x8xf32, #lanes>
+  %s = kv.product %p[%zero], value f32 of %block at %zero over [%zero, %second) unroll 4 init %init limits [%first, %second]
+       : memref<2x32xf32>, !kv.block<32 of !cache> -> tensor<2x8xf32, #lanes>
+  kv.store %s to %p[%zero, %zero] : tensor<2x8xf32, #lanes>, memref<2x32xf32>
+  return
+}
+
+// What rounding has left of rows is multiplied under a branch, and counts one part in 256.
+// CHECK-LABEL: @rest(
+// CHECK: %[[INIT:.*]]:4 = scf.if %{{.*}} -> (vector<8xi32>
+// CHECK: %[[REST:.*]]:4 = scf.for
+// CHECK: kv.dot u8s8
+// CHECK: arith.shrsi %[[REST]]#0, %{{.*}} : vector<8xi32>
+// CHECK: } else {
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]]#0
+// CHECK: kv.dot u8s8
+func.func @rest(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %if: i1) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<1x16xi32>
+  %left = kv.scratch "rest" : memref<1x16xi32>
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 64 : i64
+  %x = arith.constant 0 : i32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
+  %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
+  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init rest %left if %if
+       : memref<1x16xi32> rest memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
+  %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
+  kv.save %f to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
+  return
+}
