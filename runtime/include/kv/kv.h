@@ -33,6 +33,7 @@
 #define KV_KV_H
 
 #include <stdint.h>
+#include <string.h> /* for programs that have it from here */
 
 #include "kv/kv_abi.h"
 
