@@ -28,6 +28,14 @@ struct SelectInstructions : PassWrapper<SelectInstructions, OperationPass<func::
   }
 
   void runOnOperation() override {
+    WalkResult tiles = getOperation().walk([](Operation *op) {
+      if (llvm::none_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>))
+        return WalkResult::advance();
+      op->emitOpError() << "expected vectors and scalars, which kv-distribute-tiles makes of tiles";
+      return WalkResult::interrupt();
+    });
+    if (tiles.wasInterrupted())
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     if (target.addInstructions)
       target.addInstructions(patterns, target);

@@ -510,8 +510,39 @@ struct DistributeTiles : PassWrapper<DistributeTiles, OperationPass<func::FuncOp
   void getDependentDialects(DialectRegistry &registry) const override { registry.insert<vector::VectorDialect, scf::SCFDialect>(); }
 
   void runOnOperation() override {
-    if (getOperation()->hasAttr("kv.kernel"))
-      Distributor(getOperation()).run();
+    if (!getOperation()->hasAttr("kv.kernel"))
+      return;
+    if (failed(checkPlaced()))
+      return signalPassFailure();
+    Distributor(getOperation()).run();
+  }
+
+private:
+  /// Whether tiling and kv-place-tiles have been here.
+  LogicalResult checkPlaced() {
+    func::FuncOp func = getOperation();
+    auto isPointer = llvm::IsaPred<LLVM::LLVMPointerType>;
+    if (func.isDeclaration() || func.getNumArguments() < 2 || !llvm::all_of(func.getArgumentTypes().take_front(2), isPointer))
+      return func.emitOpError() << "expected a kernel of a step and an item, as kv-tile-append and kv-tile-attend make them";
+    auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
+    if (!schedule)
+      return func.emitOpError() << "expected a `kv.schedule`, which kv-select-schedule writes";
+    auto isPlaced = [&](Type type) {
+      auto tile = dyn_cast<RankedTensorType>(type);
+      return !tile ||
+             (schedule.getThreads() ? isa_and_nonnull<MapAttr>(tile.getEncoding()) : isa_and_nonnull<TileAttr>(tile.getEncoding()));
+    };
+    WalkResult result = func.walk([&](Operation *op) {
+      if (isa<AppendOp, AttendOp, AppendAttendOp>(op)) {
+        op->emitOpError() << "expected tiles, which kv-tile-append and kv-tile-attend make";
+        return WalkResult::interrupt();
+      }
+      if (llvm::all_of(op->getResultTypes(), isPlaced))
+        return WalkResult::advance();
+      op->emitOpError() << "expected a tile with an encoding, which kv-place-tiles gives it";
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
   }
 };
 

@@ -29,6 +29,8 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
     auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
     if (!schedule)
       return;
+    if (failed(checkTiles()))
+      return signalPassFailure();
     countsTokens.clear();
     spreadConstants();
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -46,6 +48,19 @@ struct PlaceTiles : PassWrapper<PlaceTiles, OperationPass<func::FuncOp>> {
 
 private:
   DenseSet<Value> countsTokens;
+
+  LogicalResult checkTiles() {
+    WalkResult result = getOperation().walk([](Operation *op) {
+      for (Type type : op->getResultTypes())
+        if (auto tile = dyn_cast<RankedTensorType>(type);
+            tile && (!tile.hasStaticShape() || tile.getRank() < 1 || tile.getRank() > 2)) {
+          op->emitOpError() << "expected a tile of one or two dimensions, got " << tile;
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
+  }
 
   /// Folding makes `i - i` a constant that is a tile, and a constant has no encoding: each becomes a scalar that is spread.
   void spreadConstants() {
