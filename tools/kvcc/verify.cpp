@@ -9,6 +9,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 namespace kv {
 namespace {
 
@@ -25,16 +28,19 @@ struct VerifyArguments {
   bool json = false;
 };
 
+/// Null where nothing was measured: no case got so far, or there is no lse.
+nlohmann::json measured(double value, double tolerance) { return tolerance > 0 ? nlohmann::json(value) : nlohmann::json(); }
+
 void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
   nlohmann::json rows = nlohmann::json::array();
   for (const VerifyRow &row : summary.rows)
     rows.push_back({{"kernel", row.kernel},
                     {"target", row.target},
                     {"cases", row.cases},
-                    {"error", row.error},
-                    {"tolerance", row.tolerance},
-                    {"lse_error", row.lseError},
-                    {"lse_tolerance", row.lseTolerance}});
+                    {"error", measured(row.error, row.tolerance)},
+                    {"tolerance", measured(row.tolerance, row.tolerance)},
+                    {"lse_error", measured(row.lseError, row.lseTolerance)},
+                    {"lse_tolerance", measured(row.lseTolerance, row.lseTolerance)}});
   nlohmann::json compared = nlohmann::json::array();
   for (const Compared &kernel : summary.compared)
     compared.push_back({{"kernel", kernel.kernel},
@@ -43,9 +49,14 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
                         {"bits_defined", kernel.bitsDefined},
                         {"ulp", kernel.ulp},
                         {"lse_ulp", kernel.lseUlp}});
-  nlohmann::json all = {
-      {"file", arguments.source.file},  {"seed", arguments.seed}, {"cases", summary.cases}, {"worst_error", summary.worstError},
-      {"tolerance", summary.tolerance}, {"kernels", rows},        {"compared", compared},   {"failures", summary.failures}};
+  nlohmann::json all = {{"file", arguments.source.file},
+                        {"seed", arguments.seed},
+                        {"cases", summary.cases},
+                        {"worst_error", measured(summary.worstError, summary.tolerance)},
+                        {"tolerance", measured(summary.tolerance, summary.tolerance)},
+                        {"kernels", rows},
+                        {"compared", compared},
+                        {"failures", summary.failures}};
   llvm::outs() << jsonText(all);
 }
 
@@ -85,6 +96,32 @@ void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
   printOut("{}\n", summaryLine(summary));
 }
 
+/// Bytes that this process may have: the machine's, or what a limit leaves of them.
+double memoryHere() {
+  double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  rlimit limit;
+  if (!getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY)
+    bytes = std::min(bytes, static_cast<double>(limit.rlim_cur));
+  return bytes;
+}
+
+/// Holds that the pages of the largest batch, a copy of them and one in another layout fit. False after an error, which has been
+/// said on stderr.
+bool checkMemory(const ModuleSpec &module) {
+  for (const CacheSpec &cache : module.caches) {
+    bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
+    int64_t pages = dense ? 4 : 12 + 10000 / cache.map.slots;
+    double needed = 3 * static_cast<double>(pages) * static_cast<double>(cache.map.bytes), here = memoryHere();
+    if (needed <= here)
+      continue;
+    llvm::errs() << fmt::format("kvcc: error: cache `{}` has pages of {} bytes, and verify works on {} of them, which takes {:.0f} "
+                                "GB; there are {:.0f} GB\n  help: fewer slots (`-p`) are verified as well\n",
+                                cache.name, cache.map.bytes, pages, needed * 1e-9, here * 1e-9);
+    return false;
+  }
+  return true;
+}
+
 int runVerify(const VerifyArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
@@ -110,7 +147,7 @@ int runVerify(const VerifyArguments &arguments) {
   for (const KernelSpec &spec : module.kernels)
     if (isVerified(module, spec))
       kernels.push_back(spec.name);
-  if (!checkKernelNames(arguments.kernels, kernels))
+  if (!checkKernelNames(arguments.kernels, kernels) || !checkMemory(module))
     return exitUserError;
 
   std::unique_ptr<RunnerBuild> runner;
