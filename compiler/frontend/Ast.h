@@ -70,6 +70,7 @@ struct LayoutSyntax {
   ExprPtr tile;                          ///< null when not given
   std::optional<OrderSyntax> key, value; ///< one order for both stands in both
   bool separate = false;                 ///< written as `k .., v ..`
+  bool broken = false;                   ///< could not be read to its end
 };
 
 struct ParameterSyntax {
@@ -83,7 +84,8 @@ struct CacheSyntax {
   std::optional<CodecSyntax> key, value; ///< `k, v: ..` stands in key; value is empty and sharedCodec set
   bool sharedCodec = false;
   LayoutSyntax layout;
-  bool broken = false; ///< had an error of its own: not checked further
+  bool headless = false; ///< its name or parameters could not be made out: not checked further
+  bool partial = false;  ///< a clause could not be made out, or is refused: what is missing is no error
 
   const CodecSyntax *valueCodec() const { return sharedCodec ? &*key : value ? &*value : nullptr; }
 };
@@ -100,7 +102,7 @@ struct AttendSyntax {
   std::vector<ArraySyntax> arrays;
   Word maskWord, scaleWord, scoreWord;
   ExprPtr mask, scale, score;
-  bool broken = false;
+  bool headless = false, partial = false; ///< as of caches
 };
 
 struct ScheduleSyntax {

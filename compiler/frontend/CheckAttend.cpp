@@ -13,9 +13,15 @@ namespace kv {
 
 static constexpr int64_t maxQueries = 65536;
 static constexpr size_t maxArrays = KV_MAX_PARAMS;
+/// A function is some twenty instructions for each register of a block's scores, a power counts four times: sixteen compile in seconds.
+static constexpr size_t maxFunctions = 16, maxOperators = 256;
 
 static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, Diagnostics &diagnostics) {
   bool good = true;
+  if (syntax.arrays.size() > maxArrays) {
+    diagnostics.error(DiagKind::too_many_arrays, syntax.arrays[maxArrays].name.range, {std::to_string(maxArrays)});
+    return false;
+  }
   for (auto [i, array] : enumerate(syntax.arrays)) {
     good &= checkIdentifier(array.name, "an array", diagnostics);
     auto twice = [&](const Word &other) {
@@ -29,6 +35,8 @@ static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, D
     for (const CheckedParameter &parameter : cache.parameters)
       if (parameter.name.text == array.name.text)
         twice(parameter.name);
+    if (!array.extent)
+      continue;
     std::optional<int64_t> extent = evaluateInteger(*array.extent, cache.parameters, diagnostics);
     good &= extent.has_value();
     if (extent && *extent != cache.queryHeads) {
@@ -36,11 +44,28 @@ static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, D
       good = false;
     }
   }
-  if (syntax.arrays.size() > maxArrays) {
-    diagnostics.error(DiagKind::too_many_arrays, syntax.arrays[maxArrays].name.range, {std::to_string(maxArrays)});
-    good = false;
-  }
   return good;
+}
+
+/// Counts what a score computes. Powers of small whole exponents are products.
+static void countOperations(const Expr &expr, size_t &functions, size_t &operators) {
+  bool isPower = expr.isOperator("**") && expr.operands[1]->kind != ExprKind::integer;
+  bool isCall = expr.kind == ExprKind::call && !is_contained({"min", "max", "abs", "select"}, expr.word.text);
+  functions += isPower ? 4 : isCall;
+  operators += expr.kind == ExprKind::unary || expr.kind == ExprKind::binary || expr.kind == ExprKind::call;
+  for (const ExprPtr &operand : expr.operands)
+    countOperations(*operand, functions, operators);
+}
+
+static bool checkLength(const Expr &score, Diagnostics &diagnostics) {
+  size_t functions = 0, operators = 0;
+  countOperations(score, functions, operators);
+  auto atMost = [&](size_t count, StringRef what, size_t most) {
+    if (count > most)
+      diagnostics.error(DiagKind::score_too_long, score.range, {std::to_string(count), what.str(), std::to_string(most)});
+    return count <= most;
+  };
+  return atMost(functions, "functions and powers", maxFunctions) && atMost(operators, "operators and functions", maxOperators);
 }
 
 static bool contains(const Expr &expr, function_ref<bool(const Expr &)> test) {
@@ -127,10 +152,11 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
     scoreGood = type == ExprType::integer || type == ExprType::number;
     if (type == ExprType::boolean)
       diagnostics.error(DiagKind::score_not_number, syntax.score->range);
+    scoreGood &= checkLength(*syntax.score, diagnostics);
     if (!syntax.score->isName("s"))
       attend.score = syntax.score.get();
   }
-  if (scoreGood && arraysGood)
+  if (scoreGood && arraysGood && !syntax.partial)
     for (auto [array, isUsed] : zip(syntax.arrays, used))
       if (!isUsed) {
         diagnostics.error(DiagKind::unused_array, array.name.range, {array.name.text.take_front(40).str()});

@@ -10,7 +10,8 @@ using namespace llvm;
 
 namespace kv {
 
-static constexpr int64_t maxHeads = 65536, maxChannels = 576;
+static constexpr int64_t maxHeads = 2048, maxChannels = 576; ///< heads: what the runtime takes (runtime/src/check.c)
+static constexpr size_t maxParameters = 256;                 ///< each is looked up by its name among those before it
 
 std::optional<int64_t> evaluateSize(const Expr &expr, ArrayRef<CheckedParameter> parameters, StringRef what, int64_t least,
                                     int64_t most, Diagnostics &diagnostics) {
@@ -33,6 +34,10 @@ static std::optional<int64_t> overrideOf(const ParseOptions &options, StringRef 
 
 static bool checkParameters(const CacheSyntax &syntax, const ParseOptions &options, CheckedCache &cache, Diagnostics &diagnostics) {
   bool good = true;
+  if (syntax.parameters.size() > maxParameters) {
+    diagnostics.error(DiagKind::too_many_parameters, syntax.parameters[maxParameters].name.range, {std::to_string(maxParameters)});
+    return false;
+  }
   for (const ParameterSyntax &parameter : syntax.parameters) {
     good &= checkIdentifier(parameter.name, "a parameter", diagnostics);
     const CheckedParameter *earlier = nullptr;
@@ -66,7 +71,8 @@ static bool checkParameters(const CacheSyntax &syntax, const ParseOptions &optio
 static std::optional<int64_t> conventional(const CheckedCache &cache, StringRef name, Diagnostics &diagnostics) {
   const CheckedParameter *parameter = findParameter(cache.parameters, name);
   if (!parameter) {
-    diagnostics.error(DiagKind::missing_parameter, cache.syntax->name.range, {cache.name().str(), name.str()});
+    if (!cache.syntax->partial) // streams that are refused have sizes of their own
+      diagnostics.error(DiagKind::missing_parameter, cache.syntax->name.range, {cache.name().str(), name.str()});
     return std::nullopt;
   }
   std::string given = std::to_string(parameter->value);
@@ -157,25 +163,29 @@ static bool checkCodec(const CodecSyntax &syntax, StringRef dimName, int64_t dim
 bool checkCache(const CacheSyntax &syntax, const ParseOptions &options, CheckedCache &cache, Diagnostics &diagnostics) {
   cache.syntax = &syntax;
   bool good = checkParameters(syntax, options, cache, diagnostics);
-  good = good && checkGeometry(options, cache, diagnostics);
+  const bool geometry = good = good && checkGeometry(options, cache, diagnostics);
   const CodecSyntax *key = syntax.key ? &*syntax.key : nullptr, *value = syntax.valueCodec();
   auto missing = [&](StringRef clause) {
     diagnostics.error(DiagKind::missing_clause, syntax.name.range, {"cache " + quoted(syntax.name.text), clause.str()})
         .hint(clause == "layout" ? "add `layout paged(16)` or `layout dense(8192)`" : "add `" + clause.str() + ": f16`");
     return false;
   };
-  if (!key)
-    good = missing("k");
-  if (!value)
-    good = missing("v");
-  if (!syntax.layout.kind)
-    good = missing("layout");
-  if (!good)
+  if (!syntax.partial) {
+    if (!key)
+      good = missing("k");
+    if (!value)
+      good = missing("v");
+    if (!syntax.layout.kind)
+      good = missing("layout");
+  }
+  if (!geometry)
     return false;
-  good &= checkCodec(*key, "D", cache.keyDim, cache, cache.key, diagnostics);
-  if (good || !syntax.sharedCodec) // one error for a codec that is written once
-    good &= checkCodec(*value, "Dv", cache.valueDim, cache, cache.value, diagnostics);
-  return good && checkLayout(syntax.layout, cache, diagnostics);
+  bool codecs = !key || checkCodec(*key, "D", cache.keyDim, cache, cache.key, diagnostics);
+  if (value && (codecs || !syntax.sharedCodec)) // one error for a codec that is written once
+    codecs &= checkCodec(*value, "Dv", cache.valueDim, cache, cache.value, diagnostics);
+  if (codecs && syntax.layout.kind && !syntax.layout.broken)
+    checkLayout(syntax.layout, cache, diagnostics);
+  return true;
 }
 
 } // namespace kv

@@ -15,6 +15,8 @@ namespace kv {
 /// Lengths and slots are int32 in the ABI.
 static constexpr int64_t maxSlots = INT32_MAX;
 static constexpr double maxPageBytes = double(int64_t(1) << 47);
+/// Room for codes over what the codes of a page need. Twice is rounding, this is a mistake.
+static constexpr double maxPadding = 1024;
 
 static std::string spelling(const DigitSyntax &digit) {
   return StringRef(digit.range.Start.getPointer(), digit.range.End.getPointer() - digit.range.Start.getPointer()).str();
@@ -93,6 +95,23 @@ static int64_t extentOf(const Digit &digit, const CheckedCache &cache, int64_t d
   return digit.extent ? digit.extent : (whole + digit.divisor - 1) / digit.divisor;
 }
 
+/// Elements that a page has room for over those that it has.
+static double paddingOf(ArrayRef<Digit> digits, const CheckedCache &cache, int64_t dim) {
+  double room = cache.tile ? double(cache.heads) * std::ceil(double(cache.slots) / double(cache.tile)) : 1;
+  for (const Digit &digit : digits)
+    room *= double(extentOf(digit, cache, dim));
+  return room / (double(cache.heads) * double(cache.slots) * double(dim));
+}
+
+static bool checkPadding(SMRange range, std::string what, double padding, const CheckedCache &cache, Diagnostics &diagnostics) {
+  if (padding <= maxPadding)
+    return true;
+  std::string times = padding < 9e18 ? std::to_string(int64_t(padding)) : "more than 2^62";
+  diagnostics.error(DiagKind::page_padding, range,
+                    {std::move(what), times, std::to_string(cache.slots), std::to_string(int64_t(maxPadding))});
+  return false;
+}
+
 static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim, const CheckedCodec &codec, CheckedCache &cache,
                        std::vector<Digit> &digits, Diagnostics &diagnostics) {
   bool good = true;
@@ -107,8 +126,12 @@ static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim,
     }
   for (char coordinate : StringRef(cache.tile ? "td" : "htd"))
     good &= checkCoverage(syntax, digits, coordinate, /*inTile=*/cache.tile, diagnostics);
-  if (!good || codec.bits() != 4)
-    return good;
+  if (!good)
+    return false;
+  if (!checkPadding(syntax.range, "the order of " + stream.str(), paddingOf(digits, cache, dim), cache, diagnostics))
+    return false;
+  if (codec.bits() != 4)
+    return true;
   int64_t extent = extentOf(digits.back(), cache, dim);
   if (extent % 2 == 0) {
     if (keepsBytesApart(digits.back()))
@@ -158,6 +181,9 @@ bool checkLayout(const LayoutSyntax &syntax, CheckedCache &cache, Diagnostics &d
       diagnostics.error(DiagKind::tile_multiple, syntax.tile->range, {std::to_string(cache.tile)});
       return false;
     }
+    double padding = std::ceil(double(cache.slots) / double(cache.tile)) * double(cache.tile) / double(cache.slots);
+    if (!checkPadding(syntax.tile->range, "a tile of " + std::to_string(cache.tile), padding, cache, diagnostics))
+      return false;
   }
   const OrderSyntax *key = syntax.key ? &*syntax.key : nullptr;
   const OrderSyntax *value = !syntax.separate ? key : syntax.value ? &*syntax.value : nullptr;

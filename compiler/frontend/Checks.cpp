@@ -21,7 +21,7 @@ public:
     checkOverrides(syntax, options, diagnostics);
     for (const auto &cache : syntax.caches) {
       CheckedCache checked;
-      if (!cache->broken && checkCache(*cache, options, checked, diagnostics))
+      if (!cache->headless && checkCache(*cache, options, checked, diagnostics))
         file.caches.push_back(std::move(checked));
     }
     for (const auto &attend : syntax.attends)
@@ -59,7 +59,7 @@ private:
   }
 
   void checkOneAttend(AttendSyntax &attend) {
-    if (attend.broken && !attend.cache)
+    if (attend.headless && !attend.cache)
       return;
     auto named = [&](const auto &cache) { return cache->name.text == attend.cache.text; };
     if (none_of(syntax.caches, named)) {
@@ -72,14 +72,14 @@ private:
       return;
     }
     auto cache = find_if(file.caches, [&](const CheckedCache &checked) { return checked.name() == attend.cache.text; });
-    if (cache == file.caches.end() || attend.broken)
+    if (cache == file.caches.end() || attend.headless)
       return;
     CheckedAttend checked;
     checked.cache = cache - file.caches.begin();
     if (!checkAttend(attend, *cache, checked, diagnostics))
       return;
     for (const CheckedAttend &other : file.attends)
-      if (other.cache == checked.cache && other.queryType != checked.queryType) {
+      if (other.cache == checked.cache && other.queryType != checked.queryType && !attend.partial && !other.syntax->partial) {
         diagnostics
             .error(DiagKind::query_type_differs, attend.queryType.range,
                    {attend.name.text.str(), attend.queryType.text.str(), cache->name().str(), other.syntax->queryType.text.str()})

@@ -16,6 +16,7 @@ void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics);
 /// Each pair of `-p` names a parameter of some cache, once.
 void checkOverrides(const FileSyntax &file, const ParseOptions &options, Diagnostics &diagnostics);
 
+/// True when the parameters are good, so that attends can be checked; there may be other errors.
 bool checkCache(const CacheSyntax &syntax, const ParseOptions &options, CheckedCache &cache, Diagnostics &diagnostics);
 bool checkLayout(const LayoutSyntax &syntax, CheckedCache &cache, Diagnostics &diagnostics);
 bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &attend, Diagnostics &diagnostics);

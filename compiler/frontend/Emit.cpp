@@ -92,7 +92,7 @@ private:
 
   void emitAttend(const CheckedCache &cache, const CheckedAttend &attend, bool withAppend) {
     OpBuilder::InsertionGuard guard(b);
-    Location loc = locate(attend.syntax->name.range);
+    Location loc = locate(attend.syntax->name.range), placed = withPlacesOf(attend, loc);
     Type queryType = typeOf(attend.queryType);
     SmallVector<std::pair<StringRef, Type>> arguments = {{"cache", typeOf(cache)}};
     arguments.push_back({"q", rows({cache.queryHeads, cache.keyDim}, queryType)});
@@ -114,7 +114,7 @@ private:
     Value cacheValue = function.getArgument(0);
     if (withAppend)
       AppendOp::create(b, loc, function.getArgument(2), function.getArgument(3), cacheValue);
-    auto op = AttendOp::create(b, loc, output, lse, function.getArgument(1), cacheValue, b.getF64FloatAttr(attend.scale),
+    auto op = AttendOp::create(b, placed, output, lse, function.getArgument(1), cacheValue, b.getF64FloatAttr(attend.scale),
                                MaskAttr::get(&context, attend.mask), AccuracyAttr::get(&context, attend.accuracy),
                                b.getI64IntegerAttr(attend.least), b.getI64IntegerAttr(attend.most), schedulesOf(attend));
     if (attend.score)
@@ -138,6 +138,19 @@ private:
     for (auto [array, value] : zip(attend.syntax->arrays, arrays))
       names.arrays[array.name.text] = value;
     YieldOp::create(b, loc, emitScore(*attend.score, names, b));
+  }
+
+  /// `loc` that also says where each entry of each schedule stands, by target and entry, for errors about them.
+  Location withPlacesOf(const CheckedAttend &attend, Location loc) {
+    SmallVector<NamedAttribute> schedules;
+    for (const CheckedSchedule &schedule : attend.schedules) {
+      SmallVector<NamedAttribute> entries;
+      for (const ScheduleSyntax::Entry &entry : schedule.syntax->entries)
+        entries.push_back(
+            b.getNamedAttr(entry.key.text, LocationAttr(locate(entry.value ? entry.value->range : entry.word.range))));
+      schedules.push_back(b.getNamedAttr(schedule.syntax->target.text, b.getDictionaryAttr(entries)));
+    }
+    return schedules.empty() ? loc : FusedLoc::get(&context, {loc}, b.getDictionaryAttr(schedules));
   }
 
   DictionaryAttr schedulesOf(const CheckedAttend &attend) {

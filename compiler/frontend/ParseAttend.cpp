@@ -14,13 +14,15 @@ static const StringRef otherTypes[] = {"f16", "bf16", "f64", "f8e4m3", "f8e5m2",
 
 void Parser::parseAttend() {
   auto attend = std::make_unique<AttendSyntax>();
+  refused = false;
   advance();
-  bool good = parseAttendSignature(*attend);
-  if (!good)
+  attend->headless = !parseAttendSignature(*attend);
+  bool good = !attend->headless;
+  if (attend->headless)
     skipTo({"{"});
   if (token.is("{"))
     good &= parseBlock("an attend", attendClauses, [&] { return parseAttendClause(*attend); });
-  attend->broken = !good;
+  attend->partial = !good || refused;
   if (attend->name)
     file.attends.push_back(std::move(attend));
   else
@@ -28,8 +30,11 @@ void Parser::parseAttend() {
 }
 
 bool Parser::parseFloatType(Word &type, StringRef what) {
-  if (token.isName("f8e4m3") || token.isName("f8e5m2"))
-    return unsupported(DiagKind::unsupported_f8, {token.text.str()});
+  if (token.isName("f8e4m3") || token.isName("f8e5m2")) {
+    unsupported(DiagKind::unsupported_f8, {token.text.str()});
+    type = takeAs("f16");
+    return true;
+  }
   if (token.kind != TokenKind::name || !is_contained(floatTypes, token.text))
     return unknownWord(token, what, floatTypes);
   type = takeWord();
@@ -75,15 +80,24 @@ bool Parser::parseArray(AttendSyntax &attend) {
   ArraySyntax array;
   if (!expectName(array.name, "the name of an array") || !expect(":"))
     return false;
-  if (token.kind == TokenKind::name && is_contained(otherTypes, token.text))
-    return unsupported(DiagKind::unsupported_array_type, {token.text.str()});
-  if (!token.isName("f32"))
+  bool otherType = token.kind == TokenKind::name && is_contained(otherTypes, token.text);
+  if (otherType)
+    unsupported(DiagKind::unsupported_array_type, {token.text.str()});
+  else if (!token.isName("f32"))
     return unknownWord(token, "array type", {"f32"});
-  array.type = takeWord();
+  array.type = takeAs("f32");
   if (!expect("[") || !(array.extent = parseExpr()))
     return false;
-  if (token.is(","))
-    return unsupported(DiagKind::unsupported_array_shape);
+  if (token.is(",")) {
+    if (!otherType)
+      unsupported(DiagKind::unsupported_array_shape);
+    while (consume(","))
+      if (!parseExpr())
+        return false;
+    otherType = true;
+  }
+  if (otherType)
+    array.extent = nullptr; // of letters that this compiler does not know
   if (!expect("]"))
     return false;
   attend.arrays.push_back(std::move(array));
@@ -91,8 +105,12 @@ bool Parser::parseArray(AttendSyntax &attend) {
 }
 
 bool Parser::parseAttendClause(AttendSyntax &attend) {
-  if (token.isName("sinks"))
-    return unsupported(DiagKind::unsupported_sinks);
+  if (token.isName("sinks")) {
+    unsupported(DiagKind::unsupported_sinks);
+    advance();
+    bool hasName = token.kind == TokenKind::name && !token.startsLine && !atClause(attendClauses);
+    return !hasName || parseExpr();
+  }
   if (token.isName("select"))
     return unsupported(DiagKind::unsupported_select);
   Word word = takeWord();

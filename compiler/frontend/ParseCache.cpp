@@ -16,12 +16,13 @@ static const StringRef codecOptions[] = {"group", "sym", "asym", "scale"};
 void Parser::parseCache() {
   auto cache = std::make_unique<CacheSyntax>();
   keepWord = {};
+  refused = false;
   advance();
-  bool good = expectName(cache->name, "the name of a cache") && parseParameters(*cache);
-  if (!good)
+  cache->headless = !expectName(cache->name, "the name of a cache") || !parseParameters(*cache);
+  if (cache->headless)
     skipTo({"{"});
-  good &= parseBlock("a cache", cacheClauses, [&] { return parseCacheClause(*cache); });
-  cache->broken = !good;
+  bool good = parseBlock("a cache", cacheClauses, [&] { return parseCacheClause(*cache); });
+  cache->partial = !good || refused;
   if (cache->name)
     file.caches.push_back(std::move(cache));
   else
@@ -73,14 +74,8 @@ bool Parser::parseStreams(CacheSyntax &cache) {
     }
     second = takeWord();
   }
-  if (token.is("{")) {
-    DiagKind kind = StringSwitch<DiagKind>(peek().text)
-                        .Cases({"last", "flush"}, DiagKind::unsupported_tier_age)
-                        .Case("first", DiagKind::unsupported_tier_position)
-                        .Case("layer", DiagKind::unsupported_tier_layer)
-                        .Default(DiagKind::unsupported_tier);
-    return unsupported(kind, {second ? "k, v" : first.text.str()});
-  }
+  if (token.is("{"))
+    return parseTiers(second ? "k, v" : first.text);
   CodecSyntax codec;
   bool isKey = first.text == "k", both = bool(second);
   const CodecSyntax *earlier = isKey || both ? (cache.key ? &*cache.key : nullptr) : cache.valueCodec();
@@ -95,21 +90,56 @@ bool Parser::parseStreams(CacheSyntax &cache) {
   return true;
 }
 
+// { last 1 flush 128: CODEC; layer 0 .. 4: CODEC; rest: CODEC }
+bool Parser::parseTiers(StringRef streams) {
+  DiagKind kind = StringSwitch<DiagKind>(peek().text)
+                      .Cases({"last", "flush"}, DiagKind::unsupported_tier_age)
+                      .Case("first", DiagKind::unsupported_tier_position)
+                      .Case("layer", DiagKind::unsupported_tier_layer)
+                      .Default(DiagKind::unsupported_tier);
+  unsupported(kind, {streams.str()});
+  advance();
+  while (!consume("}")) {
+    while (token.kind == TokenKind::name && !token.is(":")) { // `first N`, `last N flush M spare X`, `layer A .. B`, `rest`
+      bool alone = token.isName("rest");
+      advance();
+      if (!alone && !token.is(":") && (!parseExpr() || (consume("..") && !parseExpr())))
+        return false;
+    }
+    CodecSyntax codec;
+    if (!expect(":") || !parseCodec(codec))
+      return false;
+    if (!token.is("}") && !expect(";"))
+      return false;
+  }
+  return true;
+}
+
 bool Parser::parseCodecType(CodecSyntax &codec) {
   auto oneOf = [&](std::initializer_list<StringRef> names) {
     return token.kind == TokenKind::name && is_contained(names, token.text);
   };
   std::vector<std::string> name = {token.text.take_front(40).str()};
+  std::optional<DiagKind> refusal;
   if (oneOf({"i3", "u3"}))
-    return unsupported(DiagKind::unsupported_3bit, name);
+    refusal = DiagKind::unsupported_3bit;
   if (oneOf({"i2", "u2"}))
-    return unsupported(DiagKind::unsupported_2bit, name);
+    refusal = DiagKind::unsupported_2bit;
   if (oneOf({"f8e4m3", "f8e5m2", "f8e8m0"}))
-    return unsupported(DiagKind::unsupported_f8, name);
+    refusal = DiagKind::unsupported_f8;
   if (oneOf({"f4e2m1"}))
-    return unsupported(DiagKind::unsupported_f4, name);
+    refusal = DiagKind::unsupported_f4;
   if (oneOf({"codebook"}))
-    return unsupported(DiagKind::unsupported_codebook);
+    refusal = DiagKind::unsupported_codebook;
+  if (refusal) {
+    unsupported(*refusal, name);
+    codec.type = takeAs("i8"); // takes every option
+    if (*refusal != DiagKind::unsupported_codebook || !consume("("))
+      return true;
+    advance();
+    consume(")");
+    return true;
+  }
   if (token.kind != TokenKind::name || !symbolizeElement(token.text))
     return unknownWord(token, "type", elementNames());
   codec.type = takeWord();
@@ -121,12 +151,27 @@ bool Parser::parseCodec(CodecSyntax &codec) {
     return false;
   bool isScalar = !isCode(*symbolizeElement(codec.type.text));
   while (token.kind == TokenKind::name) {
-    if (token.text == "static")
-      return unsupported(DiagKind::unsupported_static);
-    if (token.text == "rotate")
-      return unsupported(DiagKind::unsupported_rotate);
-    if (token.text == "zero")
-      return unsupported(DiagKind::unsupported_zero);
+    if (token.text == "static") {
+      unsupported(DiagKind::unsupported_static);
+      advance();
+      continue;
+    }
+    if (token.text == "rotate") {
+      unsupported(DiagKind::unsupported_rotate);
+      advance();
+      if (token.isName("hadamard"))
+        advance();
+      if (consume("(") && (!parseExpr() || !expect(")")))
+        return false;
+      continue;
+    }
+    if (token.text == "zero") {
+      unsupported(DiagKind::unsupported_zero);
+      advance();
+      if (token.kind == TokenKind::name && !token.startsLine)
+        advance();
+      continue;
+    }
     if (!is_contained(codecOptions, token.text)) {
       if (token.startsLine || is_contained(cacheClauses, token.text))
         break;
@@ -159,8 +204,11 @@ bool Parser::parseCodecOption(CodecSyntax &codec) {
   }
   if (!once(codec.scale, option, "`scale`"))
     return false;
-  if (token.kind == TokenKind::name && is_contained({"bf16", "f8e4m3", "f8e5m2", "f8e8m0"}, token.text))
-    return unsupported(DiagKind::unsupported_scale_type, {token.text.str()});
+  if (token.kind == TokenKind::name && is_contained({"bf16", "f8e4m3", "f8e5m2", "f8e8m0"}, token.text)) {
+    unsupported(DiagKind::unsupported_scale_type, {token.text.str()});
+    codec.scale = takeAs("f16");
+    return true;
+  }
   if (!token.isName("f32") && !token.isName("f16"))
     return unknownWord(token, "scale type", {"f32", "f16"});
   codec.scale = takeWord();
@@ -173,10 +221,13 @@ bool Parser::parseGroup(CodecSyntax &codec) {
     return false;
   bool first = true;
   do {
-    if (token.isName("t"))
-      return unsupported(DiagKind::unsupported_group_t);
-    if (token.isName("h"))
-      return unsupported(DiagKind::unsupported_group_h);
+    if (token.isName("t") || token.isName("h")) {
+      unsupported(token.isName("t") ? DiagKind::unsupported_group_t : DiagKind::unsupported_group_h);
+      advance();
+      if (!expect(":") || (!consume("*") && !parseExpr()))
+        return false;
+      continue;
+    }
     if (!token.isName("d"))
       return unknownWord(token, "group coordinate", {"d", "t", "h"});
     Word letter = takeWord();
@@ -200,13 +251,16 @@ bool Parser::atOrder() {
 
 // dense(N) | paged(P), maybe tile(T), then nothing, an order, or `k ORDER, v ORDER`
 bool Parser::parseLayout(LayoutSyntax &layout) {
-  if (token.isName("ring"))
-    return unsupported(DiagKind::unsupported_ring);
-  if (token.isName("slots"))
-    return unsupported(DiagKind::unsupported_slots);
-  if (!token.isName("dense") && !token.isName("paged"))
+  bool isRing = token.isName("ring");
+  if (isRing || token.isName("slots")) {
+    unsupported(isRing ? DiagKind::unsupported_ring : DiagKind::unsupported_slots);
+    layout.kind = takeAs("dense");
+  } else if (!token.isName("dense") && !token.isName("paged")) {
     return unknownWord(token, "layout", {"dense", "paged"});
-  layout.kind = takeWord();
+  } else {
+    layout.kind = takeWord();
+  }
+  layout.broken = true; // until it is read
   if (!expect("(") || !(layout.slots = parseExpr()) || !expect(")"))
     return false;
   if (token.isName("tile")) {
@@ -232,8 +286,13 @@ bool Parser::parseLayout(LayoutSyntax &layout) {
         return false;
     } while (consume(","));
   }
-  if (token.isName("scales"))
-    return unsupported(DiagKind::unsupported_scales);
+  if (token.isName("scales")) {
+    unsupported(DiagKind::unsupported_scales);
+    advance();
+    if (token.isName("inline") || token.isName("separate"))
+      advance();
+  }
+  layout.broken = false;
   return true;
 }
 
@@ -269,19 +328,35 @@ bool Parser::parseDigit(DigitSyntax &digit) {
 }
 
 bool Parser::parseKeep() {
-  if (token.isName("first"))
-    return unsupported(DiagKind::unsupported_keep_first);
-  if (token.isName("last"))
-    return unsupported(DiagKind::unsupported_keep_last);
-  if (token.isName("top"))
-    return unsupported(DiagKind::unsupported_keep_top);
-  if (!token.isName("all"))
-    return unknownWord(token, "keep rule", {"all"});
-  advance();
+  if (token.isName("all")) {
+    advance();
+  } else {
+    do { // first N, last N, top N by EXPR
+      bool isTop = token.isName("top");
+      if (!isTop && !token.isName("first") && !token.isName("last"))
+        return unknownWord(token, "keep rule", {"all"});
+      unsupported(isTop                   ? DiagKind::unsupported_keep_top
+                  : token.isName("first") ? DiagKind::unsupported_keep_first
+                                          : DiagKind::unsupported_keep_last);
+      advance();
+      if (!parseExpr())
+        return false;
+      if (isTop && token.isName("by")) {
+        advance();
+        if (!parseExpr())
+          return false;
+      }
+    } while (consume(","));
+  }
+  if (token.isName("per"))
+    advance(), advance();
   if (token.isName("evict"))
     return unsupported(DiagKind::unsupported_evict);
-  if (token.isName("every"))
-    return unsupported(DiagKind::unsupported_every);
+  if (token.isName("every")) {
+    unsupported(DiagKind::unsupported_every);
+    advance();
+    return parseExpr() != nullptr;
+  }
   return true;
 }
 

@@ -77,7 +77,14 @@ bool Parser::unknownWord(const Token &word, StringRef what, ArrayRef<StringRef> 
   return false;
 }
 
+Word Parser::takeAs(StringRef standIn) {
+  Word word = takeWord();
+  word.text = standIn;
+  return word;
+}
+
 bool Parser::unsupported(DiagKind kind, ArrayRef<std::string> args) {
+  refused = true;
   diagnostics.error(kind, token.range(), args);
   return false;
 }
@@ -95,11 +102,20 @@ bool Parser::atDeclaration() const {
   return token.startsLine && (token.isName("cache") || token.isName("attend") || token.isName("schedule"));
 }
 
-/// Skips the rest of a clause: up to `;`, `}` or a line that starts with a name.
-void Parser::skipToClause() {
+/// Whether one of the clauses starts here, on whatever line. `k`, `v` and `select` mean something inside of clauses too.
+bool Parser::atClause(ArrayRef<StringRef> clauses) {
+  if (token.kind != TokenKind::name || !is_contained(clauses, token.text))
+    return false;
+  if (token.text == "k" || token.text == "v")
+    return peek().is(":") || peek().is(",") || peek().is("{");
+  return token.text != "select" || !peek().is("(");
+}
+
+/// Skips the rest of a clause: up to `;`, `}`, another clause or a line that starts with a name.
+void Parser::skipToClause(ArrayRef<StringRef> clauses) {
   unsigned braces = 0; // parentheses do not count: the one that is missing must not swallow what follows
   while (token.kind != TokenKind::end && !atDeclaration()) {
-    bool startsClause = token.startsLine && token.kind == TokenKind::name;
+    bool startsClause = (token.startsLine && token.kind == TokenKind::name) || atClause(clauses);
     if (braces == 0 && (token.is(";") || token.is("}") || startsClause))
       return;
     braces += token.is("{");
@@ -153,7 +169,7 @@ bool Parser::parseBlock(StringRef owner, ArrayRef<StringRef> clauses, function_r
     good = false;
     if (token.text.begin() == before && token.kind != TokenKind::end)
       advance();
-    skipToClause();
+    skipToClause(clauses);
   }
   return good;
 }

@@ -33,13 +33,17 @@ private:
   /// The range of the token; at the end of the file, the place after the last one.
   llvm::SMRange here() const;
   bool unknownWord(const Token &word, llvm::StringRef what, llvm::ArrayRef<llvm::StringRef> known);
+  /// Refuses what the language has and this compiler has not. False; but a caller that can read on does, with a stand-in.
   bool unsupported(DiagKind kind, llvm::ArrayRef<std::string> args = {});
+  /// Takes the token as if it were the word `standIn`.
+  Word takeAs(llvm::StringRef standIn);
   /// Reports a second `word`; false when `first` is set.
   bool once(const Word &first, const Word &word, llvm::StringRef what);
 
   // Recovery
   bool atDeclaration() const;
-  void skipToClause();
+  void skipToClause(llvm::ArrayRef<llvm::StringRef> clauses);
+  bool atClause(llvm::ArrayRef<llvm::StringRef> clauses);
   void skipToDeclaration();
   void skipTo(llvm::ArrayRef<llvm::StringRef> symbols);
   /// `{ clause ; clause }`; false when a clause was wrong.
@@ -50,6 +54,7 @@ private:
   bool parseParameters(CacheSyntax &cache);
   bool parseCacheClause(CacheSyntax &cache);
   bool parseStreams(CacheSyntax &cache);
+  bool parseTiers(llvm::StringRef streams);
   bool parseCodec(CodecSyntax &codec);
   bool parseCodecOption(CodecSyntax &codec);
   bool parseCodecType(CodecSyntax &codec);
@@ -84,6 +89,7 @@ private:
   std::optional<Token> peeked;
   llvm::SMLoc lastEnd; ///< end of the token before `token`
   bool scheduleFile;
+  bool refused = false; ///< something in this declaration is not supported
   Word keepWord;
   unsigned nesting = 0;
   FileSyntax &file;

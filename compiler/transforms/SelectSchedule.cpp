@@ -12,6 +12,7 @@
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include <limits>
 #include <numeric>
 
 using namespace mlir;
@@ -165,6 +166,8 @@ private:
     int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
     choice.lanes = std::gcd(capabilities.lanes, columns);
     choice.block = capabilities.block ? capabilities.block : 4 * capabilities.lanes;
+    // Groups of one or two leave so few lanes that a block of the usual size is hundreds of numbers, each in a register of its own.
+    choice.block = std::min(choice.block, std::max<int64_t>(capabilities.threads ? capabilities.lanes : 16, 16 * choice.lanes));
     int64_t page = cache.getLayout().getSlots();
     if (page < choice.block && fitBlocks(cache, choice.block) != BlockFit::whole)
       choice.block = roundUp(page, 16);
@@ -192,8 +195,18 @@ private:
     return choice;
   }
 
+  /// An error about an entry of the schedule, at its place where the source's locations say that.
+  InFlightDiagnostic wrong(Operation *op, StringRef entry) const {
+    Location place = op->getLoc();
+    if (auto fused = place->findInstanceOf<FusedLocWith<DictionaryAttr>>())
+      if (auto entries = fused.getMetadata().getAs<DictionaryAttr>(capabilities.name))
+        if (auto found = entries.getAs<LocationAttr>(entry))
+          place = found;
+    return emitError(place);
+  }
+
   /// The records that an instruction named in a schedule stands for, or an error.
-  LogicalResult applyDot(Operation *op, StringRef name, Accuracy accuracy, const DotChooser &dots, Choice &choice) {
+  LogicalResult applyDot(Operation *op, StringRef name, Accuracy accuracy, const DotChooser &dots, Choice &choice) const {
     SmallVector<Dot> named;
     for (const auto &[dot, instruction] : capabilities.dots)
       if (instruction == name)
@@ -202,31 +215,31 @@ private:
       llvm::SmallSetVector<StringRef, 4> known;
       for (const auto &entry : capabilities.dots)
         known.insert(entry.second);
-      return op->emitOpError() << "target `" << capabilities.name << "` has no dot instruction `" << name << "`"
-                               << (capabilities.halide ? " on the Halide route" : "") << "; it has " << llvm::join(known, ", ");
+      return wrong(op, "dot") << "target `" << capabilities.name << "` has no dot instruction `" << name << "`"
+                              << (capabilities.halide ? " on the Halide route" : "") << "; it has " << llvm::join(known, ", ");
     }
     if (named.front() == Dot::f32) {
       choice.keyDot = choice.valueDot = Dot::f32;
       return success();
     }
     if (!dots.allowsAny(named))
-      return op->emitOpError() << "`" << name << "` rounds queries and probabilities to fewer bits than `accuracy "
-                               << stringifyAccuracy(accuracy) << "` promises";
+      return wrong(op, "dot") << "`" << name << "` rounds queries and probabilities to fewer bits than `accuracy "
+                              << stringifyAccuracy(accuracy) << "` promises";
     choice.keyDot = dots.namedFor(Stream::key, named);
     choice.valueDot = dots.namedFor(Stream::value, named);
     if (isMatrix(named.front()) && (choice.keyDot == Dot::f32 || choice.valueDot == Dot::f32))
-      return op->emitOpError() << "`" << name << "` multiplies f16, bf16 and integer codes, in groups of four and more channels;"
-                               << " keys and values are not both such";
+      return wrong(op, "dot") << "`" << name << "` multiplies f16, bf16 and integer codes, in groups of four and more channels;"
+                              << " keys and values are not both such";
     if (choice.keyDot != Dot::f32 || choice.valueDot != Dot::f32)
       return success();
     if (named.front() == Dot::f16)
-      return op->emitOpError() << "`" << name
-                               << "` multiplies f16 whose order puts neighbouring tokens of keys, or channels of values,"
-                               << " together; neither keys nor values are stored so";
-    return op->emitOpError() << "`" << name << "` multiplies " << (plainDot(named.front()) == Dot::bf16 ? "bf16" : "integer codes")
-                             << " whose order puts 32 bits of one token or channel together"
-                             << (isPaired(named.front()) ? ", for two rows and more" : "")
-                             << "; neither keys nor values are stored so";
+      return wrong(op, "dot") << "`" << name
+                              << "` multiplies f16 whose order puts neighbouring tokens of keys, or channels of values,"
+                              << " together; neither keys nor values are stored so";
+    return wrong(op, "dot") << "`" << name << "` multiplies " << (plainDot(named.front()) == Dot::bf16 ? "bf16" : "integer codes")
+                            << " whose order puts 32 bits of one token or channel together"
+                            << (isPaired(named.front()) ? ", for two rows and more" : "")
+                            << "; neither keys nor values are stored so";
   }
 
   /// A split is a multiple of this many tokens: whole blocks and, where blocks end with their page, whole pages.
@@ -234,19 +247,22 @@ private:
     int64_t page = cache.getLayout().getSlots();
     if (fitBlocks(cache, block) != BlockFit::cut)
       return block;
-    return std::lcm(page, int64_t(16));
+    int64_t even = std::lcm(page, int64_t(16));
+    return even <= std::numeric_limits<int32_t>::max() ? even : page; // the runtime's lengths end there
   }
 
   LogicalResult checkBlock(Operation *op, CacheType cache, const Choice &choice) const {
     int64_t page = cache.getLayout().getSlots();
     if (choice.block % 16 || choice.block < 16 || choice.block > 256)
-      return op->emitOpError() << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
+      return wrong(op, "block") << "expected a `block` that is a multiple of 16 from 16 to 256, got " << choice.block;
     if (choice.block > page && fitBlocks(cache, choice.block) != BlockFit::whole && choice.block != roundUp(page, 16))
-      return op->emitOpError() << "expected a `block` of whole pages of " << page << " slots, got " << choice.block;
+      return wrong(op, "block") << "expected a `block` " << (page % 16 ? "that ends with its page" : "of whole pages") << " of "
+                                << page << " slots, got " << choice.block
+                                << (page % 16 ? "; at most " + std::to_string(roundUp(page, 16)) : "");
     if (choice.block % choice.lanes)
-      return op->emitOpError() << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
+      return wrong(op, "block") << "expected a `block` of whole teams of " << choice.lanes << " lanes, got " << choice.block;
     if (int64_t runs = 4 * matrixRun(cache, Stream::value); isMatrix(choice.valueDot) && choice.block % runs)
-      return op->emitOpError() << "expected a `block` of whole matrix tiles of " << runs << " tokens, got " << choice.block;
+      return wrong(op, "block") << "expected a `block` of whole matrix tiles of " << runs << " tokens, got " << choice.block;
     return success();
   }
 
@@ -268,32 +284,33 @@ private:
         return failure();
     }
     if (isMatrix(choice.keyDot) && overrides.contains("unroll"))
-      return op->emitOpError() << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
+      return wrong(op, "unroll") << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
     if (choice.unroll < 0 || choice.unroll > 16)
-      return op->emitOpError() << "expected an `unroll` from 1 to 16, got " << choice.unroll;
+      return wrong(op, "unroll") << "expected an `unroll` from 1 to 16, got " << choice.unroll;
     if (choice.prefetch < 0 || choice.prefetch > 8)
-      return op->emitOpError() << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
+      return wrong(op, "prefetch") << "expected a `prefetch` from 0 to 8 blocks, got " << choice.prefetch;
     if (choice.heads < 1 || choice.heads > cache.getHeads())
-      return op->emitOpError() << "expected `heads` from 1 to " << cache.getHeads() << ", got " << choice.heads;
+      return wrong(op, "heads") << "expected `heads` from 1 to " << cache.getHeads() << ", got " << choice.heads;
     if (choice.threads && choice.heads != 1)
-      return op->emitOpError() << "target `" << capabilities.name << "` gives a team one head: expected `heads` 1, got "
-                               << choice.heads;
+      return wrong(op, "heads") << "target `" << capabilities.name << "` gives a team one head: expected `heads` 1, got "
+                                << choice.heads;
     if (choice.threads && !overrides.contains("prefetch"))
       choice.prefetch = stagesAhead(cache, choice.block);
     if (choice.threads && choice.prefetch && !canStage(cache, choice.block))
-      return op->emitOpError() << "target `" << capabilities.name
-                               << "` prefetches whole blocks of one page, or of whole pages, in runs of"
-                               << " four bytes; these are not such: expected `prefetch` 0, got " << choice.prefetch;
+      return wrong(op, "prefetch") << "target `" << capabilities.name
+                                   << "` prefetches whole blocks of one page, or of whole pages, in runs of"
+                                   << " four bytes; these are not such: expected `prefetch` 0, got " << choice.prefetch;
     if (choice.threads && choice.prefetch)
       if (int64_t bytes = mapPage(stagedCache(cache, choice.block)).bytes; (choice.prefetch + 1) * bytes > capabilities.ringBytes)
-        return op->emitOpError() << "target `" << capabilities.name << "` has " << capabilities.ringBytes << " bytes for blocks of "
-                                 << bytes << ", one of them at work: expected a smaller `prefetch` or `block`, got "
-                                 << choice.prefetch << " and " << choice.block;
+        return wrong(op, "prefetch") << "target `" << capabilities.name << "` has " << capabilities.ringBytes
+                                     << " bytes for blocks of " << bytes
+                                     << ", one of them at work: expected a smaller `prefetch` or `block`, got " << choice.prefetch
+                                     << " and " << choice.block;
     int64_t unit = splitUnit(cache, choice.block);
     choice.split = roundUp(choice.split, unit);
     number("split", choice.split);
     if (choice.split % unit || choice.split < unit)
-      return op->emitOpError() << "expected a `split` that is a multiple of " << unit << " tokens, got " << choice.split;
+      return wrong(op, "split") << "expected a `split` that is a multiple of " << unit << " tokens, got " << choice.split;
     return success();
   }
 };

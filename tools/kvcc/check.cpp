@@ -1,4 +1,5 @@
 // kvcc check: diagnostics only.
+#include "compiler/driver/Advice.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/SourceArguments.h"
 
@@ -15,8 +16,15 @@ void addCheck(CLI::App &app, Command &chosen) {
   CLI::App *command = app.add_subcommand("check", "read a .kv file and say what is wrong with it");
   arguments->source.declare(*command);
   command->add_flag("--json", arguments->json, "print the errors as a JSON array on standard output");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments] { return arguments->source.open(arguments->json) ? exitOk : exitUserError; }; });
+  command->callback([arguments, &chosen] {
+    chosen = [arguments] {
+      std::unique_ptr<Source> source = arguments->source.open(arguments->json);
+      if (!source)
+        return exitUserError;
+      warnOfCaches(*source);
+      return exitOk;
+    };
+  });
 }
 
 } // namespace kv

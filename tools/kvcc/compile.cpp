@@ -1,4 +1,5 @@
 // kvcc compile: a `.kv` file to a static library, a C header, a manifest and a depfile.
+#include "compiler/driver/Advice.h"
 #include "compiler/driver/Artifacts.h"
 #include "compiler/driver/Schedules.h"
 #include "tools/kvcc/Commands.h"
@@ -141,6 +142,7 @@ int runCompile(const CompileArguments &arguments) {
   CompileStatus status = compile(*source, options, compiled);
   if (status != CompileStatus::ok)
     return exitCodeOf(status);
+  warnOfCaches(*source);
   Schedules schedules;
   if (chooseSchedules(*source, options.targets, schedules) == CompileStatus::ok)
     warnSlowPaths(*source, schedules);

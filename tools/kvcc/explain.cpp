@@ -1,6 +1,7 @@
 // kvcc explain: what a file means and costs. The file with every default written out, bytes per token and per context, the map of a
 // page, what one step has to read and compute, and how each target computes it. All but the file are comments: the output is a
 // `.kv` file that means the same.
+#include "compiler/driver/Advice.h"
 #include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Printer.h"
 #include "compiler/reference/Tolerance.h"
@@ -122,9 +123,13 @@ int runExplain(const ExplainArguments &arguments) {
 
   printSource(source->checked(), llvm::outs());
   ModuleSpec spec = source->spec();
+  std::vector<Advice> advice = findAdvice(*source);
   for (size_t index = 0; index < spec.caches.size(); ++index) {
     llvm::outs() << "\n";
     explainCache(spec.caches[index]);
+    for (const Advice &one : advice)
+      if (one.cache == index)
+        comment("  {}: {}", one.isWarning ? "warning" : "note", one.text);
     for (const SlowPath &path : schedules.slow)
       if (path.cache == index)
         comment("  warning: {}", path.message());
