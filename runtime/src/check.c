@@ -23,14 +23,16 @@ kv_status kvrt_check_kernel(const kv_kernel *kernel) {
     return kvrt_fail(KV_ERROR_KERNEL, "%s: q_type is %d; expected f32, f16 or bf16", name, kernel->q_type);
   if (attends(kernel) && (kernel->o_type < KV_TYPE_F32 || kernel->o_type > KV_TYPE_BF16))
     return kvrt_fail(KV_ERROR_KERNEL, "%s: o_type is %d; expected f32, f16 or bf16", name, kernel->o_type);
-  const int64_t most = 2048; /* so that no sum of sizes overflows; kvcc refuses more (compiler/frontend/CheckCache.cpp) */
-  if (kernel->heads_kv < 1 || kernel->heads_kv > most || kernel->dim_k < 1 || kernel->dim_k > most || kernel->dim_v < 1 ||
+  /* 2^31 tokens of 64 splits, heads and channels each in 4 bytes stay below 2^63. kvcc refuses more heads too (CheckCache.cpp). */
+  const int64_t most = 2048, mostHeads = 4096;
+  if (kernel->heads_kv < 1 || kernel->heads_kv > mostHeads || kernel->dim_k < 1 || kernel->dim_k > most || kernel->dim_v < 1 ||
       kernel->dim_v > most)
-    return kvrt_fail(KV_ERROR_KERNEL, "%s: heads_kv %lld, dim_k %lld, dim_v %lld; expected 1 .. %lld", name,
-                     (long long)kernel->heads_kv, (long long)kernel->dim_k, (long long)kernel->dim_v, (long long)most);
-  if (attends(kernel) && (kernel->heads_q < 1 || kernel->heads_q > most || kernel->heads_q % kernel->heads_kv))
+    return kvrt_fail(KV_ERROR_KERNEL, "%s: heads_kv %lld, dim_k %lld, dim_v %lld; expected 1 .. %lld, 1 .. %lld", name,
+                     (long long)kernel->heads_kv, (long long)kernel->dim_k, (long long)kernel->dim_v, (long long)mostHeads,
+                     (long long)most);
+  if (attends(kernel) && (kernel->heads_q < 1 || kernel->heads_q > mostHeads || kernel->heads_q % kernel->heads_kv))
     return kvrt_fail(KV_ERROR_KERNEL, "%s: heads_q is %lld; expected a multiple of heads_kv %lld, 1 .. %lld", name,
-                     (long long)kernel->heads_q, (long long)kernel->heads_kv, (long long)most);
+                     (long long)kernel->heads_q, (long long)kernel->heads_kv, (long long)mostHeads);
   if (kernel->page_tokens < 1 || kernel->page_bytes < 1 || kernel->page_bytes % 64)
     return kvrt_fail(KV_ERROR_KERNEL, "%s: page of %lld tokens, %lld bytes; expected positive, bytes a multiple of 64", name,
                      (long long)kernel->page_tokens, (long long)kernel->page_bytes);
