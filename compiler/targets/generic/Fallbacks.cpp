@@ -185,13 +185,36 @@ struct ExpandFma : OpRewritePattern<math::FmaOp> {
   }
 };
 
+/// floor(x), where the target would call floorf: the nearest integer, less 1 where that is above. Adding and subtracting 2^23 with
+/// the sign of x leaves the nearest one; from 2^23 on, all numbers are integers.
+struct ExpandFloor : OpRewritePattern<math::FloorOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::FloorOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    Value x = op.getOperand();
+    if (!getElementTypeOrSelf(x.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not f32");
+    Value word = b.cast(rewriter.getI32Type(), x);
+    Value sign = b.conj(word, 0x80000000), magnitude = b.cast(rewriter.getF32Type(), b.conj(word, 0x7fffffff));
+    Value large = b.number(0x1p23, x.getType());
+    Value shift = b.cast(rewriter.getF32Type(), b.disj(b.cast(rewriter.getI32Type(), large), sign));
+    Value nearest = b.subf(b.addf(x, shift), shift);
+    Value above = arith::CmpFOp::create(rewriter, b.loc, arith::CmpFPredicate::OGT, nearest, x);
+    Value floor = b.select(above, b.subf(nearest, b.number(1, x.getType())), nearest);
+    Value small = arith::CmpFOp::create(rewriter, b.loc, arith::CmpFPredicate::OLT, magnitude, large); // NaN is not
+    rewriter.replaceOp(op, b.select(small, floor, x));
+    return success();
+  }
+};
+
 } // namespace
 
 void addFallbacks(RewritePatternSet &patterns, const Target &target) {
   patterns.add<ExpandDot, ExpandExp2, ExpandFromHalf, ExpandToHalf>(patterns.getContext(), target);
   addPower(patterns);
-  if (!target.hasFma)
-    patterns.add<ExpandFma>(patterns.getContext());
+  if (!target.hasFma) // nor, on bare baselines, an instruction that rounds
+    patterns.add<ExpandFma, ExpandFloor>(patterns.getContext());
 }
 
 } // namespace kv

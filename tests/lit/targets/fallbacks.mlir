@@ -25,3 +25,13 @@ func.func @halves(%acc: vector<4xf32>, %cache: vector<4xi16>, %row: vector<4xi16
   %0 = kv.dot f16 %acc, %cache, %row : vector<4xi16> -> vector<4xf32>
   return %0 : vector<4xf32>
 }
+
+// No call of floorf.
+// CHECK-LABEL: @floor(
+// CHECK: arith.addf
+// CHECK-NOT: math.floor
+// CHECK: return
+func.func @floor(%x: vector<4xf32>) -> vector<4xf32> {
+  %0 = math.floor %x : vector<4xf32>
+  return %0 : vector<4xf32>
+}
