@@ -1,7 +1,6 @@
 #include "tests/oracle/SpecGenerator.h"
 
-#include "dialect/Storage.h"
-#include "tools/kvcc/VerifyInputs.h"
+#include "tests/oracle/RandomOrder.h"
 
 #include <fmt/format.h>
 
@@ -26,6 +25,9 @@ struct Generator {
   std::string codec(int64_t dim, int64_t &bits);
   std::string layout(int64_t keyBits, int64_t valueBits);
   std::string order(int64_t dim, int64_t bits);
+  std::string orderOfBoth(int64_t keyBits, int64_t valueBits);
+  std::string number(int64_t value);
+  std::string blockOf();
   std::string attend(const std::string &name, const std::string &queryType);
   std::string score(bool &usesSlope, bool &usesBias);
   std::string schedule(const std::string &name);
@@ -34,17 +36,19 @@ struct Generator {
 
 void Generator::chooseShape() {
   static const Numbers ratios = {1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 12, 16}, heads = {1, 1, 2, 2, 3, 4, 8};
-  static const Numbers dims = {8, 16, 24, 32, 40, 48, 56, 64, 64, 72, 80, 96, 104, 128, 128, 160, 192, 256, 320, 512, 576};
+  static const Numbers dims = {8, 16, 24, 32, 40, 64, 64, 72, 96, 128, 128, 192, 256, 512, 576};
+  auto dim = [&] { return random.chance(3) ? 8 * random.between(1, 72) : random.of(dims); };
   headsKv = random.of(heads);
   headsQ = headsKv * random.of(ratios);
-  if (random.chance(20)) { // Falcon's
-    headsKv = 1;
-    headsQ = 71;
-  }
-  dimK = random.of(dims);
-  if (dimK > 256)
-    headsKv = std::min<int64_t>(headsKv, 2), headsQ = headsKv * random.of(ratios);
-  dimV = random.chance(3) ? random.of(dims) : dimK;
+  if (random.chance(12)) // Falcon's
+    headsKv = 1, headsQ = 71;
+  else if (random.chance(12)) // of many to each other
+    headsKv = 8, headsQ = 96;
+  dimK = dim();
+  dimV = random.chance(3) ? dim() : dimK;
+  constexpr int64_t most = 6000; // query channels, of which a second has room for some hundred tokens
+  for (int64_t *one : {&dimK, &dimV})
+    *one = std::min(*one, std::max<int64_t>(8, most / headsQ / 8 * 8));
 }
 
 std::string Generator::codec(int64_t dim, int64_t &bits) {
@@ -57,8 +61,8 @@ std::string Generator::codec(int64_t dim, int64_t &bits) {
   std::string text = random.of(integers);
   bits = text[1] == '8' ? 8 : 4;
   Numbers groups;
-  for (int64_t group = 4; group <= dim; ++group)
-    if (dim % group == 0)
+  for (int64_t group = random.chance(4) ? 1 : 4; group <= dim; ++group) // many small ones take long
+    if (dim % group == 0 && dim / group <= 96)
       groups.push_back(group);
   // `i4` alone has groups of 32: they must divide.
   if (random.chance(3) && (bits == 8 || dim % 32 == 0))
@@ -71,47 +75,26 @@ std::string Generator::codec(int64_t dim, int64_t &bits) {
   return text + random.of(zeros) + random.of(scales);
 }
 
-/// An order over h, t and d, in a tile over t and d: a permutation, or digits split off t and d, in any order that gives 4-bit rows
-/// whole bytes, each stored by one thread.
 std::string Generator::order(int64_t dim, int64_t bits) {
   if (random.chance(5))
     return "auto";
-  for (;;) {
-    static const Numbers splitsOfT = {1, 1, 2, 4, 8, 16, 5, 32}, splitsOfD = {1, 1, 2, 4, 8, 16};
-    struct Part {
-      std::string text;
-      Digit digit; ///< its extent resolved
-    };
-    std::vector<Part> parts;
-    if (!tile)
-      parts.push_back({"h", {'h', 1, headsKv}});
-    auto split = [&](const char *letter, int64_t whole, int64_t by) {
-      if (by == 1) {
-        parts.push_back({letter, {*letter, 1, whole}});
-        return;
-      }
-      parts.push_back({fmt::format("{}/{}", letter, by), {*letter, by, (whole + by - 1) / by}});
-      if (by % 2 == 0 && by > 2 && random.chance(4)) { // a third digit
-        parts.push_back({fmt::format("{}%{}", letter, by / 2), {*letter, 1, by / 2}});
-        parts.push_back({fmt::format("{}/{}%2", letter, by / 2), {*letter, by / 2, 2}});
-      } else {
-        parts.push_back({fmt::format("{}%{}", letter, by), {*letter, 1, by}});
-      }
-    };
-    split("t", tile ? tile : slots, random.of(splitsOfT));
-    split("d", dim, random.of(splitsOfD));
-    random.shuffle(parts);
-    if (bits == 4 && (parts.back().digit.extent % 2 || !keepsBytesApart(parts.back().digit)))
-      continue;
-    std::string text = "[";
-    for (const Part &part : parts)
-      text += (text.size() > 1 ? ", " : "") + part.text;
-    return text + "]";
-  }
+  return orderText(randomOrder(random, {headsKv, tile ? tile : slots, dim, bits, tile != 0}));
+}
+
+/// One that suits keys and values.
+std::string Generator::orderOfBoth(int64_t keyBits, int64_t valueBits) {
+  if (random.chance(5))
+    return "auto";
+  OrderBox keys{headsKv, tile ? tile : slots, dimK, keyBits, tile != 0}, values = keys;
+  values.dim = dimV;
+  values.bits = valueBits;
+  for (;;)
+    if (std::vector<Digit> digits = randomOrder(random, keys); isOrderOf(digits, values))
+      return orderText(digits);
 }
 
 std::string Generator::layout(int64_t keyBits, int64_t valueBits) {
-  static const Numbers pages = {1, 2, 5, 7, 8, 12, 15, 16, 16, 17, 20, 24, 32, 33, 48, 64, 64, 80, 100, 128, 256};
+  static const Numbers pages = {1, 2, 3, 5, 7, 8, 12, 13, 15, 16, 16, 16, 17, 20, 24, 32, 32, 33, 48, 64, 64, 80, 100, 128, 256};
   static const Numbers rooms = {64, 100, 257, 512, 700, 1024};
   paged = !random.chance(4);
   slots = random.of(paged ? pages : rooms);
@@ -119,20 +102,18 @@ std::string Generator::layout(int64_t keyBits, int64_t valueBits) {
   static const Numbers tiles = {16, 16, 32, 48, 64, 64, 112, 128};
   if (random.chance(3))
     text += fmt::format(" tile({})", tile = random.of(tiles));
-  switch (random.below(4)) {
+  switch (random.below(5)) {
   case 0:
     return text;
-  case 1: {
-    std::string both = order(std::gcd(dimK, dimV), std::min(keyBits, valueBits)); // dims are even: what suits one suits both
-    return text + " " + both;
-  }
+  case 1:
+    return text + " " + orderOfBoth(keyBits, valueBits);
   default:
     return text + " k " + order(dimK, keyBits) + ", v " + order(dimV, valueBits);
   }
 }
 
 std::string Generator::score(bool &usesSlope, bool &usesBias) {
-  switch (random.below(15)) {
+  switch (random.below(20)) {
   case 0:
     return "50 * tanh(s / 50)";
   case 1:
@@ -155,6 +136,12 @@ std::string Generator::score(bool &usesSlope, bool &usesBias) {
     return "s - log(1 + exp(min(s, 60))) / 2"; // exp of more is beyond f32
   case 9:
     return "s / (1 + abs(s) / 8) - 0.001 * (i - j)";
+  case 10:
+    return "s * 2 ** -1 + 3 ** -2 * min(j, 9)";
+  case 11: // 32-bit integers wrap
+    return "select(j * 1000003 * 1000003 < 0, s, s - 1)";
+  case 12:
+    return "select(s < 3e38, max(s, -100000), 16777216 * 2 ** -20) * 4294967296 / 2 ** 32";
   default:
     return "";
   }
@@ -177,12 +164,32 @@ std::string Generator::attend(const std::string &name, const std::string &queryT
     if (!words.empty())
       text += "  " + words + "\n";
   };
-  static const Names scales = {"", "", "scale D ** -0.5", "scale 1 / 16", "scale 0.3", "scale 2 / D"};
+  static const Names scales = {
+      "", "", "scale D ** -0.5", "scale 1 / 16", "scale 0.3", "scale 2 / D", "scale 2 ** -3", "scale 4294967296 * 2 ** -35"};
   clause(random.of(masks));
   clause(random.of(scales));
   clause(formula.empty() ? "" : "score " + formula);
   clause(random.of(accuracies));
   return text + "}\n";
+}
+
+/// A number in a file: as it is, or out of large ones.
+std::string Generator::number(int64_t value) {
+  return random.chance(6) ? fmt::format("2 ** 33 * {} / 8589934592", value) : fmt::format("{}", value);
+}
+
+/// A block that pages allow, now and then, and a split of whole ones.
+std::string Generator::blockOf() {
+  int64_t unit = paged ? std::lcm(slots, int64_t(64)) : std::lcm((slots + 15) / 16 * 16, int64_t(64));
+  std::string text;
+  if (int64_t block = 16 * random.between(1, 16); random.chance(2) && std::lcm(unit, block) <= 2048) {
+    bool whole = paged && slots % 16 == 0 && block % slots == 0;
+    if (block <= slots || whole) {
+      text = fmt::format("; block {}", block);
+      unit = std::lcm(unit, block);
+    }
+  }
+  return fmt::format("split {}{}", unit * random.between(1, 3), text);
 }
 
 /// Small splits, so that short sequences have many; and other numbers of the schedule.
@@ -192,8 +199,7 @@ std::string Generator::schedule(const std::string &name) {
   for (const std::string &target : targets) {
     if (random.chance(3))
       continue;
-    int64_t unit = paged ? std::lcm(slots, int64_t(64)) : std::lcm((slots + 15) / 16 * 16, int64_t(64));
-    text += fmt::format("schedule {} for {} {{ split {}", name, target, unit * random.between(1, 3));
+    text += fmt::format("schedule {} for {} {{ {}", name, target, blockOf());
     if (random.chance(2))
       text += fmt::format("; unroll {}", random.between(1, 4));
     if (random.chance(2))
@@ -244,8 +250,9 @@ std::string Generator::run(uint64_t seed) {
   } else {
     codecs = "k: " + codec(dimK, keyBits) + "\n  v: " + codec(dimV, valueBits);
   }
-  std::string text = fmt::format("// seed {}\ncache c(Hq = {}, Hkv = {}, D = {}{}) {{\n  {}\n  {}\n}}\n", seed, headsQ, headsKv,
-                                 dimK, dimV == dimK ? "" : fmt::format(", Dv = {}", dimV), codecs, layout(keyBits, valueBits));
+  std::string text =
+      fmt::format("// seed {}\ncache c(Hq = {}, Hkv = {}, D = {}{}) {{\n  {}\n  {}\n}}\n", seed, number(headsQ), headsKv,
+                  number(dimK), dimV == dimK ? "" : fmt::format(", Dv = {}", dimV), codecs, layout(keyBits, valueBits));
   static const Names queries = {"f32", "f16", "f16", "bf16"};
   std::string queryType = random.of(queries);
   text += attend("a", queryType);
