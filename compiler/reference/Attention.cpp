@@ -44,6 +44,18 @@ KV_CLONES void widen(double *result, const float *source, int64_t count) {
     result[i] = source[i];
 }
 
+/// Replaces scores by what the score function makes of them, and reaches by how far that moves when a score moves so far.
+void applyScore(const AttendProblem &problem, int64_t head, int64_t i, std::vector<double> &scores, std::vector<double> &reaches) {
+  constexpr double step = 1.0 / 64;
+  std::vector<double> moved(scores);
+  for (size_t token = 0; token < scores.size(); ++token)
+    moved[token] += step * reaches[token];
+  problem.score(head, i, scores);
+  problem.score(head, i, moved);
+  for (size_t token = 0; token < scores.size(); ++token)
+    reaches[token] = scores[token] == moved[token] ? 0 : std::fabs(moved[token] - scores[token]) / step;
+}
+
 /// Rows [begin, end) of one kv head; row r is query r / group and the head's query head r % group.
 void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t head, int64_t begin, int64_t end,
                 AttendResult &result) {
@@ -57,10 +69,12 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
   std::vector<std::vector<double>> scores(end - begin);
   for (int64_t row = begin; row < end; ++row)
     scores[row - begin].resize(visible(row));
-  std::vector<double> tile(tokensAtOnce * std::max(dimK, dimV));
+  std::vector<double> tile(tokensAtOnce * std::max(dimK, dimV)), norms(longest);
   for (int64_t first = 0; first < longest; first += tokensAtOnce) {
     int64_t last = std::min(first + tokensAtOnce, longest);
     widen(tile.data(), sequence.key.decoded(first, head), (last - first) * dimK);
+    for (int64_t token = first; token < last; ++token)
+      norms[token] = std::sqrt(dot(&tile[(token - first) * dimK], &tile[(token - first) * dimK], dimK));
     for (int64_t row = begin; row < end; ++row)
       for (int64_t token = first; token < std::min(last, visible(row)); ++token)
         scores[row - begin][token] =
@@ -71,29 +85,52 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
   std::vector<double> sums(end - begin);
   for (int64_t row = begin; row < end; ++row) {
     std::vector<double> &own = scores[row - begin];
+    const double *query = problem.query + rowIndex(row) * dimK;
+    const double unit = problem.scale * std::sqrt(dot(query, query, dimK) / double(dimK));
+    std::vector<double> reaches(own.size());
+    for (size_t token = 0; token < own.size(); ++token)
+      reaches[token] = unit * norms[token];
     if (problem.score)
-      problem.score(rowIndex(row) % problem.headsQ, position(row), own);
+      applyScore(problem, rowIndex(row) % problem.headsQ, position(row), own, reaches);
     double greatest = -infinity, sum = 0;
     for (double score : own)
       greatest = std::max(greatest, score);
-    for (double &score : own)
-      sum += score = score == -infinity ? 0 : std::exp(score - greatest); // NaN stays NaN
+    double reach = 0, distance = 0;
+    for (size_t token = 0; token < own.size(); ++token) {
+      const double below = greatest - own[token], p = own[token] == -infinity ? 0 : std::exp(-below); // NaN stays NaN
+      own[token] = p;
+      sum += p;
+      if (p == 0)
+        continue;
+      reach += p * reaches[token];
+      distance += p * below;
+    }
     sums[row - begin] = sum;
+    result.reach[rowIndex(row)] = sum == 0 ? 0 : std::max(reach / sum, std::min(1.0, distance / sum));
     result.lse[rowIndex(row)] = sum == 0 ? -infinity : greatest + std::log(sum);
   }
 
+  std::vector<double> squares(tokensAtOnce);
   for (int64_t first = 0; first < longest; first += tokensAtOnce) {
     int64_t last = std::min(first + tokensAtOnce, longest);
     widen(tile.data(), sequence.value.decoded(first, head), (last - first) * dimV);
+    for (int64_t token = 0; token < last - first; ++token)
+      squares[token] = dot(&tile[token * dimV], &tile[token * dimV], dimV);
     for (int64_t row = begin; row < end; ++row)
-      for (int64_t token = first; token < std::min(last, visible(row)); ++token)
-        addScaled(&result.output[rowIndex(row) * dimV], scores[row - begin][token], &tile[(token - first) * dimV], dimV);
+      for (int64_t token = first; token < std::min(last, visible(row)); ++token) {
+        const double p = scores[row - begin][token];
+        addScaled(&result.output[rowIndex(row) * dimV], p, &tile[(token - first) * dimV], dimV);
+        result.spread[rowIndex(row)] += p * p * squares[token - first];
+      }
   }
-  for (int64_t row = begin; row < end; ++row)
+  for (int64_t row = begin; row < end; ++row) {
+    double &spread = result.spread[rowIndex(row)];
+    spread = sums[row - begin] == 0 ? 0 : std::sqrt(spread / double(dimV)) / sums[row - begin];
     for (int64_t d = 0; d < dimV; ++d) {
       double &output = result.output[rowIndex(row) * dimV + d];
       output = sums[row - begin] == 0 ? 0 : output / sums[row - begin];
     }
+  }
 }
 
 } // namespace
@@ -104,6 +141,8 @@ AttendResult attend(const Reference &sequence, const AttendProblem &problem) {
   AttendResult result;
   result.output.resize(problem.queries * problem.headsQ * sequence.value.dim);
   result.lse.resize(problem.queries * problem.headsQ);
+  result.spread.resize(problem.queries * problem.headsQ);
+  result.reach.resize(problem.queries * problem.headsQ);
   const int64_t rows = problem.queries * group, tiles = (rows + rowsAtOnce - 1) / rowsAtOnce;
   llvm::parallelFor(0, heads * tiles, [&](size_t index) {
     int64_t head = int64_t(index) / tiles, begin = int64_t(index) % tiles * rowsAtOnce;
@@ -114,7 +153,7 @@ AttendResult attend(const Reference &sequence, const AttendProblem &problem) {
 
 AttendResult merge(const AttendResult &a, const AttendResult &b) {
   assert(a.lse.size() == b.lse.size() && a.output.size() == b.output.size());
-  AttendResult result = a;
+  AttendResult result{a.output, a.lse};
   size_t dim = a.lse.empty() ? 0 : a.output.size() / a.lse.size();
   for (size_t row = 0; row < a.lse.size(); ++row) {
     double greatest = std::max(a.lse[row], b.lse[row]);

@@ -10,11 +10,24 @@ using namespace mlir;
 namespace kv {
 namespace {
 
+/// Reads the region as a function over columns of scores; none is s itself.
+template <typename Arrays> llvm::Expected<ScoreFunction> readScore(Region &region, Arrays arrays) {
+  if (region.empty())
+    return ScoreFunction();
+  auto program = ScoreProgram::build(region, arrays);
+  if (!program)
+    return program.takeError();
+  return ScoreFunction([program = std::make_shared<ScoreProgram>(std::move(*program))](
+                           int64_t head, int64_t i, MutableArrayRef<double> scores) { program->run(head, i, scores); });
+}
+
 class Interpreter {
 public:
   Interpreter(Reference &cache) : cache(cache) {}
 
   llvm::Expected<std::vector<Tensor>> run(func::FuncOp function, ArrayRef<Tensor> arguments);
+
+  RowSizes sizes; ///< of the last attend
 
 private:
   llvm::Error append(Operation *op, Value keys, Value values);
@@ -103,17 +116,16 @@ template <typename AttendLike> llvm::Error Interpreter::attend(AttendLike op) {
   problem.causal = op.getMask() == Mask::causal;
   if (problem.queries > cache.length())
     return fail(op, "expected at most as many queries as tokens in the cache");
-  if (!op.getScore().empty()) {
-    auto program = ScoreProgram::build(op.getScore(), [&](Value array) {
-      auto tensor = tensors.find(array);
-      return tensor == tensors.end() ? std::vector<double>() : tensor->second.data;
-    });
-    if (!program)
-      return program.takeError();
-    problem.score = [program = std::make_shared<ScoreProgram>(std::move(*program))](
-                        int64_t head, int64_t i, MutableArrayRef<double> scores) { program->run(head, i, scores); };
-  }
-  define(op.getOutput(), op.getLse(), kv::attend(cache, problem), {problem.queries, problem.headsQ, cache.value.dim});
+  auto score = readScore(op.getScore(), [&](Value array) {
+    auto tensor = tensors.find(array);
+    return tensor == tensors.end() ? std::vector<double>() : tensor->second.data;
+  });
+  if (!score)
+    return score.takeError();
+  problem.score = std::move(*score);
+  AttendResult result = kv::attend(cache, problem);
+  sizes = {std::move(result.spread), std::move(result.reach)};
+  define(op.getOutput(), op.getLse(), std::move(result), {problem.queries, problem.headsQ, cache.value.dim});
   return llvm::Error::success();
 }
 
@@ -129,8 +141,23 @@ llvm::Error Interpreter::merge(MergeOp op) {
 
 } // namespace
 
-llvm::Expected<std::vector<Tensor>> interpret(func::FuncOp function, Reference &cache, ArrayRef<Tensor> arguments) {
-  return Interpreter(cache).run(function, arguments);
+llvm::Expected<std::vector<Tensor>> interpret(func::FuncOp function, Reference &cache, ArrayRef<Tensor> arguments,
+                                              RowSizes *sizes) {
+  Interpreter interpreter(cache);
+  auto results = interpreter.run(function, arguments);
+  if (sizes)
+    *sizes = std::move(interpreter.sizes);
+  return results;
+}
+
+llvm::Expected<ScoreFunction> scoreFunction(func::FuncOp function, ArrayRef<Tensor> arguments) {
+  auto arrays = [&](Value array) {
+    auto argument = dyn_cast<BlockArgument>(array);
+    return argument ? arguments[argument.getArgNumber() - 1].data : std::vector<double>();
+  };
+  for (auto op : function.getOps<AttendOp>())
+    return readScore(op.getScore(), arrays);
+  return ScoreFunction();
 }
 
 } // namespace kv

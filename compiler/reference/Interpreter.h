@@ -14,9 +14,20 @@ struct Tensor {
   std::vector<double> data;
 };
 
+/// See AttendResult.
+struct RowSizes {
+  std::vector<double> spread, reach;
+};
+
 /// Calls `function` with `cache` as its first argument and `arguments` as the others; appends change `cache`. Outputs are not rounded
-/// to their types. Fails on ops that are not level 0 and on shapes that do not fit.
-llvm::Expected<std::vector<Tensor>> interpret(mlir::func::FuncOp function, Reference &cache, llvm::ArrayRef<Tensor> arguments);
+/// to their types. `sizes` becomes what the last attend's errors are relative to, where the caller wants it. Fails on ops that are not
+/// level 0 and on shapes that do not fit.
+llvm::Expected<std::vector<Tensor>> interpret(mlir::func::FuncOp function, Reference &cache, llvm::ArrayRef<Tensor> arguments,
+                                              RowSizes *sizes = nullptr);
+
+/// What the function's attend makes of scores, given the function's arguments after the cache (those that no score reads may be
+/// empty). An empty function: s itself.
+llvm::Expected<ScoreFunction> scoreFunction(mlir::func::FuncOp function, llvm::ArrayRef<Tensor> arguments);
 
 } // namespace kv
 

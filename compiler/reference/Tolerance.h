@@ -1,23 +1,31 @@
 // The one table of errors that a kernel may have against the interpreter.
 //
-// Outputs: relative RMS error over the rows of one sequence in one step. lse: the greatest error of a row, relative to max(1,
-// |lse|), since float32 has no finer steps than 4e-6 at 50. It may be five times the RMS error: where one key has all the weight,
-// lse is that key's score, and the score of one key among thousands lies some deviations off. Both are measured on the decoded
-// cache: a codec's own error is no part of them.
+// Outputs: the RMS error of a row (one query, one query head) relative to the row's size, which is its RMS or, where values cancel,
+// its spread (Attention.h): independent errors of probabilities and values are proportional to that. Over many rows it is within the
+// bound of the class; of a single row the error is a sum of a few random numbers, and may be four times that.
+//
+// lse: the absolute error of each row. It is a mean of errors of scores, which rounding relative to norms makes proportional to the
+// row's reach (Attention.h), 1 for normal inputs. Three times the bound, and some of float32's own steps; where all keys score alike
+// nothing is rounded but the sum's logarithm, which then tells one token of 32768.
+//
+// All is measured on the decoded cache: a codec's own error is no part of it.
 #ifndef KV_REFERENCE_TOLERANCE_H
 #define KV_REFERENCE_TOLERANCE_H
 
 #include "dialect/KvAttrs.h"
 
+#include <cmath>
+
 namespace kv {
 
 /// What inputs look like. Peaky: logits with a standard deviation of 4, most queries with one to four channels 10 to 1000 times the
-/// others. Outliers: some channels of keys are 10 times the others.
-enum class InputKind { normal, outliers, peaky };
+/// others. Outliers: some channels of keys are 10 times the others. Needles: a few keys share the probability, by products that no
+/// rounding touches.
+enum class InputKind { normal, outliers, peaky, needles };
 
 /// Promised by an accuracy class.
 inline double accuracyBound(Accuracy accuracy, InputKind kind) {
-  bool hard = kind != InputKind::normal;
+  bool hard = kind == InputKind::outliers || kind == InputKind::peaky;
   switch (accuracy) {
   case Accuracy::exact:
     return 1e-5;
@@ -41,8 +49,19 @@ inline double roundingBound(Element output) {
   }
 }
 
+/// Greatest relative RMS error over so many rows.
+inline double rowsBound(Accuracy accuracy, InputKind kind, int64_t rows) {
+  return accuracyBound(accuracy, kind) * (1 + 3 / std::sqrt(double(rows)));
+}
+
+/// The least size that errors of an output are relative to: what its type, and float32 before it, hold of smaller numbers are a few
+/// multiples of their least one, or zeros.
+inline double leastSize(Element output) { return output == Element::f16 ? 0x1p-14 : 0x1p-126; }
+
 /// Greatest error of a row's lse.
-inline double lseBound(Accuracy accuracy, InputKind kind) { return 5 * accuracyBound(accuracy, kind); }
+inline double lseBound(Accuracy accuracy, double lse, double reach) {
+  return 3 * accuracyBound(accuracy, InputKind::normal) * reach + 0x1p-19 * std::fmax(1, std::fabs(lse));
+}
 
 } // namespace kv
 

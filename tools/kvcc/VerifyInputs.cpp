@@ -1,5 +1,7 @@
 #include "tools/kvcc/VerifyInputs.h"
 
+#include "tools/kvcc/VerifyNeedles.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +17,7 @@ std::string Scenario::str() const {
   static const char *const kinds[] = {"normal", "outliers", "peaky"};
   std::string text = fmt::format("{} ({} inputs; length:queries", name, kinds[int(kind)]);
   for (const SequenceShape &shape : sequences)
-    text += fmt::format(" {}:{}", shape.length, shape.queries);
+    text += fmt::format(" {}:{}{}", shape.length, shape.queries, shape.needles ? " needles" : "");
   return text + ")";
 }
 
@@ -39,6 +41,21 @@ struct Limits {
 };
 
 } // namespace
+
+/// Beside each ordinary sequence one of needles; in batches of many, and where memory is short, in the place of every other one.
+static void addNeedles(std::vector<SequenceShape> &sequences, bool replace) {
+  const size_t count = sequences.size();
+  for (size_t b = 0; b < count; ++b) {
+    if (sequences[b].queries == 0)
+      continue;
+    SequenceShape needles = sequences[b];
+    needles.needles = true;
+    if (count == 1 && !replace)
+      sequences.push_back(needles);
+    else if (b % 2 == 1)
+      sequences[b] = needles;
+  }
+}
 
 std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &spec, int64_t split, bool quick, Random &random) {
   CacheType type = cache.type;
@@ -131,6 +148,8 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
   for (Scenario &scenario : all)
     if (!attends)
       scenario.kind = InputKind::outliers;
+    else if (!scenario.nonFinite && !scenario.appendOnly)
+      addNeedles(scenario.sequences, dense && cache.map.bytes > (1 << 24));
   return all;
 }
 
@@ -209,7 +228,7 @@ static void plantOutliers(std::vector<float> &queries, int64_t dim, Random &rand
 }
 
 SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const Scenario &scenario, SequenceShape shape,
-                          Random &random) {
+                          const ScoreFunction &score, int64_t split, Random &random) {
   CacheType type = cache.type;
   SequenceData data(type, shape);
   const int64_t heads = type.getHeads(), dim = type.getKeyDim();
@@ -242,7 +261,9 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
   float factor = float(usual / scale * (scenario.kind == InputKind::peaky ? 4 : 1));
   for (float &value : data.q)
     value = random.normal() * factor;
-  if (scenario.kind == InputKind::peaky)
+  if (shape.needles)
+    fillNeedles(data, cache, spec, score, split, random);
+  else if (scenario.kind == InputKind::peaky)
     plantOutliers(data.q, dim, random);
   Element input = elementOf(spec.qType);
   roundAll(data.q, input);
@@ -252,10 +273,11 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
   return data;
 }
 
-std::vector<float> makeParameter(int64_t heads, Random &random) {
+std::vector<float> makeParameter(int64_t heads, int64_t longest, Random &random) {
+  const double most = random.chance(2) ? 4.0 / double(std::max<int64_t>(1, longest)) : 1.0;
   std::vector<float> values;
   for (int64_t head = 0; head < heads; ++head)
-    values.push_back(float(std::exp2(-8.0 * double(head + 1) / double(heads)) * (0.75 + 0.5 * random.unit())));
+    values.push_back(float(std::min(most, std::exp2(-8.0 * double(head + 1) / double(heads))) * (0.75 + 0.5 * random.unit())));
   return values;
 }
 

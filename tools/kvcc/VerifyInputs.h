@@ -50,6 +50,7 @@ private:
 struct SequenceShape {
   int64_t length;  ///< tokens in the cache after the step
   int64_t queries; ///< of the step: the last ones; at most length
+  bool needles = false; ///< see VerifyNeedles.h
 };
 
 /// A batch, a kind of numbers and how the cache gets filled before the step.
@@ -75,15 +76,17 @@ struct SequenceData {
   std::vector<float> q, k, v; ///< [queries][Hq][D], [length][Hkv][D], [length][Hkv][Dv]
   Reference reference;        ///< the whole sequence
   Tensor output, lse;         ///< of the queries; empty for appends
+  RowSizes sizes;             ///< what errors are relative to
 
   SequenceData(CacheType type, SequenceShape shape) : shape(shape), reference(type) {}
 };
 
+/// `score` and `split` are those that needles are laid out for.
 SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const Scenario &scenario, SequenceShape shape,
-                          Random &random);
+                          const ScoreFunction &score, int64_t split, Random &random);
 
-/// A declared array: slopes as ALiBi has them, a little shaken.
-std::vector<float> makeParameter(int64_t heads, Random &random);
+/// A declared array: slopes as ALiBi has them, a little shaken, or gentle enough for `longest` tokens to be seen.
+std::vector<float> makeParameter(int64_t heads, int64_t longest, Random &random);
 
 Element elementOf(kv_type type);
 

@@ -1,6 +1,6 @@
 #include "tools/kvcc/VerifyKernels.h"
 
-#include "tools/kvcc/VerifyBatch.h"
+#include "tools/kvcc/VerifyOutput.h"
 
 #include <fmt/format.h>
 
@@ -51,13 +51,13 @@ private:
     uint64_t seed;
   };
 
+  llvm::Expected<ScoreFunction> readScore(const std::vector<std::vector<float>> &params);
   llvm::Error interpretAll(std::vector<SequenceData> &sequences, const std::vector<std::vector<float>> &params);
   void runCase(const Case &c);
   void runNeighbours(const Case &c, const StepOutput &together);
   void runLayouts(const Case &c, const VerifyBatch &batch);
   bool fill(const Case &c, VerifyBatch &batch, Random &random, bool toTheEnd);
   bool checkBytes(const Case &c, const VerifyBatch &batch, const std::vector<int64_t> &lengths, const char *after);
-  bool checkOutput(const Case &c, const StepOutput &output);
   bool sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what);
   bool fail(const Case &c, const std::string &what);
   bool enough() const {
@@ -88,7 +88,7 @@ llvm::Error KernelVerifier::interpretAll(std::vector<SequenceData> &sequences, c
     arguments.push_back({{sequence.shape.queries, spec.headsQ, cache.type.getKeyDim()}, {sequence.q.begin(), sequence.q.end()}});
     for (const std::vector<float> &values : params)
       arguments.push_back({{spec.headsQ}, {values.begin(), values.end()}});
-    auto results = interpret(function, sequence.reference, arguments);
+    auto results = interpret(function, sequence.reference, arguments, &sequence.sizes);
     if (!results)
       return results.takeError();
     sequence.output = std::move((*results)[0]);
@@ -96,6 +96,15 @@ llvm::Error KernelVerifier::interpretAll(std::vector<SequenceData> &sequences, c
       sequence.lse = std::move((*results)[1]);
   }
   return llvm::Error::success();
+}
+
+llvm::Expected<ScoreFunction> KernelVerifier::readScore(const std::vector<std::vector<float>> &params) {
+  if (!function)
+    return ScoreFunction();
+  std::vector<Tensor> arguments(1); // the query, which no score reads
+  for (const std::vector<float> &values : params)
+    arguments.push_back({{spec.headsQ}, {values.begin(), values.end()}});
+  return scoreFunction(function, arguments);
 }
 
 llvm::Error KernelVerifier::run() {
@@ -109,12 +118,18 @@ llvm::Error KernelVerifier::run() {
       split = std::max(split, target.attend.splitTokens());
   std::vector<VerifyRow> rows(targets.size());
   for (const Scenario &scenario : makeScenarios(cache, spec, split, options.quick, random)) {
+    int64_t longest = 1;
+    for (SequenceShape shape : scenario.sequences)
+      longest = std::max(longest, shape.length);
     std::vector<std::vector<float>> params;
     for (size_t i = 0; i < spec.params.size(); ++i)
-      params.push_back(makeParameter(spec.headsQ, random));
+      params.push_back(makeParameter(spec.headsQ, longest, random));
+    auto score = readScore(params);
+    if (!score)
+      return score.takeError();
     std::vector<SequenceData> sequences;
     for (SequenceShape shape : scenario.sequences)
-      sequences.push_back(makeSequence(cache, spec, scenario, shape, random));
+      sequences.push_back(makeSequence(cache, spec, scenario, shape, *score, split, random));
     if (!scenario.appendOnly)
       if (llvm::Error error = interpretAll(sequences, params))
         return error;
@@ -178,52 +193,6 @@ bool KernelVerifier::checkBytes(const Case &c, const VerifyBatch &batch, const s
   return true;
 }
 
-bool KernelVerifier::checkOutput(const Case &c, const StepOutput &output) {
-  const double tolerance = accuracyBound(spec.accuracy, c.scenario.kind) + roundingBound(elementOf(spec.oType));
-  const double lseTolerance = lseBound(spec.accuracy, c.scenario.kind);
-  const int64_t heads = spec.headsQ, dim = cache.type.getValueDim();
-  auto note = [](double error, double limit, double &worst, double &worstLimit) {
-    if (worstLimit == 0 || error * worstLimit > worst * limit) {
-      worst = error;
-      worstLimit = limit;
-    }
-  };
-  int64_t row = 0;
-  for (size_t b = 0; b < c.sequences.size(); ++b) {
-    const SequenceData &sequence = c.sequences[b];
-    double difference = 0, total = 0;
-    for (int64_t index = 0; index < sequence.shape.queries * heads; ++index) {
-      const int64_t token = row + index / heads, head = index % heads;
-      for (int64_t d = 0; d < dim; ++d) {
-        double want = sequence.output.data[size_t(index * dim + d)], seen = output.o.get(token, head, d);
-        if (std::isnan(want) != std::isnan(seen))
-          return fail(c, fmt::format("sequence {}, query {}, head {}, channel {}: o is {}, expected {}", b, index / heads, head, d,
-                                     seen, want));
-        if (std::isnan(want))
-          continue;
-        difference += (seen - want) * (seen - want);
-        total += want * want;
-      }
-      if (!spec.hasLse)
-        continue;
-      double want = sequence.lse.data[size_t(index)], seen = output.lse[size_t(token * heads + head)];
-      if (std::isnan(want) && std::isnan(seen))
-        continue;
-      double error = want == seen ? 0 : std::fabs(seen - want) / std::max(1.0, std::fabs(want));
-      note(error, lseTolerance, c.row.lseError, c.row.lseTolerance);
-      if (!(error <= lseTolerance))
-        return fail(c, fmt::format("sequence {}, query {}, head {}: lse is {}, expected {} (tolerance {:.1e})", b, index / heads,
-                                   head, seen, want, lseTolerance));
-    }
-    double error = difference == 0 ? 0 : std::sqrt(difference / total);
-    note(error, tolerance, c.row.error, c.row.tolerance);
-    if (!(error <= tolerance))
-      return fail(c, fmt::format("sequence {}: error of o is {:.2e}, tolerance {:.2e}", b, error, tolerance));
-    row += sequence.shape.queries;
-  }
-  return true;
-}
-
 bool KernelVerifier::sameBits(const Case &c, const StepOutput &a, const StepOutput &b, const char *what) {
   if (a == b)
     return true;
@@ -267,8 +236,8 @@ void KernelVerifier::runCase(const Case &c) {
     return void(fail(c, "attend: " + error));
   if (std::memcmp(full.data(), batch.pages(), size_t(full.size())))
     return void(fail(c, "attend wrote to the cache"));
-  if (!checkOutput(c, inTurn))
-    return;
+  if (auto problem = checkOutput(spec, c.scenario.kind, c.sequences, inTurn, c.row))
+    return void(fail(c, *problem));
 
   // the same on several threads, or in another grid
   auto again = [&](const Runnable &row, Drive drive, const std::string &what) {

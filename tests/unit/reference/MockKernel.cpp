@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <map>
 
 namespace kv {
 namespace {
@@ -17,6 +18,7 @@ struct Mock {
   CacheSpec cache;
   KernelSpec spec;
   Fault fault;
+  int64_t token; ///< that the fault is about
   std::deque<std::string> names;
   std::deque<kv_variant> variants;
   std::deque<kv_kernel> kernels;
@@ -180,7 +182,10 @@ struct Row {
   std::vector<float> acc;
 };
 
-void writeRow(const kv_step *step, int64_t token, int64_t head, const Row &row) {
+void writeRow(const kv_step *step, int64_t token, int64_t head, Row row) {
+  const bool lastHead = head == mock.spec.headsQ - 1;
+  if (mock.fault == Fault::zeroedRow && lastHead && token == step->query_start_loc[step->num_seqs] - 1)
+    std::fill(row.acc.begin(), row.acc.end(), 0.0f);
   const Element type = static_cast<Element>(mock.spec.oType);
   const int64_t width = type == Element::f32 ? 4 : 2, dim = int64_t(row.acc.size());
   int64_t count = dim + (mock.fault == Fault::writesPastRow ? 8 : 0);
@@ -190,6 +195,8 @@ void writeRow(const kv_step *step, int64_t token, int64_t head, const Row &row) 
                 size_t(width));
   }
   float log = (row.maximum + std::log2(row.sum)) * (mock.fault == Fault::wrongLse ? 1.0f : float(M_LN2));
+  if (mock.fault == Fault::lseOff && lastHead)
+    log *= 1.01f;
   if (step->lse)
     step->lse[token * mock.spec.headsQ + head] = row.sum == 0 ? -infinity : log;
 }
@@ -201,10 +208,20 @@ void attendItem(const kv_step *step, const kv_item *item) {
   const int64_t rows = (item->query_end - item->query_begin) * group;
   const Element type = static_cast<Element>(mock.spec.qType);
   Stream key = keyStream(), value = valueStream();
+  std::map<std::pair<int64_t, int64_t>, std::vector<float>> keys, values; // by head and token
+  auto load = [&](auto &rows, const Stream &stream, int64_t head, int64_t token) -> const std::vector<float> & {
+    std::vector<float> &row = rows[{head, token}];
+    if (row.empty())
+      row = loadRow(stream, page(*step, pageNumber(*step, item->seq, token)), head, token % slots);
+    return row;
+  };
   for (int64_t index = 0; index < rows; ++index) {
     const int64_t query = item->query_begin + index / group, i = first + query;
     int64_t head = item->head * group + index % group;
     int64_t kvHead = mock.fault == Fault::wrongHead ? head % mock.cache.type.getHeads() : item->head;
+    std::vector<float> q;
+    for (int64_t d = 0; d < key.dim; ++d)
+      q.push_back(element(step->q, type, (start + query) * step->q_token_stride + head * step->q_head_stride + d));
     std::vector<double> acc(static_cast<size_t>(value.dim));
     double sum = 0;
     Row row;
@@ -212,14 +229,16 @@ void attendItem(const kv_step *step, const kv_item *item) {
     std::vector<double> scores;
     for (int64_t j = item->token_begin; j < item->token_end; ++j) {
       int64_t last = mock.spec.causal ? i + (mock.fault == Fault::maskIgnored ? 1 : 0) : length - 1;
-      if (j > last) {
+      if (mock.fault == Fault::lostThird)
+        last = std::min(last, std::min(i, length - 1) * 2 / 3);
+      if (j > last || (mock.fault == Fault::lostToken && j == mock.token)) {
         scores.push_back(-INFINITY);
         continue;
       }
-      std::vector<float> k = loadRow(key, page(*step, pageNumber(*step, item->seq, j)), kvHead, j % slots);
+      const std::vector<float> &k = load(keys, key, kvHead, j);
       double s = 0;
-      for (int64_t d = 0; d < key.dim; ++d)
-        s += double(element(step->q, type, (start + query) * step->q_token_stride + head * step->q_head_stride + d)) * k[size_t(d)];
+      for (size_t d = 0; d < q.size(); ++d)
+        s += double(q[d]) * k[d];
       s *= mock.spec.scale * (mock.fault == Fault::wrongScale ? 1.01 : 1);
       if (!mock.spec.params.empty())
         s += step->params[0][mock.fault == Fault::ignoresParameter ? 0 : head] * double(j - i);
@@ -234,10 +253,14 @@ void attendItem(const kv_step *step, const kv_item *item) {
       double p = std::exp2(s * M_LOG2E - row.maximum);
       if (mock.fault == Fault::neighbourMatters && item->seq > 0)
         p *= 1 + 1e-6 * double(j % 2);
+      if (mock.fault == Fault::doubledToken && j == mock.token)
+        p *= 2;
       int64_t from = j;
+      if (mock.fault == Fault::swappedValues && (j == mock.token || j == mock.token + 1))
+        from = 2 * mock.token + 1 - j;
       if (mock.fault == Fault::tokenOfNextPage && j % slots == slots - 1 && j + 1 < length)
         from = j + 1;
-      std::vector<float> v = loadRow(value, page(*step, pageNumber(*step, item->seq, from)), kvHead, from % slots);
+      const std::vector<float> &v = load(values, value, kvHead, from);
       sum += p;
       for (size_t d = 0; d < acc.size(); ++d)
         acc[d] += p * v[d];
@@ -276,6 +299,7 @@ void fusedItem(const kv_step *step, const kv_item *item) {
 void mergeItem(const kv_step *step, const kv_item *item) {
   const int64_t group = mock.spec.headsQ / mock.cache.type.getHeads(), rows = (item->query_end - item->query_begin) * group;
   const int64_t dim = mock.cache.type.getValueDim(), count = item->num_partials - (mock.fault == Fault::lostSplit ? 1 : 0);
+  const int64_t repeated = mock.fault == Fault::doubledSplit ? 1 : 0;
   for (int64_t index = 0; index < rows; ++index) {
     Row row;
     row.acc.resize(size_t(dim));
@@ -283,7 +307,8 @@ void mergeItem(const kv_step *step, const kv_item *item) {
     for (int64_t n = 0; n < count; ++n)
       if (!(partial(n)[index] <= row.maximum))
         row.maximum = partial(n)[index];
-    for (int64_t n = 0; n < count; ++n) {
+    for (int64_t turn = -repeated; turn < count; ++turn) {
+      const int64_t n = std::max<int64_t>(turn, 0);
       float weight = partial(n)[index] == -infinity ? 0 : std::exp2(partial(n)[index] - row.maximum);
       row.sum += weight * partial(n)[rows + index];
       for (int64_t d = 0; d < dim; ++d)
@@ -295,8 +320,9 @@ void mergeItem(const kv_step *step, const kv_item *item) {
 
 } // namespace
 
-void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int64_t queryBlock) {
+void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int64_t queryBlock, int64_t token) {
   mock = {};
+  mock.token = token;
   mock.cache = module.caches.front();
   mock.fault = fault;
   for (const KernelSpec &spec : module.kernels)

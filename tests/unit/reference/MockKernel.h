@@ -28,10 +28,18 @@ enum class Fault {
   wrongHead,         ///< attend: query heads are dealt to kv heads round-robin
   ignoresParameter,  ///< attend: slope of head 0 for all
   writesPastRow,     ///< attend: eight channels more than the row has
+  lostToken,         ///< attend: one token is left out
+  doubledToken,      ///< attend: one token counts twice
+  swappedValues,     ///< attend: the values of one token and the next are read in each other's place
+  lostThird,         ///< attend: the last third of what a query sees is left out
+  zeroedRow,         ///< attend: the last row of a step is 0
+  lseOff,            ///< attend: lse of the last head is 1 % too large
+  doubledSplit,      ///< merge: the first partial counts twice
 };
 
-/// Makes kernels for a module with one cache and at most one attend; descriptors stay valid until the next call.
-void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int64_t queryBlock);
+/// Makes kernels for a module with one cache and at most one attend; descriptors stay valid until the next call. `token` is the one
+/// that faults of one token are about.
+void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int64_t queryBlock, int64_t token = 0);
 /// A descriptor by its name; null when there is none.
 const kv_kernel *mockKernel(llvm::StringRef name);
 
