@@ -75,6 +75,7 @@ private:
 };
 
 bool KernelVerifier::fail(const Case &c, const std::string &what) {
+  ++c.row.failures;
   if (summary.failures.size() < options.mostFailures)
     summary.failures.push_back(fmt::format("{} on {}, {}: {}", spec.name, c.target.name, c.scenario.str(), what));
   return false;

@@ -24,12 +24,13 @@ struct VerifyOptions {
   size_t mostFailures = 10;         ///< stop after so many
 };
 
-/// Worst results of one attend on one target.
+/// Worst results of one attend on one target. Errors are infinite where no number is right; a tolerance of 0 says that nothing was
+/// measured: there is no lse, or all failed before.
 struct VerifyRow {
   std::string kernel, target;
-  int64_t cases = 0;
-  double error = 0, tolerance = 0;       ///< of the outputs: the pair with the greatest quotient
-  double lseError = 0, lseTolerance = 0; ///< 0 without lse
+  int64_t cases = 0, failures = 0;
+  double error = 0, tolerance = 0; ///< of the outputs: the pair with the greatest quotient
+  double lseError = 0, lseTolerance = 0;
 };
 
 struct VerifySummary {

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cmath>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,8 +29,10 @@ struct VerifyArguments {
   bool json = false;
 };
 
-/// Null where nothing was measured: no case got so far, or there is no lse.
-nlohmann::json measured(double value, double tolerance) { return tolerance > 0 ? nlohmann::json(value) : nlohmann::json(); }
+/// Null where nothing was measured: no case got so far, or there is no lse. An error that is no number is null too.
+nlohmann::json measured(double value, double tolerance) {
+  return tolerance > 0 && std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
 
 void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
   nlohmann::json rows = nlohmann::json::array();
@@ -37,6 +40,7 @@ void printJson(const VerifyArguments &arguments, const VerifySummary &summary) {
     rows.push_back({{"kernel", row.kernel},
                     {"target", row.target},
                     {"cases", row.cases},
+                    {"failures", row.failures},
                     {"error", measured(row.error, row.tolerance)},
                     {"tolerance", measured(row.tolerance, row.tolerance)},
                     {"lse_error", measured(row.lseError, row.lseTolerance)},
@@ -73,7 +77,11 @@ void printText(const VerifyArguments &arguments, const VerifySummary &summary) {
   printOut("{:>6} {:>10} {:>10} {:>10} {:>10}\n", "cases", "error", "tolerance", "lse error", "tolerance");
   for (const VerifyRow &row : summary.rows) {
     names(row.kernel, row.target);
-    printOut("{:>6} {:>10.2e} {:>10.2e}", row.cases, row.error, row.tolerance);
+    printOut("{:>6}", row.cases);
+    if (row.tolerance > 0)
+      printOut(" {:>10.2e} {:>10.2e}", row.error, row.tolerance);
+    else
+      printOut(" {:>10} {:>10}", "-", "-");
     if (row.lseTolerance > 0)
       printOut(" {:>10.2e} {:>10.2e}", row.lseError, row.lseTolerance);
     printOut("\n");
