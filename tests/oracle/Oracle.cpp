@@ -4,8 +4,10 @@
 //   oracle_test --seed 17 --count 1         that one again
 //   oracle_test --seed 17 --print           its text
 //   KV_CUDA_LIBRARY=... oracle_test --target sm_90      on a GPU, or on what stands in for one
+//   oracle_test --seed 17 --plant token     with a fault in its attends, which must be seen; --plant every: each in turn must be
 //   oracle_test --target aarch64+dotprod+fp16 --runner 'qemu-aarch64 -cpu max'      on another architecture, as kvcc verify does it
 #include "kv/kv_gpu.h"
+#include "tests/oracle/FaultyExecution.h"
 #include "tests/oracle/SpecGenerator.h"
 #include "tools/kvcc/VerifySource.h"
 #include "llvm/Support/CommandLine.h"
@@ -28,6 +30,12 @@ llvm::cl::opt<std::string> accuracyOption("accuracy", llvm::cl::desc("exact, hig
 llvm::cl::opt<std::string> routeOption("route", llvm::cl::desc("mlir, halide, or both"), llvm::cl::init("mlir"));
 llvm::cl::opt<std::string> recordOption("record", llvm::cl::desc("a folder for recordings, as kvcc verify --record makes them"));
 llvm::cl::opt<std::string> againstOption("against", llvm::cl::desc("a folder of such recordings: as kvcc verify --against"));
+
+llvm::cl::opt<std::string> plantOption("plant", llvm::cl::desc("a fault in every attend: token, values, third, row, lse; every: exit 0 "
+                                                             "when each of them is seen"));
+
+/// The fault of this run.
+PlantedFault planted = PlantedFault::none;
 
 /// What runs the kernels of --target in place of this process: null without --runner.
 std::unique_ptr<RunnerBuild> runner;
@@ -78,10 +86,21 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   fmt::print("seed {}: ", seed);
   std::fflush(stdout); // a crash must not hide whose it was
   auto fail = [&](const std::string &why) {
-    fmt::print("FAILED\n{}{}\n  again: oracle_test --seed {} --count 1 --route {}{}{}\n", text, why, seed, routeOption.getValue(),
-               fullOption ? " --full" : "", allTargetsOption ? " --all-targets" : "");
+    if (plantOption == "every" && planted != PlantedFault::none) {
+      const bool byResults = llvm::StringRef(why).contains("tolerance"); // not because something broke
+      fmt::print("{}: {}", byResults ? "seen" : "FAILED otherwise", why);
+      return !byResults;
+    }
+    std::string again = fmt::format("oracle_test --seed {} --count 1 --route {}", seed, routeOption.getValue());
+    again += fullOption ? " --full" : "";
+    again += allTargetsOption ? " --all-targets" : "";
+    for (auto [option, value] : {std::pair("--accuracy", accuracyOption.getValue()), std::pair("--plant", plantOption.getValue()),
+                                 std::pair("--runner", runnerOption.getValue()),
+                                 std::pair("--runner-cc", runnerCompilerOption.getValue())})
+      again += value.empty() ? "" : fmt::format(" {} '{}'", option, value);
     if (!targetOption.empty())
-      fmt::print("  --target {}{}\n", fmt::join(targetOption, ","), runnerOption.empty() ? "" : " --runner '" + runnerOption + "'");
+      again += fmt::format(" --target {}", fmt::join(targetOption, ","));
+    fmt::print("FAILED\n{}{}\n  again: {}\n", text, why, again);
     std::fflush(stdout);
     return false;
   };
@@ -110,9 +129,13 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
     options.against = fmt::format("{}/seed-{}", againstOption.getValue(), seed);
   options.verify.seed = seed;
   options.verify.quick = !fullOption;
-  options.verify.mostFailures = 3;
+  options.verify.mostFailures = planted == PlantedFault::none ? 3 : 1;
   if (!accuracyOption.empty())
     options.accuracy = symbolizeAccuracy(accuracyOption);
+  if (planted != PlantedFault::none)
+    options.wrap = [](std::unique_ptr<Execution> inner, const ModuleSpec &module) {
+      return std::make_unique<FaultyExecution>(std::move(inner), module, planted);
+    };
   VerifySourceResult result = verifySource(source, options);
   if (result.status != CompileStatus::ok)
     return fail(result.error.empty() ? "could not be verified; the reason is above" : result.error);
@@ -129,6 +152,40 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   return true;
 }
 
+/// Reads --plant. False after a mistake, which has been said on stderr.
+bool readPlant() {
+  if (plantOption.empty() || plantOption == "every")
+    return true;
+  auto found = llvm::find(plantedFaults(), plantOption);
+  if (found == plantedFaults().end()) {
+    llvm::errs() << "oracle_test: error: there is no fault `" << plantOption << "`\n";
+    return false;
+  }
+  planted = PlantedFault(found - plantedFaults().begin() + 1);
+  return true;
+}
+
+/// Plants each fault in each spec. Seeds that fail without one, or whose results do not show one, which is said.
+std::string unseenFaults(uint64_t first, uint64_t count) {
+  std::string failed;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    int64_t cases = 0;
+    planted = PlantedFault::none;
+    bool right = verifySeed(seed, cases);
+    for (size_t fault = 0; fault < plantedFaults().size(); ++fault) {
+      planted = PlantedFault(fault + 1);
+      fmt::print("with a fault in `{}`, ", plantedFaults()[fault]);
+      if (!verifySeed(seed, cases))
+        continue;
+      fmt::print("  FAILED: the fault has not been seen\n");
+      right = false;
+    }
+    if (!right)
+      failed += fmt::format(" {}", seed);
+  }
+  return failed;
+}
+
 } // namespace
 } // namespace kv
 
@@ -139,13 +196,16 @@ int main(int argc, char **argv) {
     fmt::print("{}", kv::generateSpec(first));
     return 0;
   }
-  if (!kv::readTargets())
+  if (!kv::readPlant() || !kv::readTargets())
     return 1;
   int64_t cases = 0;
   std::string failed;
-  for (uint64_t seed = first; seed < first + count; ++seed)
-    if (!kv::verifySeed(seed, cases))
-      failed += fmt::format(" {}", seed);
+  if (kv::plantOption == "every")
+    failed = kv::unseenFaults(first, count);
+  else
+    for (uint64_t seed = first; seed < first + count; ++seed)
+      if (!kv::verifySeed(seed, cases))
+        failed += fmt::format(" {}", seed);
   fmt::print("{} specs, {} cases; failed seeds:{}\n", count, cases, failed.empty() ? " none" : failed);
   kv::runner.reset(); // its temporary folder
   return failed.empty() ? 0 : 1;

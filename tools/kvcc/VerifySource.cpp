@@ -177,6 +177,11 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
       gpu = std::move(*created);
     }
   }
+  if (options.wrap) {
+    processor = options.wrap(std::move(processor), compiled.module);
+    if (gpu)
+      gpu = options.wrap(std::move(gpu), compiled.module);
+  }
   auto opened = openRecording(options);
   if (!opened) {
     say(opened.takeError());

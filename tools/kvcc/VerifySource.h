@@ -6,6 +6,7 @@
 #include "tools/kvcc/RunnerBuild.h"
 #include "tools/kvcc/VerifyKernels.h"
 
+#include <functional>
 #include <optional>
 
 namespace kv {
@@ -17,6 +18,8 @@ struct VerifySourceOptions {
   std::string record;                  ///< a file for what every step leaves, written when all is right; empty: none
   std::string against;                 ///< such a file, made with the same options: what every step leaves is compared with it
   VerifyOptions verify;                ///< its targets are ignored: those above count
+  /// Runs in place of each execution, so that tests can plant faults in kernels of every target.
+  std::function<std::unique_ptr<Execution>(std::unique_ptr<Execution>, const ModuleSpec &)> wrap;
 };
 
 /// Targets that this machine's processor runs, most capable first, `generic` last.
