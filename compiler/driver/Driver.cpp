@@ -21,7 +21,7 @@ bool checkSchedules(Source &source) {
   for (const CheckedAttend &attend : source.checked().attends)
     for (const CheckedSchedule &schedule : attend.schedules) {
       const Word &word = schedule.syntax->target;
-      if (word.text != "native" && findTarget(word.text))
+      if (findTarget(word.text))
         continue;
       good = false;
       source.sources().PrintMessage(errs(), word.range.Start, SourceMgr::DK_Error, "there is no target `" + word.text + "`",
@@ -31,9 +31,9 @@ bool checkSchedules(Source &source) {
   return good;
 }
 
-bool findTargets(ArrayRef<std::string> names, std::vector<const Target *> &found) {
+bool findTargets(ArrayRef<std::string> names, uint64_t features, std::vector<const Target *> &found) {
   for (const std::string &name : names) {
-    const Target *target = findTarget(name);
+    const Target *target = name == "native" ? &nativeTarget(features) : findTarget(name);
     if (!target) {
       errs() << "kvcc: error: there is no target `" << name << "`\n  help: targets are native, " << targetNames() << "\n";
       return false;

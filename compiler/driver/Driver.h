@@ -41,8 +41,9 @@ bool takeRoute(llvm::StringRef route, std::vector<const Target *> &targets);
 /// Architectures of processors, each once.
 std::vector<std::string> architectures();
 
-/// Finds targets by name. False after a name that there is not, which has been said on stderr.
-bool findTargets(llvm::ArrayRef<std::string> names, std::vector<const Target *> &found);
+/// Finds targets by name; `native` is the best for this machine, which has `features`. False after a name that there is not, which
+/// has been said on stderr.
+bool findTargets(llvm::ArrayRef<std::string> names, uint64_t features, std::vector<const Target *> &found);
 
 } // namespace kv
 

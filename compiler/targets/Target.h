@@ -54,8 +54,10 @@ struct Target {
 
 /// All targets, most capable first within a family; the last one is `generic`.
 llvm::ArrayRef<Target> targets();
-/// Null when there is none of that name. `native` is the most capable one that this machine runs.
+/// Null when there is none of that name.
 const Target *findTarget(llvm::StringRef name);
+/// The most capable one that a machine like this one with these KV_FEATURE_* of kv_abi.h runs.
+const Target &nativeTarget(uint64_t features);
 /// The same target on the Halide route, "x86-64-v4+halide"; null where there is none. Not one of targets().
 const Target *halideTwin(const Target &target);
 /// Names for messages: "generic, x86-64-v3, ...".

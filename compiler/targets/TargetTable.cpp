@@ -49,38 +49,14 @@ const Target *halideTwin(const Target &target) {
   return nullptr;
 }
 
-/// Whether this machine runs the target's code, as far as LLVM can tell; it cannot tell the length of scalable vectors.
-static bool runsHere(const Target &target) {
-  if (target.vectorBits || llvm::Triple(target.triple).getArch() != llvm::Triple(llvm::sys::getProcessTriple()).getArch())
-    return false;
-  static const struct {
-    uint64_t bit;
-    std::vector<const char *> needs; ///< LLVM's names
-  } table[] = {
-      {KV_FEATURE_X86_V3, {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"}},
-      {KV_FEATURE_X86_V4, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}},
-      {KV_FEATURE_X86_AVX512_VNNI, {"avx512vnni"}},
-      {KV_FEATURE_X86_AVX512_BF16, {"avx512bf16"}},
-      {KV_FEATURE_X86_AVX_VNNI, {"avxvnni"}},
-      {KV_FEATURE_ARM_DOTPROD, {"dotprod"}},
-      {KV_FEATURE_ARM_FP16, {"fullfp16"}},
-      {KV_FEATURE_ARM_I8MM, {"i8mm"}},
-      {KV_FEATURE_ARM_BF16, {"bf16"}},
-  };
-  static const llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-  for (const auto &row : table)
-    if (target.featureMask & row.bit)
-      for (const char *need : row.needs)
-        if (!host.lookup(need))
-          return false;
-  return true;
+const Target &nativeTarget(uint64_t features) {
+  llvm::Triple::ArchType arch = llvm::Triple(llvm::sys::getProcessTriple()).getArch();
+  return *llvm::find_if(targets(), [&](const Target &target) { // the last one needs nothing
+    return !target.isLaunched() && llvm::Triple(target.triple).getArch() == arch && !(target.featureMask & ~features);
+  });
 }
 
 const Target *findTarget(llvm::StringRef name) {
-  if (name == "native")
-    for (const Target &target : targets())
-      if (runsHere(target))
-        return &target;
   for (const Target &target : targets())
     if (target.name() == name)
       return &target;

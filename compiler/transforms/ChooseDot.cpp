@@ -7,13 +7,16 @@ using namespace mlir;
 namespace kv {
 
 /// Row operands have 8 bits, bf16's among them, for `fast`, 11 and more for `high`. Queries are signed, probabilities are not.
-static bool allows(Accuracy accuracy, Stream stream, Dot dot) {
+/// Rows of bf16 do for `high` too where they add nothing to the types' own rounding: queries that are bf16 stay as they are, and
+/// probabilities of 8 bits move an output by half the step to which an output of bf16 is rounded.
+static bool allows(const Precision &precision, Stream stream, Dot dot) {
+  Accuracy accuracy = precision.accuracy;
   if (!roundsRows(dot) || accuracy == Accuracy::exact)
     return false;
   if (dot == Dot::f16 || dot == Dot::bf16x2 || dot == Dot::s16)
     return true;
   if (plainDot(dot) == Dot::bf16)
-    return accuracy == Accuracy::fast;
+    return accuracy == Accuracy::fast || (stream == Stream::key ? precision.query : precision.output).isBF16();
   return isTwoBytes(dot) == (accuracy == Accuracy::high) && hasSignedRows(dot) == (stream == Stream::key);
 }
 
@@ -58,8 +61,9 @@ bool DotChooser::fits(Stream stream, Dot dot) const {
 /// Few channels average little of what rounding to bytes does, and are cheap: they are multiplied as under `high`.
 bool DotChooser::permits(Stream stream, Dot dot) const {
   constexpr int64_t few = 32;
-  bool asHigh = accuracy == Accuracy::fast && isIntegerDot(dot) && std::min(cache.getKeyDim(), cache.getValueDim()) < few;
-  return allows(asHigh ? Accuracy::high : accuracy, stream, dot);
+  bool isFew = std::min(cache.getKeyDim(), cache.getValueDim()) < few;
+  bool asHigh = precision.accuracy == Accuracy::fast && isIntegerDot(dot) && isFew;
+  return allows(asHigh ? asUnderHigh() : precision, stream, dot);
 }
 
 Dot DotChooser::fastest(Stream stream) const {
@@ -71,15 +75,15 @@ Dot DotChooser::fastest(Stream stream) const {
 
 Dot DotChooser::namedFor(Stream stream, ArrayRef<Dot> named) const {
   for (Dot dot : named) // one with more bits than the class asks for will do
-    if ((permits(stream, dot) || allows(Accuracy::high, stream, dot)) && fits(stream, dot))
+    if ((permits(stream, dot) || allows(asUnderHigh(), stream, dot)) && fits(stream, dot))
       return dot;
   return Dot::f32;
 }
 
 bool DotChooser::allowsAny(ArrayRef<Dot> named) const {
-  return accuracy != Accuracy::exact && llvm::any_of(named, [&](Dot dot) {
+  return precision.accuracy != Accuracy::exact && llvm::any_of(named, [&](Dot dot) {
            return llvm::any_of(std::initializer_list<Stream>{Stream::key, Stream::value},
-                               [&](Stream stream) { return allows(accuracy, stream, dot) || allows(Accuracy::high, stream, dot); });
+                               [&](Stream stream) { return allows(precision, stream, dot) || allows(asUnderHigh(), stream, dot); });
          });
 }
 

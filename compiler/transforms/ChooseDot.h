@@ -13,11 +13,17 @@ inline bool isMatrixDot(const Capabilities &target, Dot dot) { return target.thr
 /// Tokens of a block of matrix tiles: 64, or 32 where they are many bytes; what a page of 16 tokens or more fits.
 int64_t matrixBlock(CacheType cache);
 
+/// What an attend promises, and the types it promises it for.
+struct Precision {
+  Accuracy accuracy = Accuracy::exact;
+  mlir::Type query, output;
+};
+
 class DotChooser {
 public:
   /// `lanes`: of the team, along x. `rows`: (query, head) pairs that share what is read.
-  DotChooser(const Capabilities &target, CacheType cache, Accuracy accuracy, int64_t lanes, int64_t rows)
-      : target(target), cache(cache), accuracy(accuracy), lanes(lanes), rows(rows) {}
+  DotChooser(const Capabilities &target, CacheType cache, const Precision &precision, int64_t lanes, int64_t rows)
+      : target(target), cache(cache), precision(precision), lanes(lanes), rows(rows) {}
 
   /// The first of the target's records, best first, that does.
   Dot fastest(Stream stream) const;
@@ -28,10 +34,11 @@ public:
 private:
   const Capabilities &target;
   CacheType cache;
-  Accuracy accuracy;
+  Precision precision;
   int64_t lanes, rows;
 
   bool permits(Stream stream, Dot dot) const;
+  Precision asUnderHigh() const { return {Accuracy::high, precision.query, precision.output}; }
   CodecAttr codecOf(Stream stream) const { return stream == Stream::key ? cache.getKey() : cache.getValue(); }
   bool fitsMatrix(Stream stream, Dot dot) const;
   bool fits(Stream stream, Dot dot) const;

@@ -48,7 +48,7 @@ struct SelectSchedule : PassWrapper<SelectSchedule, OperationPass<ModuleOp>> {
       resolveOrders(func);
       WalkResult result = func.walk([&](Operation *op) {
         if (auto append = dyn_cast<AppendOp>(op))
-          return write(op, append.getCache().getType(), 1, 1, Accuracy::exact, DictionaryAttr());
+          return write(op, append.getCache().getType(), 1, 1, Precision(), DictionaryAttr());
         if (auto attend = dyn_cast<AttendOp>(op))
           return select(attend);
         if (auto fused = dyn_cast<AppendAttendOp>(op))
@@ -78,19 +78,21 @@ private:
     DictionaryAttr overrides;
     if (DictionaryAttr all = op.getSchedulesAttr())
       overrides = all.getAs<DictionaryAttr>(capabilities.name);
-    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(), int64_t(op.getMaxQueries()),
-                 op.getAccuracy(), overrides);
+    Precision precision{op.getAccuracy(), getElementTypeOrSelf(op.getQuery()), getElementTypeOrSelf(op.getOutput())};
+    return write(op, op.getCache().getType(), heads / op.getCache().getType().getHeads(), int64_t(op.getMaxQueries()), precision,
+                 overrides);
   }
 
-  WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy, DictionaryAttr overrides) {
-    Choice choice = chooseDefaults(cache, group, maxQueries, accuracy);
-    if (overrides && failed(applyOverrides(op, cache, group, accuracy, overrides, choice)))
+  WalkResult write(Operation *op, CacheType cache, int64_t group, int64_t maxQueries, const Precision &precision,
+                   DictionaryAttr overrides) {
+    Choice choice = chooseDefaults(cache, group, maxQueries, precision);
+    if (overrides && failed(applyOverrides(op, cache, group, precision, overrides, choice)))
       return WalkResult::interrupt();
     choice.rows = rowTile(choice, group); // the schedule may have named an instruction
     int64_t many = manyRows(choice, group);
-    Slices slices = chooseSlices(cache, accuracy, choice, choice.rows, /*many=*/false), manySlices;
+    Slices slices = chooseSlices(cache, precision.accuracy, choice, choice.rows, /*many=*/false), manySlices;
     if (many)
-      manySlices = chooseSlices(cache, accuracy, choice, many, /*many=*/true);
+      manySlices = chooseSlices(cache, precision.accuracy, choice, many, /*many=*/true);
     // Scores of the rows that softmax works on take most of the registers. No fewer than four: where four spill, to spill was
     // measured faster than to go through scratch.
     int64_t softmaxRows = choice.threads ? 0 : std::max<int64_t>(4, capabilities.registers * choice.lanes * 3 / 4 / choice.block);
@@ -159,7 +161,7 @@ private:
     return std::clamp<int64_t>(share / mapPage(stagedCache(cache, block)).bytes - 1, 0, 2);
   }
 
-  Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, Accuracy accuracy) {
+  Choice chooseDefaults(CacheType cache, int64_t group, int64_t maxQueries, const Precision &precision) {
     Choice choice;
     choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 128 / group));
     choice.heads = cache.getHeads();
@@ -181,7 +183,7 @@ private:
       choice.split = roundUp(256, splitUnit(cache, choice.block));
       choice.prefetch = 0;
     }
-    DotChooser dots(capabilities, cache, accuracy, choice.lanes, group);
+    DotChooser dots(capabilities, cache, precision, choice.lanes, group);
     choice.keyDot = dots.fastest(Stream::key);
     choice.valueDot = dots.fastest(Stream::value);
     if (isMatrix(choice.keyDot) != isMatrix(choice.valueDot)) // their tiles lie in other ways
@@ -266,14 +268,14 @@ private:
     return success();
   }
 
-  LogicalResult applyOverrides(Operation *op, CacheType cache, int64_t group, Accuracy accuracy, DictionaryAttr overrides,
+  LogicalResult applyOverrides(Operation *op, CacheType cache, int64_t group, const Precision &precision, DictionaryAttr overrides,
                                Choice &choice) {
     auto number = [&](StringRef key, int64_t &target) {
       if (auto value = overrides.getAs<IntegerAttr>(key))
         target = value.getInt();
     };
     if (auto dot = overrides.getAs<StringAttr>("dot"))
-      if (failed(applyDot(op, dot.getValue(), accuracy, {capabilities, cache, accuracy, choice.lanes, group}, choice)))
+      if (failed(applyDot(op, dot.getValue(), precision.accuracy, {capabilities, cache, precision, choice.lanes, group}, choice)))
         return failure();
     number("unroll", choice.unroll);
     number("prefetch", choice.prefetch);

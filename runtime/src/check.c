@@ -60,7 +60,7 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
     return kvrt_fail(KV_ERROR_NULL, "variant is null");
   if (!variant->target)
     return kvrt_fail(KV_ERROR_VARIANT, "%s: variant has no target", kernel->name);
-  const uint64_t missing = variant->features & ~kv_cpu_features();
+  const uint64_t missing = variant->features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED);
   if (missing) {
     char names[128];
     kvrt_feature_names(missing, names, sizeof names);

@@ -35,7 +35,7 @@ static const kv_variant *selectNamed(const kv_kernel *kernel, const char *target
     const kv_variant *variant = &kernel->variants[i];
     if (strcmp(variant->target, target) != 0)
       continue;
-    const uint64_t missing = variant->features & ~features;
+    const uint64_t missing = variant->features & ~(features | KV_FEATURES_OF_SPEED);
     if (!missing)
       return variant;
     char names[128];

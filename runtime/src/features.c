@@ -24,6 +24,7 @@ static const char *nameOf(uint64_t feature) {
       {KV_FEATURE_X86_AVX512_VNNI, "avx512_vnni"},
       {KV_FEATURE_X86_AVX512_BF16, "avx512_bf16"},
       {KV_FEATURE_X86_AVX_VNNI, "avx_vnni"},
+      {KV_FEATURE_X86_BF16_RATE, "fast avx512_bf16"},
       {KV_FEATURE_ARM_DOTPROD, "dotprod"},
       {KV_FEATURE_ARM_FP16, "fp16"},
       {KV_FEATURE_ARM_FHM, "fp16fml"},

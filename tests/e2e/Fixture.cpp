@@ -9,7 +9,7 @@ static std::vector<Case> findCases() {
     bool first = true;
     for (int32_t i = 0; i < kernels.fused->num_variants; ++i) {
       const kv_variant &variant = kernels.fused->variants[i];
-      if (variant.features & ~kv_cpu_features()) {
+      if (variant.features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED)) {
         std::printf("[SKIP] %s for %s: this processor lacks its features\n", kernels.name, variant.target);
         continue;
       }

@@ -6,6 +6,7 @@
 //   KV_CUDA_LIBRARY=... oracle_test --target sm_90      on a GPU, or on what stands in for one
 //   oracle_test --seed 17 --plant token     with a fault in its attends, which must be seen; --plant every: each in turn must be
 //   oracle_test --target aarch64+dotprod+fp16 --runner 'qemu-aarch64 -cpu max'      on another architecture, as kvcc verify does it
+#include "kv/kv.h"
 #include "kv/kv_gpu.h"
 #include "tests/oracle/FaultyExecution.h"
 #include "tests/oracle/SpecGenerator.h"
@@ -51,7 +52,7 @@ bool readTargets() {
   const std::vector<std::string> names(targetOption.begin(), targetOption.end());
   if (runnerOption.empty())
     return findRunnableTargets(names, namedTargets, runnerHelp);
-  if (!findTargets(names, namedTargets))
+  if (!findTargets(names, kv_cpu_features(), namedTargets))
     return false;
   RunnerOptions options;
   options.command = runnerOption;

@@ -21,7 +21,7 @@ struct TargetOptions : mlir::PassPipelineOptions<TargetOptions> {
   const kv::Target &find() const {
     const kv::Target *found = kv::findTarget(target);
     if (!found) {
-      llvm::errs() << "kv-opt: error: there is no target `" << target << "`; targets are native, " << kv::targetNames() << "\n";
+      llvm::errs() << "kv-opt: error: there is no target `" << target << "`; targets are " << kv::targetNames() << "\n";
       std::exit(1);
     }
     return *found;

@@ -386,7 +386,7 @@ llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &mo
     if (!append)
       return append.takeError();
     for (int32_t i = 0; i < (*append)->num_variants; ++i)
-      if (((*append)->variants[i].features & ~kv_cpu_features()) == 0)
+      if (((*append)->variants[i].features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED)) == 0)
         targets.push_back({(*append)->variants[i].target, &execution});
   }
   return verify(level0, module, targets, options);

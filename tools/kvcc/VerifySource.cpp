@@ -16,7 +16,7 @@ std::vector<const Target *> runnableTargets() {
   std::vector<const Target *> found;
   auto host = llvm::Triple(llvm::sys::getProcessTriple()).getArch();
   for (const Target &target : targets())
-    if (llvm::Triple(target.triple).getArch() == host && (target.featureMask & ~kv_cpu_features()) == 0)
+    if (llvm::Triple(target.triple).getArch() == host && (target.featureMask & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED)) == 0)
       found.push_back(&target);
   return found;
 }
@@ -60,7 +60,7 @@ bool findRunnableTargets(llvm::ArrayRef<std::string> names, std::vector<const Ta
       }
       name = best->name();
     }
-  if (!findTargets(known, found))
+  if (!findTargets(known, kv_cpu_features(), found))
     return false;
   const std::vector<const Target *> runnable = runnableTargets();
   for (const Target *target : found)

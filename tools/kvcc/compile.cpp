@@ -2,6 +2,7 @@
 #include "compiler/driver/Advice.h"
 #include "compiler/driver/Artifacts.h"
 #include "compiler/driver/Schedules.h"
+#include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Output.h"
@@ -123,7 +124,7 @@ int runCompile(const CompileArguments &arguments) {
   options.name = arguments.name;
   options.machine = arguments.machine;
   options.timing = arguments.timing ? &timing : nullptr;
-  if (!findTargets(arguments.targets, options.targets))
+  if (!findTargets(arguments.targets, kv_cpu_features(), options.targets))
     return exitUserError;
   if (!arguments.machine.empty() && !keepMachine(arguments.machine, options.targets))
     return exitUserError;

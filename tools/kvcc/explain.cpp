@@ -5,6 +5,7 @@
 #include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Printer.h"
 #include "compiler/reference/Tolerance.h"
+#include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/Output.h"
 #include "tools/kvcc/SourceArguments.h"
@@ -112,7 +113,7 @@ int runExplain(const ExplainArguments &arguments) {
   if (!source)
     return exitUserError;
   std::vector<const Target *> chosen;
-  if (!findTargets(arguments.targets, chosen))
+  if (!findTargets(arguments.targets, kv_cpu_features(), chosen))
     return exitUserError;
   if (chosen.empty())
     for (const Target &target : targets())

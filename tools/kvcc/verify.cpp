@@ -1,6 +1,7 @@
 // kvcc verify: compiles for this machine and for generic, for its GPU, or for what --runner runs, runs every kernel against the
 // interpreter, and says how far apart they are.
 #include "compiler/support/Json.h"
+#include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Output.h"
@@ -145,7 +146,7 @@ int runVerify(const VerifyArguments &arguments) {
   const bool foreign = !arguments.runner.command.empty();
   if (arguments.allTargets)
     options.targets = runnableTargets();
-  else if (foreign ? !findTargets(arguments.targets, options.targets)
+  else if (foreign ? !findTargets(arguments.targets, kv_cpu_features(), options.targets)
                    : !findRunnableTargets(arguments.targets, options.targets, runnerHelp))
     return exitUserError;
   if (!takeRoute(arguments.route, options.targets))

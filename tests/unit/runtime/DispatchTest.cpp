@@ -41,6 +41,17 @@ TEST_F(Dispatch, TakesTheFirstRowWhoseFeaturesArePresent) {
   EXPECT_EQ(status, KV_OK);
 }
 
+/// A variant that is only faster where an instruction is fast is passed over where it is not, and runs where it is named.
+TEST_F(Dispatch, FeaturesOfSpeedChooseButDoNotRefuse) {
+  const uint64_t v4 = KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4, bf16 = v4 | KV_FEATURE_X86_AVX512_BF16;
+  variants.insert(variants.begin(), row("fastbf16", bf16 | KV_FEATURE_X86_BF16_RATE));
+  EXPECT_STREQ(select(nullptr, bf16), "v4");
+  EXPECT_STREQ(select(nullptr, bf16 | KV_FEATURE_X86_BF16_RATE), "fastbf16");
+  EXPECT_STREQ(select("fastbf16", bf16), "fastbf16");
+  EXPECT_STREQ(select("fastbf16", v4), "");
+  EXPECT_STREQ(kv_last_error(), "variant fastbf16 of fake_decode needs avx512_bf16, which this processor lacks");
+}
+
 TEST_F(Dispatch, NoRowIsAnError) {
   EXPECT_STREQ(select(nullptr, 0), "");
   EXPECT_EQ(status, KV_ERROR_NO_VARIANT);
@@ -81,6 +92,9 @@ TEST(Features, AreNested) {
   }
   if (features & (KV_FEATURE_X86_AVX512_VNNI | KV_FEATURE_X86_AVX512_BF16)) {
     EXPECT_TRUE(features & KV_FEATURE_X86_V4);
+  }
+  if (features & KV_FEATURE_X86_BF16_RATE) {
+    EXPECT_TRUE(features & KV_FEATURE_X86_AVX512_BF16);
   }
 #if defined(__x86_64__)
   EXPECT_EQ(!!(features & KV_FEATURE_X86_V3), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));

@@ -25,10 +25,12 @@ arguments = parser.parse_args()
 
 
 def spec(codec):
-    """Query heads share a kv head, as in most models: products of matrices need more rows than one."""
+    """Query heads share a kv head, as in most models: products of matrices need more rows than one. Queries and outputs are f16, or
+    bf16 where the cache is."""
+    rows = "bf16" if "bf16" in codec else "f16"
     text = f"cache c(Hq = 8, Hkv = 2, D = 64) {{ {codec} layout paged(32) }}\n"
     for accuracy in ACCURACIES:
-        text += f"attend {accuracy}(q: f16[1..8]) on c -> (o: f16) {{ accuracy {accuracy} }}\n"
+        text += f"attend {accuracy}(q: {rows}[1..8]) on c -> (o: {rows}) {{ accuracy {accuracy} }}\n"
     return text
 
 
@@ -39,7 +41,7 @@ def products(codec):
         sys.exit(f"support.py: `{codec}`: kvcc explain failed")
     chosen, header = {}, None
     for line in run.stdout.splitlines():
-        columns = re.split(" {2,}", line.strip())
+        columns = re.split(" {2,}", line.removeprefix("//").strip())
         if columns[0] == "schedule":
             header = columns
         elif not header or len(columns) != len(header):
