@@ -196,7 +196,7 @@ double Attend::outlierRatio() const {
 }
 
 /// Rounds a row of queries to what the key record multiplies, with one scale for the row; a row that is not finite has scale NaN.
-/// Of a row with outliers, what is left is kept too, in units of 2^-8. Returns whether it is one, i32.
+/// Keeps what rounding leaves of a row with outliers too, in units of 2^-8. Returns whether the row is one, i32.
 Value Attend::roundRow(Value row) {
   int64_t dim = cache.getKeyDim(), chunk = b.rowChunk(dim);
   double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));

@@ -55,7 +55,7 @@ private:
   const double peak;     ///< the logit of a needle that is looked for
   double keySize = 1, querySize = 1;
 
-  // Of one kv head:
+  // For one kv head:
   std::vector<int8_t> kind;  ///< of each token: its class, or `other`
   std::vector<float> weight; ///< of its key
 };
