@@ -32,6 +32,19 @@ static int64_t iterationsOf(const Block &plan) {
   return std::max<int64_t>(all / std::max<int64_t>(plan.unroll, 1), 1);
 }
 
+/// Of a byte of the block ahead; one past its end is on its last page.
+static Value *addressAhead(IRBuilder<> &b, const Block &plan, Value *pages, Value *byte) {
+  Value *page = b.getInt64(0), *offset = byte;
+  if (plan.pages > 1) {
+    Value *last = b.getInt64(uint64_t(plan.pages - 1)), *size = b.getInt64(uint64_t(plan.aheadBytes));
+    page = b.CreateUDiv(byte, size);
+    offset = b.CreateURem(byte, size);
+    page = b.CreateSelect(b.CreateICmpULT(page, last), page, last);
+  }
+  Value *start = b.CreateLoad(b.getPtrTy(), b.CreateGEP(b.getPtrTy(), pages, page));
+  return b.CreateGEP(b.getInt8Ty(), start, offset);
+}
+
 void prefetchAhead(Function &function, const Block &plan) {
   auto argument = find_if(function.args(), [](const Argument &one) { return one.getName().starts_with("ahead"); });
   if (!plan.aheadBytes || argument == function.arg_end())
@@ -47,19 +60,10 @@ void prefetchAhead(Function &function, const Block &plan) {
   int64_t bytes = plan.aheadBytes * plan.pages, step = (bytes / iterationsOf(plan) + 7) / 8 * 8;
   for (Loop *loop : productLoops(loops)) {
     b.SetInsertPoint(loop->getHeader()->getFirstInsertionPt());
-    Value *at = b.CreateLoad(number, cursor), *page = b.getInt64(0), *offset = at;
-    if (plan.pages > 1) {
-      Value *last = b.getInt64(uint64_t(plan.pages - 1)), *size = b.getInt64(uint64_t(plan.aheadBytes));
-      page = b.CreateUDiv(at, size);
-      offset = b.CreateURem(at, size);
-      page = b.CreateSelect(b.CreateICmpULT(page, last), page, last);
-    }
-    Value *start = b.CreateLoad(b.getPtrTy(), b.CreateGEP(b.getPtrTy(), pages, page));
-    Value *first = b.CreateGEP(b.getInt8Ty(), start, offset);
-    for (uint64_t ahead = 0; ahead < uint64_t(step); ahead += line) {
-      Value *address = b.CreateConstGEP1_64(b.getInt8Ty(), first, ahead);
-      b.CreateIntrinsic(b.getVoidTy(), Intrinsic::prefetch, {address, b.getInt32(0), b.getInt32(2), b.getInt32(1)});
-    }
+    Value *at = b.CreateLoad(number, cursor);
+    for (uint64_t ahead = 0; ahead < uint64_t(step); ahead += line)
+      b.CreateIntrinsic(b.getVoidTy(), Intrinsic::prefetch,
+                        {addressAhead(b, plan, pages, b.CreateAdd(at, b.getInt64(ahead))), b.getInt32(0), b.getInt32(3), b.getInt32(1)});
     b.CreateStore(b.CreateAdd(at, b.getInt64(uint64_t(step))), cursor);
   }
   PromoteMemToReg({cursor}, dominators);

@@ -44,10 +44,10 @@ private:
     for (int64_t u = 0; u < vectors; ++u) {
       SmallVector<Value> raw = wholeRows ? loadRows(here[u], own) : SmallVector<Value>{loadRaw(here[u], own)};
       if (!ahead.empty() && load.kind == LoadRecord::vector && startsLine(0, u))
-        b.prefetch(address(ahead[u], 0, own), CacheLevel::second);
+        b.prefetch(address(ahead[u], 0, own));
       for (int64_t k = 0; k < loads; ++k) {
         if (wholeRows && !ahead.empty()) // a lane's row in each
-          b.prefetch(address(ahead[u], k, own), CacheLevel::second);
+          b.prefetch(address(ahead[u], k, own));
         for (int64_t e = 0; e < load.pack; ++e)
           parts[(k * load.pack + e) * vectors + u] = decode(raw[k], e);
       }
@@ -92,7 +92,7 @@ void Distributor::convert(MultiplyOp op) {
           operands.push_back(b.loadVector(partType(type), b.at(line, k * numberBytes + u * lanes * 4)));
         for (int64_t r = 0; r < rows; ++r) {
           for (size_t due = lines.size() * size_t(k * rows + r + 1) / size_t(count * rows); asked < due; ++asked)
-            b.prefetch(lines[asked], CacheLevel::second);
+            b.prefetch(lines[asked]);
           Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], k * 4)), lanes);
           Value keep; // bits of what the row has here
           if (differ)

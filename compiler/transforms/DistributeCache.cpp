@@ -54,15 +54,26 @@ SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, 
   if (!lines) // the byte may be the one after the last
     return {};
   const TokenPages &where = *block.ahead;
-  Value page = where.pages[0];
-  if (where.list) {
-    page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(byte, block.tilesAhead->bytes), 8)));
-    byte = b.rem(byte, block.tilesAhead->bytes);
-  }
-  Value first = b.at(b.at(page, where.tileOffset), byte);
+  auto tileOn = [&](Value page) { return b.at(page, where.tileOffset); };
   SmallVector<Value> addresses;
-  for (int64_t line = 0; line < lines; ++line)
-    addresses.push_back(b.at(first, line * 64));
+  if (!where.list) {
+    Value first = b.at(tileOn(where.pages[0]), byte);
+    for (int64_t line = 0; line < lines; ++line)
+      addresses.push_back(b.at(first, line * 64));
+    return addresses;
+  }
+  int64_t bytes = block.tilesAhead->bytes;
+  Value entry = b.at(where.list, b.mul(b.div(byte, bytes), 8));
+  Value offset = b.rem(byte, bytes), here = tileOn(b.load(b.ptr(), entry));
+  Value next = lines > 1 ? b.at(tileOn(b.load(b.ptr(), b.at(entry, 8))), -bytes) : Value();
+  for (int64_t line = 0; line < lines; ++line) {
+    Value tile = here;
+    if (line) {
+      Value isNext = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, offset, b.i64(bytes - line * 64));
+      tile = arith::SelectOp::create(b, b.loc, isNext, next, here);
+    }
+    addresses.push_back(b.at(b.at(tile, offset), line * 64));
+  }
   return addresses;
 }
 
@@ -79,11 +90,13 @@ TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value c
     found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
   }
   if (list) {
-    found.list = allocate(found.pages.size() * 8);
+    // The last page stands for the one after it, which linesAhead loads.
+    found.list = allocate((found.pages.size() + 1) * 8);
     fences.beforeWrite();
     b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
       for (auto [i, page] : llvm::enumerate(found.pages))
         b.store(page, b.at(found.list, i * 8));
+      b.store(found.pages.back(), b.at(found.list, int64_t(found.pages.size()) * 8));
     });
   }
   return found;
@@ -152,7 +165,7 @@ void Distributor::convert(ReadOp op) {
     };
     Value address = locate(block);
     if (block.ahead && !block.tilesAhead && c % (512 / region.bits) == 0)
-      b.prefetch(locate(*block.ahead), CacheLevel::second);
+      b.prefetch(locate(*block.ahead));
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
     else

@@ -53,12 +53,8 @@ private:
   Value keepIf(Value condition, Value operand);
   /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
   /// one for two loads, or more, between the rows of products.
-  struct Line {
-    Value address;
-    CacheLevel level;
-  };
   struct Lines {
-    SmallVector<Line> near, far; ///< of this block, of the one ahead
+    SmallVector<Value> near, far; ///< of this block, of the one ahead
     bool afterLoads = false;
     int64_t done = 0, total = 1; ///< loads, or rows of steps
     int64_t askedNear = 0, askedFar = 0;
@@ -94,27 +90,26 @@ Value Product::keepIf(Value condition, Value operand) {
 
 /// `count` loads from z on; with ends, one or one for each row, elements at the row's end and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends) {
-  // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, from the second-level cache, where the
-  // first request has put them.
+  // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, which may have left the first-level cache
+  // since.
   lines = {};
   for (int64_t k = 0; k < count && part == 0 && prefetches; ++k)
     for (int64_t u = 0; u < int64_t(source.here.size()); ++u) {
       if (!startsLine(k, u))
         continue;
       if (wholeRows) { // as many lanes as loads
-        lines.far.push_back({address(source.ahead[u], k, z), CacheLevel::second});
+        lines.far.push_back(address(source.ahead[u], k, z));
         continue;
       }
       if (!asks)
-        lines.far.push_back({address(source.ahead[u], 0, b.add(z, k * load.pack)), CacheLevel::second});
+        lines.far.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
       if (brings)
-        lines.near.push_back({address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)), CacheLevel::first});
+        lines.near.push_back(address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)));
     }
   if (asks && count == unroll) {
     Value walked = b.add(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (isKey ? keyLength : block.tokens));
     Value iteration = b.div(walked, unroll * load.pack);
-    for (Value line : d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())))
-      lines.far.push_back({line, CacheLevel::second});
+    llvm::append_range(lines.far, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
   }
   int64_t loads = count * vectors;
   lines.afterLoads = 2 * int64_t(lines.near.size() + lines.far.size()) <= loads;
@@ -187,9 +182,9 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
 
 void Product::askForLines(int64_t done) {
   lines.done = std::min(lines.done + done, lines.total);
-  auto ask = [&](ArrayRef<Line> all, int64_t &asked) {
+  auto ask = [&](ArrayRef<Value> all, int64_t &asked) {
     for (int64_t due = llvm::divideCeil(int64_t(all.size()) * lines.done, lines.total); asked < due; ++asked)
-      b.prefetch(all[asked].address, all[asked].level);
+      b.prefetch(all[asked]);
   };
   ask(lines.near, lines.askedNear);
   ask(lines.far, lines.askedFar);

@@ -142,7 +142,7 @@ void Distributor::convertElementwise(Operation &op) {
   size_t asked = 0;
   for (size_t i = 0, count = tile(op.getOperand(0)).size(); i < count; ++i) {
     for (size_t due = linesToAsk.size() * (i + 1) / count; asked < due; ++asked)
-      b.prefetch(linesToAsk[asked], CacheLevel::second);
+      b.prefetch(linesToAsk[asked]);
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(isa<RankedTensorType>(operand.getType()) ? tile(operand)[i] : scalar(operand));

@@ -6,6 +6,9 @@
 !codes = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
                    value = <i8, group = 64, sym, scale = f32>,
                    layout = <paged 32, tile = 32, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
+!small = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
+                   value = <i8, group = 64, sym, scale = f32>,
+                   layout = <paged 16, tile = 16, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
 #lanes = #kv.tile<lanes = 8, dim = 1>
 #tokens = #kv.tile<lanes = 8, dim = 0>
 #rows = #kv.tile<lanes = 1, dim = -1>
@@ -147,11 +150,11 @@ func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.k
 // A block ahead is asked for from its first line to its last: by q . k, by softmax between the parts of a tile, by p . v.
 // CHECK-LABEL: @paces(
 // CHECK: scf.for
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
 // CHECK: scf.yield
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
 func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %q = kv.scratch "q" : memref<1x16xi32>
@@ -208,10 +211,10 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
 // CHECK: scf.for
 // CHECK: %[[DONE:.*]] = arith.muli %{{.*}}, %[[FROM]] : i64
 // CHECK: arith.addi %[[FROM]], %[[DONE]] : i64
-// CHECK-COUNT-2: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK-COUNT-2: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
 // CHECK-NOT: prefetch
 // CHECK: scf.yield
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
 // CHECK: kv.exp2
 func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %q = kv.scratch "q" : memref<1x16xi32>
@@ -225,6 +228,28 @@ func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.sc
        : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
   kv.ask %block from %n lines 1 : !kv.block<32 of !codes>
+  %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
+  kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// On several pages the second of two lines is one of the next page where the first page's tile ends before it: 16 tokens are 2176 bytes.
+// CHECK-LABEL: @crosses(
+// CHECK: %[[OFFSET:.*]] = arith.remui %{{.*}}, %c2176
+// CHECK: %[[HERE:.*]] = llvm.getelementptr
+// CHECK: %[[NEXT:.*]] = llvm.getelementptr %{{.*}}[-2176]
+// CHECK: %[[PAST:.*]] = arith.cmpi sge, %[[OFFSET]], %c2112
+// CHECK: %[[TILE:.*]] = arith.select %[[PAST]], %[[NEXT]], %[[HERE]]
+// CHECK: llvm.getelementptr %[[TILE]][%[[OFFSET]]]
+// CHECK-COUNT-2: llvm.intr.prefetch
+func.func @crosses(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+  %q = kv.scratch "q" : memref<1x16xi32>
+  %zero = arith.constant 0 : i64
+  %n = llvm.load %item : !llvm.ptr -> i64
+  %x = arith.constant 0.0 : f32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !small>
+  %f = kv.spread %x along 0 : f32 -> tensor<1x32xf32, #lanes>
+  kv.ask %block from %n lines 2 : !kv.block<32 of !small>
   %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
   kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
   return

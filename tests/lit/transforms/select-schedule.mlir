@@ -56,9 +56,9 @@ func.func @prompts(%c: !floats, %q: tensor<?x8x64xf32>, %wide: tensor<?x24x64xf3
 
 // What a schedule says of this target holds, what it says of another does not.
 // CHECK-LABEL: @overrides(
-// GENERIC: #kv.schedule<rows = 4, block = 16, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = f32
+// GENERIC: #kv.schedule<rows = 4, block = 16, split = 2048, {{.*}} unroll = 0, prefetch = 4, keyDot = f32
 // WIDE: #kv.schedule<rows = 4, block = 128, split = 512, {{.*}} heads = 1, {{.*}} unroll = 2, prefetch = 0, keyDot = f32
-// DOTS: #kv.schedule<rows = 4, block = 64, split = 2048, {{.*}} unroll = 0, prefetch = 1, keyDot = s16, valueDot = s16
+// DOTS: #kv.schedule<rows = 4, block = 64, split = 2048, {{.*}} unroll = 0, prefetch = 2, keyDot = s16, valueDot = s16
 func.func @overrides(%c: !codes, %q: tensor<?x8x64xf32>) {
   %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) {schedules = {
       "x86-64-v4" = {block = 128 : i64, split = 512 : i64, unroll = 2 : i64, prefetch = 0 : i64, heads = 1 : i64, dot = "fma"},
