@@ -32,8 +32,21 @@ void Distributor::run() {
     b.setInsertionPoint(entry->getTerminator());
     fences.finish();
   }
+  if (func->hasAttr("kv.scratch_on_stack") && !b.threads)
+    moveScratchToStack();
   func->setAttr("kv.scratch_bytes", b.getI64IntegerAttr(scratchBytes));
   body.dropAllReferences();
+}
+
+/// For kernels with little scratch: a step of theirs needs no workspace.
+void Distributor::moveScratchToStack() {
+  if (!scratchBytes)
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&func.front());
+  Value stack = LLVM::AllocaOp::create(b, func.getLoc(), b.ptr(), b.getI8Type(), b.i64(scratchBytes), /*alignment=*/64);
+  scratch.replaceAllUsesWith(stack);
+  scratchBytes = 0;
 }
 
 Type Distributor::partType(RankedTensorType type) {

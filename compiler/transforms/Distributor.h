@@ -157,6 +157,7 @@ private:
 
   /// The next `bytes` of the item's scratch.
   mlir::Value allocate(int64_t bytes);
+  void moveScratchToStack();
   void distribute(mlir::Block &block);
   void distribute(mlir::Operation &op);
   void convert(mlir::scf::ForOp op);

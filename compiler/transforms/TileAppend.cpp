@@ -76,6 +76,7 @@ void Append::build() {
   Value firstPosition = b.sub(b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq), queries);
   Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
   Value mapping = b.stepPtr(offsetof(kv_step, slot_mapping)), table = b.sequenceTable(cache, seq);
+  b.function()->setAttr("kv.scratch_on_stack", b.getUnitAttr());
   bits = b.scratch("bits", 1, std::max(cache.getKeyDim(), cache.getValueDim()), b.getI32Type());
 
   StreamPlan plans[] = {
