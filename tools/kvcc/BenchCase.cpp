@@ -13,6 +13,18 @@ static constexpr int64_t mostFillTokens = 512;
 /// No more memory than this for copies of the caches.
 static constexpr size_t mostPageBytes = size_t(3) << 30;
 
+static int64_t nextPrime(int64_t least) {
+  auto isPrime = [](int64_t number) {
+    for (int64_t divisor = 2; divisor * divisor <= number; ++divisor)
+      if (number % divisor == 0)
+        return false;
+    return true;
+  };
+  while (!isPrime(least))
+    ++least;
+  return least;
+}
+
 /// The first has the whole context. Multiples of the golden ratio spread the others evenly, in no order that suits a scheduler.
 static std::vector<int32_t> lengthsOf(const BenchSetup &setup) {
   int64_t least = std::max((setup.context + 3) / 4, setup.queries);
@@ -54,6 +66,14 @@ double BenchCase::bytesPerStep() const {
   return perToken * static_cast<double>(setup.spec->kind == KV_OP_APPEND ? setup.queries * setup.batch : tokens);
 }
 
+llvm::ArrayRef<uint8_t> BenchCase::coldMemory() const {
+  const size_t copy = static_cast<size_t>(firstPages.back() * setup.row.kernel->page_bytes), all = copy * static_cast<size_t>(copies);
+  if (all < setup.machine->coldBytes())
+    return {};
+  const size_t half = (static_cast<size_t>(caches->nextCopy) * copy + all / 2) % all, bytes = all / 4;
+  return {caches->pages.get() + std::min(half, all - bytes) / 64 * 64, bytes};
+}
+
 double BenchCase::flopsPerStep() const {
   if (setup.spec->kind == KV_OP_APPEND)
     return 0;
@@ -86,6 +106,9 @@ void BenchCase::allocate(size_t coldBytes) {
   size_t stepBytes = static_cast<size_t>(stepPages * kernel.page_bytes);
   double touched = bytesPerToken(setup.cache->type) * static_cast<double>(tokens);
   copies = static_cast<int64_t>(static_cast<double>(coldBytes) / touched) + 1;
+  // Cases that take turns on the copies meet all of them when their number is a prime.
+  if (copies > 1)
+    copies = nextPrime(copies);
   // A step that reads so much by itself, or is only run hot, needs no second copy.
   copies = std::min(copies, std::max<int64_t>(std::min<int64_t>(copies, 2), static_cast<int64_t>(mostPageBytes / stepBytes)));
 

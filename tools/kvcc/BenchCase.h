@@ -39,6 +39,8 @@ public:
   double flopsPerStep() const;
   /// Bytes of caches that other cold steps use before one comes back to the same cache.
   double bytesBetween() const { return bytesPerStep() * static_cast<double>(copies); }
+  /// Caches that were used long ago and will not be used for as long; empty where there are too few of them.
+  llvm::ArrayRef<uint8_t> coldMemory() const;
   /// Seconds of one step, the mean of `count` that go round the copies (cold) or stay on the first (hot); preempted tries are
   /// repeated on the copies that follow.
   Sample run(int count, bool cold);

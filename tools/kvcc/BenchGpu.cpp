@@ -15,7 +15,7 @@ public:
   int threads() const override { return 0; }
   const char *yardstick() const override { return "device's copy, bytes read and bytes written"; }
   size_t coldBytes() const override { return 4 * cacheBytes; }
-  Rate bandwidth() override;
+  Rate bandwidth(llvm::ArrayRef<uint8_t> of) override;
 
   Memory allocate(size_t bytes) override;
   void write(void *to, const void *from, size_t bytes) override {
@@ -63,7 +63,7 @@ BenchGpu::BenchGpu() {
     note(fmt::format("the driver says that the device's cache has {} bytes", bytes));
   from = allocate(copyBytes);
   to = allocate(copyBytes);
-  bandwidth(); // the first copy pays for what others find done
+  bandwidth({}); // the first copy pays for what others find done
 }
 
 BenchGpu::~BenchGpu() {
@@ -90,7 +90,7 @@ template <class Enqueue> double BenchGpu::between(Enqueue enqueue) {
   return milliseconds * 1e-3;
 }
 
-Rate BenchGpu::bandwidth() {
+Rate BenchGpu::bandwidth(llvm::ArrayRef<uint8_t>) {
   const double seconds = between([&] {
     copy(to.get(), from.get(), copyBytes);
     return problem().empty();

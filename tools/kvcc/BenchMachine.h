@@ -23,8 +23,10 @@ public:
   virtual const char *yardstick() const = 0;
   /// Bytes after which a cache that was not used is in no cache of the machine.
   virtual size_t coldBytes() const = 0;
-  /// Bytes a second of the machine's memory, from one pass over some of it.
-  virtual Rate bandwidth() = 0;
+  /// Bytes a second of the machine's memory, from one pass over some of it: of what `of` holds, which no cache holds, or where that
+  /// is empty of memory that is there for this. Pages of one machine differ, where a hypervisor maps some in small pieces, and a
+  /// processor's kernels are held against the pages that they read.
+  virtual Rate bandwidth(llvm::ArrayRef<uint8_t> of) = 0;
   /// FLOP a second of f32 multiply-adds, two each, from a short run of nothing else; 0 where that is not measured.
   virtual Rate multiplyAddRate() { return {}; }
 

@@ -19,7 +19,7 @@ public:
     } else {
       std::memset(memory.data(), 1, memory.size());
       executor = kv_pool_executor(pool);
-      reader.emplace(memory.data(), memory.size(), executor);
+      reader.emplace(llvm::ArrayRef(memory.data(), memory.size()), executor);
       peak.emplace(executor);
     }
   }
@@ -28,7 +28,12 @@ public:
   int threads() const override { return executor.threads; }
   const char *yardstick() const override { return "streaming read"; }
   size_t coldBytes() const override { return memory.size(); }
-  Rate bandwidth() override { return reader->measure(); }
+  Rate bandwidth(llvm::ArrayRef<uint8_t> of) override {
+    if (of.empty())
+      return reader->measure({memory.data(), memory.size()}, turn);
+    size_t first = 0;
+    return reader->measure(of, first);
+  }
   Rate multiplyAddRate() override { return peak->measure(); }
 
   Memory allocate(size_t bytes) override;
@@ -55,7 +60,8 @@ public:
   }
 
 private:
-  HugeBuffer memory; ///< that bandwidth() reads
+  HugeBuffer memory; ///< that bandwidth() reads where nothing else is to be read
+  size_t turn = 0;   ///< of its pieces
   kv_pool *pool = nullptr;
   kv_executor executor = {};
   std::optional<ReadBandwidth> reader;

@@ -15,7 +15,7 @@ double BenchSamples::take(BenchCase &steps, int count, bool cold) {
   // Yardsticks are short: long steps, of which there are few, get several of each.
   double end = now() + 0.1 * sample.seconds * count;
   do {
-    memoryRates.add(steps.machine().bandwidth());
+    memoryRates.add(steps.machine().bandwidth(cold ? steps.coldMemory() : llvm::ArrayRef<uint8_t>()));
     multiplyAddRates.add(steps.machine().multiplyAddRate());
   } while (now() < end && steps.error().empty());
   return sample.seconds;

@@ -4,6 +4,7 @@
 
 #include "kv/kv.h"
 #include "tools/kvcc/Stopwatch.h"
+#include "llvm/ADT/ArrayRef.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,21 +30,20 @@ private:
 /// Bytes of the last-level cache, 32 MiB where the system does not say.
 size_t lastLevelCacheBytes();
 
-/// Reads a buffer in order, with the fastest of several loops (vector width, unrolling, prefetch distance) on this machine.
+/// Reads memory in order, with the fastest of several loops (vector width, unrolling, prefetch distance) on this machine.
 class ReadBandwidth {
 public:
-  /// `memory` must be much larger than the last-level cache. Tries each loop and keeps the fastest.
-  ReadBandwidth(const uint8_t *memory, size_t bytes, const kv_executor &executor);
+  /// Tries each loop on `memory`, which must be much larger than the last-level cache, and keeps the fastest.
+  ReadBandwidth(llvm::ArrayRef<uint8_t> memory, const kv_executor &executor);
 
-  /// Bytes a second of one pass over the next piece of the memory, which takes about a millisecond; preempted passes are repeated.
-  Rate measure() { return measure(best); }
+  /// Bytes a second of one pass over a piece of `memory`, 4 MiB for each thread: the first piece when `turn` is 0, others in turn.
+  /// A pass that was preempted is repeated on the next piece; `turn` counts on.
+  Rate measure(llvm::ArrayRef<uint8_t> memory, size_t &turn) { return measure(best, memory, turn); }
 
 private:
-  Rate measure(size_t loop);
-  Sample pass(size_t loop);
+  Rate measure(size_t loop, llvm::ArrayRef<uint8_t> memory, size_t &turn);
 
-  const uint8_t *memory;
-  size_t bytes, share, next = 0, best = 0; ///< `share`: what a thread reads in a pass
+  size_t best = 0;
   kv_executor executor;
 };
 
