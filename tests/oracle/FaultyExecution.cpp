@@ -7,7 +7,7 @@
 namespace kv {
 
 const std::vector<std::string> &plantedFaults() {
-  static const std::vector<std::string> names = {"token", "values", "third", "row", "lse"};
+  static const std::vector<std::string> names = {"token", "values", "third", "row", "lse", "nan"};
   return names;
 }
 
@@ -49,6 +49,8 @@ void FaultyExecution::moveTokens(const kv_step &step, const CacheSpec &cache) co
 }
 
 void FaultyExecution::spoilOutput(const kv_step &step, const kv_kernel &kernel) const {
+  if (fault == PlantedFault::nan)
+    return hideNan(step, kernel);
   const int64_t tokens = step.query_start_loc[step.num_seqs], last = kernel.heads_q - 1;
   const int64_t width = kernel.o_type == KV_TYPE_F32 ? 4 : 2;
   if (fault == PlantedFault::row && tokens > 0)
@@ -59,13 +61,29 @@ void FaultyExecution::spoilOutput(const kv_step &step, const kv_kernel &kernel) 
       step.lse[token * kernel.heads_q + last] *= 1.01f;
 }
 
+void FaultyExecution::hideNan(const kv_step &step, const kv_kernel &kernel) const {
+  const auto type = static_cast<kv_type>(kernel.o_type);
+  const int64_t width = type == KV_TYPE_F32 ? 4 : 2;
+  const uint32_t magnitude = type == KV_TYPE_F32 ? 0x7fffffff : 0x7fff;
+  const uint32_t infinity = type == KV_TYPE_F32 ? 0x7f800000 : type == KV_TYPE_F16 ? 0x7c00 : 0x7f80;
+  for (int64_t token = 0; token < step.query_start_loc[step.num_seqs]; ++token)
+    for (int64_t head = 0; head < kernel.heads_q; ++head)
+      for (int64_t d = 0; d < kernel.dim_v; ++d) {
+        char *element = static_cast<char *>(step.o) + (token * step.o_token_stride + head * step.o_head_stride + d) * width;
+        uint32_t bits = 0;
+        std::memcpy(&bits, element, size_t(width));
+        if ((bits & magnitude) > infinity)
+          std::memset(element, 0, size_t(width));
+      }
+}
+
 std::string FaultyExecution::run(const Runnable &row, const kv_step &step, Drive drive) {
   const kv_kernel &kernel = *row.kernel;
   const CacheSpec *cache = nullptr;
   for (const CacheSpec &one : module.caches)
     if (one.name == kernel.cache)
       cache = &one;
-  const bool spoils = fault == PlantedFault::row || fault == PlantedFault::lse; // append_attend too, or the two differ
+  const bool spoils = fault == PlantedFault::row || fault == PlantedFault::lse || fault == PlantedFault::nan; // append_attend too, or the two differ
   if (fault == PlantedFault::none || !cache || kernel.op == KV_OP_APPEND || (kernel.op == KV_OP_APPEND_ATTEND && !spoils))
     return inner->run(row, step, drive);
   kv_step changed = step;

@@ -18,6 +18,7 @@ enum class PlantedFault {
   third,  ///< the last third of each sequence is left out
   row,    ///< the last row of a step is 0
   lse,    ///< lse of the last head is 1 % too large
+  nan,    ///< what is not a number in o is 0
 };
 
 /// Names of the faults but `none`, in order.
@@ -41,6 +42,7 @@ public:
 private:
   void moveTokens(const kv_step &step, const CacheSpec &cache) const;
   void spoilOutput(const kv_step &step, const kv_kernel &kernel) const;
+  void hideNan(const kv_step &step, const kv_kernel &kernel) const;
 
   std::unique_ptr<Execution> inner;
   const ModuleSpec module;

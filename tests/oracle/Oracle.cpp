@@ -32,7 +32,7 @@ llvm::cl::opt<std::string> routeOption("route", llvm::cl::desc("mlir, halide, or
 llvm::cl::opt<std::string> recordOption("record", llvm::cl::desc("a folder for recordings, as kvcc verify --record makes them"));
 llvm::cl::opt<std::string> againstOption("against", llvm::cl::desc("a folder of such recordings: as kvcc verify --against"));
 
-llvm::cl::opt<std::string> plantOption("plant", llvm::cl::desc("a fault in every attend: token, values, third, row, lse; every: exit 0 "
+llvm::cl::opt<std::string> plantOption("plant", llvm::cl::desc("a fault in every attend: token, values, third, row, lse, nan; every: exit 0 "
                                                              "when each of them is seen"));
 
 /// The fault of this run.
@@ -88,7 +88,7 @@ bool verifySeed(uint64_t seed, int64_t &cases) {
   std::fflush(stdout); // a crash must not hide whose it was
   auto fail = [&](const std::string &why) {
     if (plantOption == "every" && planted != PlantedFault::none) {
-      const bool byResults = llvm::StringRef(why).contains("tolerance"); // not because something broke
+      const bool byResults = llvm::StringRef(why).contains("expected") || llvm::StringRef(why).contains("tolerance"); // not because something broke
       fmt::print("{}: {}", byResults ? "seen" : "FAILED otherwise", why);
       return !byResults;
     }

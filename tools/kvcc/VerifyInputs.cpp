@@ -1,6 +1,7 @@
 #include "tools/kvcc/VerifyInputs.h"
 
 #include "tools/kvcc/VerifyNeedles.h"
+#include "tools/kvcc/VerifySpecials.h"
 
 #include <fmt/format.h>
 
@@ -133,11 +134,14 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
     scenario.pool = true;
   }
 
-  Scenario &nan = add("not a number", {limits.shape(37, 3), limits.shape(page + 5, 1)});
-  nan.nonFinite = true;
-  nan.kind = InputKind::normal;
+  Scenario &specials = add("specials", {limits.shape(37, 3), limits.shape(page + 5, 1), limits.shape(61, 4)});
+  specials.content = Content::specials;
+  specials.kind = InputKind::normal;
 
-  add("corners of the codec", {limits.shape(page + 9, 1), limits.shape(45, 1)}).appendOnly = true;
+  add("corners of codecs", {limits.shape(page + 9, 1), limits.shape(45, 1)}).content = Content::corners;
+  Scenario &codes = add("every code", std::vector<SequenceShape>(quick ? 4 : 9, limits.shape(limits.leastQueries, 1)));
+  codes.content = Content::codes;
+  codes.kind = InputKind::normal;
 
   // Long enough for several splits.
   int64_t wanted = std::clamp<int64_t>(2 * split + 77, quick ? 600 : 1500, 9001);
@@ -148,57 +152,12 @@ std::vector<Scenario> makeScenarios(const CacheSpec &cache, const KernelSpec &sp
   for (Scenario &scenario : all)
     if (!attends)
       scenario.kind = InputKind::outliers;
-    else if (!scenario.nonFinite && !scenario.appendOnly)
+    else if (scenario.content == Content::ordinary)
       addNeedles(scenario.sequences, dense && cache.map.bytes > (1 << 24));
   return all;
 }
 
 //===- numbers ---------------------------------------------------------------------------------------------------------------===//
-
-/// Values at the corners of codecs, eight channels at a time.
-static void fillCorners(std::vector<float> &values, Random &random) {
-  const float infinity = std::numeric_limits<float>::infinity();
-  for (size_t first = 0; first < values.size(); first += 8) {
-    int64_t pattern = random.below(12);
-    for (size_t i = first; i < std::min(first + 8, values.size()); ++i) {
-      float normal = random.normal();
-      switch (pattern) {
-      case 0: // all zero, of both signs
-        values[i] = random.chance(2) ? 0.0f : -0.0f;
-        break;
-      case 1: // subnormal
-        values[i] = normal * 1e-40f;
-        break;
-      case 2: // scales that f16 cannot hold, or only as a subnormal
-        values[i] = normal * 1e-7f;
-        break;
-      case 3:
-        values[i] = normal * 1e30f;
-        break;
-      case 4:
-        values[i] = normal * 3e4f;
-        break;
-      case 5: // halves of steps
-        values[i] = i == first ? 127.0f : float(random.between(-254, 254)) * 0.5f;
-        break;
-      case 6: // constant
-        values[i] = i == first ? normal : values[first];
-        break;
-      case 7:
-        values[i] = random.chance(30) ? std::numeric_limits<float>::quiet_NaN() : normal;
-        break;
-      case 8:
-        values[i] = random.chance(30) ? (random.chance(2) ? infinity : -infinity) : normal;
-        break;
-      case 9: // far from zero: asym takes its zero from there
-        values[i] = 1000.0f + normal;
-        break;
-      default:
-        values[i] = normal;
-      }
-    }
-  }
-}
 
 static void roundAll(std::vector<float> &values, Element type) {
   if (type != Element::f32)
@@ -227,6 +186,35 @@ static void plantOutliers(std::vector<float> &queries, int64_t dim, Random &rand
   }
 }
 
+static void fillNormal(SequenceData &data, CacheType type, InputKind kind, Random &random) {
+  const int64_t heads = type.getHeads(), dim = type.getKeyDim();
+  for (float &value : data.k)
+    value = random.normal();
+  for (float &value : data.v)
+    value = random.normal();
+  if (kind != InputKind::outliers)
+    return;
+  // The same channels in every token, as real keys have them.
+  for (int64_t head = 0; head < heads; ++head)
+    for (int64_t n = 0; n < dim / 32 + 1; ++n) {
+      int64_t channel = random.below(dim);
+      float factor = random.chance(2) ? 10.0f : -8.0f;
+      for (int64_t token = 0; token < data.shape.length; ++token)
+        data.k[size_t((token * heads + head) * dim + channel)] *= factor;
+    }
+}
+
+/// Leaves one channel of every other row of q. Where rows see several tokens, of keys of all magnitudes, none: all keys score alike.
+static void pickChannels(SequenceData &data, int64_t headsQ, int64_t dim, Random &random) {
+  for (int64_t row = 0; row < data.shape.queries * headsQ; ++row) {
+    float *q = &data.q[size_t(row * dim)];
+    const int64_t channel = random.below(dim);
+    for (int64_t d = 0; d < dim; ++d)
+      if (data.shape.length > 1 || (row % 2 && d != channel))
+        q[d] = 0;
+  }
+}
+
 SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const Scenario &scenario, SequenceShape shape,
                           const ScoreFunction &score, int64_t split, Random &random) {
   CacheType type = cache.type;
@@ -235,37 +223,35 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
   data.k.resize(size_t(shape.length * heads * dim));
   data.v.resize(size_t(shape.length * heads * type.getValueDim()));
   data.q.resize(size_t(shape.queries * spec.headsQ * dim));
-  if (scenario.appendOnly) {
+  const Element input = elementOf(spec.qType);
+  switch (scenario.content) {
+  case Content::corners:
     fillCorners(data.k, random);
     fillCorners(data.v, random);
-  } else {
-    for (float &value : data.k)
-      value = random.normal();
-    for (float &value : data.v)
-      value = random.normal();
-    if (scenario.kind == InputKind::outliers) // the same channels in every token, as real keys have them
-      for (int64_t head = 0; head < heads; ++head)
-        for (int64_t n = 0; n < dim / 32 + 1; ++n) {
-          int64_t channel = random.below(dim);
-          float factor = random.chance(2) ? 10.0f : -8.0f;
-          for (int64_t token = 0; token < shape.length; ++token)
-            data.k[size_t((token * heads + head) * dim + channel)] *= factor;
-        }
-    if (scenario.nonFinite && shape.length)
-      data.k[size_t(random.below(int64_t(data.k.size())))] = std::numeric_limits<float>::quiet_NaN();
-    if (scenario.nonFinite && shape.queries > 1) // which earlier queries of the step do not see
-      data.v[data.v.size() - 1 - size_t(random.below(type.getValueDim()))] = std::numeric_limits<float>::quiet_NaN();
+    break;
+  case Content::codes:
+    // Score expressions are for logits of moderate size.
+    fillCodes(data.k, type.getKey(), dim, input, score ? Exponents{-20, -4} : Exponents{-100, 60}, random);
+    // What o cannot hold would not be seen.
+    fillCodes(data.v, type.getValue(), type.getValueDim(), input,
+              elementOf(spec.oType) == Element::f16 ? Exponents{-20, 5} : Exponents{-149, 60}, random);
+    break;
+  default:
+    fillNormal(data, type, scenario.kind, random);
   }
   // Logits have the deviation meant, whatever the scale is.
   double usual = 1 / std::sqrt(double(dim)), scale = std::fabs(spec.scale) > 1e-6 ? std::fabs(spec.scale) : usual;
   float factor = float(usual / scale * (scenario.kind == InputKind::peaky ? 4 : 1));
   for (float &value : data.q)
     value = random.normal() * factor;
-  if (shape.needles)
+  if (scenario.content == Content::codes)
+    pickChannels(data, spec.headsQ, dim, random);
+  else if (shape.needles)
     fillNeedles(data, cache, spec, score, split, random);
   else if (scenario.kind == InputKind::peaky)
     plantOutliers(data.q, dim, random);
-  Element input = elementOf(spec.qType);
+  if (scenario.content == Content::specials)
+    plantSpecials(data, cache, spec, /*infinities=*/!score, random);
   roundAll(data.q, input);
   roundAll(data.k, input);
   roundAll(data.v, input);

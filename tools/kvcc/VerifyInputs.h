@@ -53,13 +53,20 @@ struct SequenceShape {
   bool needles = false; ///< see VerifyNeedles.h
 };
 
+/// What the tensors of a batch hold.
+enum class Content {
+  ordinary, ///< draws of an InputKind
+  corners,  ///< numbers at the corners of codecs; nothing is attended
+  codes,    ///< every code that the cache has, few tokens in a sequence
+  specials  ///< some NaN, infinities and subnormal numbers
+};
+
 /// A batch, a kind of numbers and how the cache gets filled before the step.
 struct Scenario {
   std::string name;
   InputKind kind = InputKind::normal;
   std::vector<SequenceShape> sequences;
-  bool appendOnly = false;   ///< numbers at the corners of codecs; nothing is attended
-  bool nonFinite = false;    ///< one token of each sequence holds a NaN
+  Content content = Content::ordinary;
   bool neighbours = false;   ///< also alone, elsewhere in memory: the same bits
   bool pool = false;         ///< also on a pool of two threads
   bool otherLayouts = false; ///< also the layout law
@@ -77,6 +84,7 @@ struct SequenceData {
   Reference reference;        ///< the whole sequence
   Tensor output, lse;         ///< of the queries; empty for appends
   RowSizes sizes;             ///< what errors are relative to
+  std::vector<bool> mayBeNan; ///< rows of which an infinity makes products, [queries][Hq]; empty: none
 
   SequenceData(CacheType type, SequenceShape shape) : shape(shape), reference(type) {}
 };

@@ -131,7 +131,7 @@ llvm::Error KernelVerifier::run() {
     std::vector<SequenceData> sequences;
     for (SequenceShape shape : scenario.sequences)
       sequences.push_back(makeSequence(cache, spec, scenario, shape, *score, split, random));
-    if (!scenario.appendOnly)
+    if (scenario.content != Content::corners)
       if (llvm::Error error = interpretAll(sequences, params))
         return error;
     uint64_t caseSeed = random.next();
@@ -211,7 +211,7 @@ void KernelVerifier::runCase(const Case &c) {
     lengths.push_back(sequence.shape.length);
   }
   const TargetRows &target = c.target;
-  const bool appendOnly = c.scenario.appendOnly || !target.attend;
+  const bool appendOnly = c.scenario.content == Content::corners || !target.attend;
   if (!fill(c, batch, random, appendOnly))
     return;
   if (appendOnly) {
