@@ -2,12 +2,13 @@
 //
 // Outputs: the RMS error of a row (one query, one query head) relative to the row's size, which is its RMS or, where values cancel,
 // its spread (Attention.h): independent errors of probabilities and values are proportional to that. Over many rows it is within the
-// bound of the class; of a single row the error is a sum of a few random numbers, and may be four times that, or eight times where
-// logits of one row are far greater than those of others.
+// bound of the class; of a single row the error is a sum of a few random numbers, and may be four times that. Errors of scores are
+// proportional to a row's reach (Attention.h): where channels are outliers or logits peak, a row that reaches farther than the RMS
+// reach of its sequence's rows may err as many times more, its weight, and rows count by their weights: sum(w^2)^2 / sum(w^4).
 //
 // lse: the absolute error of each row. It is a mean of errors of scores, which rounding relative to norms makes proportional to the
-// row's reach (Attention.h), 1 for normal inputs. Three times the bound, and some of float32's own steps; where all keys score alike
-// nothing is rounded but the sum's logarithm, which then tells one token of 32768.
+// row's reach (Attention.h), 1 for normal inputs. Three times the bound, a hundredth of it for the exponential, and some of float32's
+// own steps; where all keys score alike nothing is rounded but the sum's logarithm, which then tells one token of 32768.
 //
 // All is measured on the decoded cache: a codec's own error is no part of it.
 #ifndef KV_REFERENCE_TOLERANCE_H
@@ -24,7 +25,7 @@ namespace kv {
 /// rounding touches.
 enum class InputKind { normal, outliers, peaky, needles };
 
-/// Whether scores of some keys, and their errors with them, are far greater than those of others.
+/// Whether scores of some rows, and their errors with them, are far greater than those of others.
 inline bool isHard(InputKind kind) { return kind == InputKind::outliers || kind == InputKind::peaky; }
 
 /// Promised by an accuracy class.
@@ -52,9 +53,9 @@ inline double roundingBound(Element output) {
   }
 }
 
-/// Greatest relative RMS error over so many rows.
-inline double rowsBound(Accuracy accuracy, InputKind kind, int64_t rows) {
-  return accuracyBound(accuracy, kind) * (1 + (isHard(kind) ? 7 : 3) / std::sqrt(double(rows)));
+/// Greatest relative RMS error over so many rows of weight 1.
+inline double rowsBound(Accuracy accuracy, InputKind kind, double rows) {
+  return accuracyBound(accuracy, kind) * (1 + 3 / std::sqrt(rows));
 }
 
 /// The least size that errors of an output are relative to: what its type, and float32 before it, hold of smaller numbers are a few
@@ -63,7 +64,8 @@ inline double leastSize(Element output) { return output == Element::f16 ? 0x1p-1
 
 /// Greatest error of a row's lse.
 inline double lseBound(Accuracy accuracy, double lse, double reach) {
-  return 3 * accuracyBound(accuracy, InputKind::normal) * reach + 0x1p-19 * std::fmax(1, std::fabs(lse));
+  const double bound = accuracyBound(accuracy, InputKind::normal), exponential = reach > 0 ? bound / 100 : 0;
+  return 3 * bound * reach + exponential + 0x1p-19 * std::fmax(1, std::fabs(lse));
 }
 
 } // namespace kv

@@ -16,7 +16,7 @@ struct TokenPages {
   llvm::SmallVector<mlir::Value> pages;
   mlir::Value list; ///< where the addresses of several pages lie in scratch, for loops over them; none of blocks only staged
   mlir::Value firstSlot;
-  mlir::Value tileOffset; ///< of a block that is one tile of each page: the byte of a page where it starts
+  mlir::Value tileOffset = {}; ///< of a block that is one tile of each page: the byte of a page where it starts
 };
 
 /// A kv.block.
@@ -26,7 +26,7 @@ struct BlockPages : TokenPages {
   bool ragged;                          ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead;      ///< the block to prefetch
   bool staged = false;                  ///< in memory of the team
-  std::optional<WholeTiles> tilesAhead; ///< the block ahead, from where its pages say on
+  std::optional<WholeTiles> tilesAhead = std::nullopt; ///< the block ahead, from where its pages say on
 
   /// Tokens of the block in each page.
   int64_t tokensPerPage() const { return tokens / int64_t(pages.size()); }
