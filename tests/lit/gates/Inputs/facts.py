@@ -1,0 +1,56 @@
+"""A fact has one home: fails where code derives one elsewhere more often than facts.txt says, and where it says more than there is.
+
+    facts.py ROOT            # check
+    facts.py ROOT --write    # write today's counts; the file may only ever get shorter
+
+Usage in review: a line of facts.txt that grows is a second home of its fact."""
+import pathlib
+import re
+import sys
+
+FACTS = {  # pattern, in sources of the compiler and dialect, and the home that may have it
+    "offset of a field": (r"offsetof\(kv_", "compiler/kernels/LowerEntry.cpp"),
+    "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b", "compiler/schedule/"),
+    "route": (r"\bgetHalide\(|capabilities\.halide", "compiler/schedule/"),
+    "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
+    "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)", "compiler/codecs/TokenMap.cpp"),
+    "region of a page": (r"map\.(?:keyScale|keyZero|valueScale|valueZero)\b", "dialect/Cache/PageMap.cpp"),
+    "who sees what": (r"\bcausal\b", "compiler/policy/AnalyzeMask.cpp"),
+    "form of a partial": (r"getValueDim\(\) \+ 2", "compiler/online/State.cpp"),
+}
+
+root, here = pathlib.Path(sys.argv[1]), pathlib.Path(__file__).parent
+found = {}
+seen = 0
+for folder in ("compiler", "dialect"):
+    for path in sorted((root / folder).rglob("*")):
+        if path.suffix not in (".cpp", ".h"):
+            continue
+        seen += 1
+        text, name = path.read_text(), path.relative_to(root).as_posix()
+        for fact, (pattern, home) in FACTS.items():
+            count = len(re.findall(pattern, text))
+            if count and not name.startswith(home):
+                found[fact, name] = count
+if seen < 40:
+    sys.exit(f"{seen} files seen: this gate looks in the wrong place")
+
+table = here / "facts.txt"
+if sys.argv[2:] == ["--write"]:
+    table.write_text("".join(f"{fact}: {name} {count}\n" for (fact, name), count in sorted(found.items())))
+    sys.exit(0)
+limits = {}
+for line in table.read_text().splitlines():
+    fact, _, rest = line.partition(": ")
+    name, count = rest.split(" ")
+    limits[fact, name] = int(count)
+bad = 0
+for key in sorted(found.keys() | limits.keys()):
+    count, limit = found.get(key, 0), limits.get(key, 0)
+    if count > limit:
+        bad += 1
+        print(f"{key[1]}: `{key[0]}` stands here {count} times, {limit} are known; its home is {FACTS[key[0]][1]}")
+    elif count < limit:
+        bad += 1
+        print(f"{key[1]}: `{key[0]}` stands here {count} times, {limit} are known: run facts.py ROOT --write")
+sys.exit(1 if bad else 0)
