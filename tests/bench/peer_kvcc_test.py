@@ -40,11 +40,12 @@ class KvccTest(unittest.TestCase):
             folder = pathlib.Path(folder)
             (folder / "tokens").write_bytes(numbers.tobytes())
             arguments = argparse.Namespace(kvcc=pathlib.Path(sys.argv[1]), cc=sys.argv[2], layout="paged(32)", accuracy=None, queries=QUERIES)
-            Kvcc(arguments, folder).results(Case("f16", CONTEXT, 1), folder / "tokens", folder / "results")
-            got = array.array("f", (folder / "results").read_bytes())
-        self.assertEqual(len(got), len(right))
-        error = math.sqrt(sum((a - b)**2 for a, b in zip(got, right)) / sum(b * b for b in right))
-        self.assertLess(error, 1e-3)  # `high`, and what f16 forgets
+            for type, bound in ("f16", 1e-3), ("bf16", 8e-3):  # `high`, and what the type forgets
+                Kvcc(arguments, folder).results(Case(type, CONTEXT, 1), folder / "tokens", folder / "results")
+                got = array.array("f", (folder / "results").read_bytes())
+                self.assertEqual(len(got), len(right))
+                error = math.sqrt(sum((a - b)**2 for a, b in zip(got, right)) / sum(b * b for b in right))
+                self.assertLess(error, bound)
 
 
 if __name__ == "__main__":

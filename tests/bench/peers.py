@@ -20,6 +20,8 @@ attention, and that for every quantised type where int4 is to be measured. peer/
 | int8-row | i8 group(d:*)            | 2112          | q8_0 | 2176  | int8, channels | 2048  |          |       |       |
 | int4     | i4 group(d:32) scale f16 | 1152          | q4_0 | 1152  | int4, channels | 1024  | u4       | 1344  |       |
 
+Queries and outputs of kvcc are bf16 with a cache of bf16, else f32: libraries compute so.
+
 A step of kvcc's appends the newest tokens and attends; so does a step of every library's, while ggml only attends. With a library the
 columns `error` are relative RMS against float64 on the tokens as they came, with what the codec forgets in it; without one, a peer's
 is against float64 on its decoded cache.

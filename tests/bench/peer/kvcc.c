@@ -3,7 +3,7 @@
  *   peer-kvcc TOKENS CONTEXT QUERIES RESULTS
  *
  * TOKENS holds f32: q [queries][32][128], then k and v [context][8][128] each, the queries those of the last tokens. Stores all tokens,
- * attends, and writes o [queries][32][128] in f32 to RESULTS. */
+ * attends, and writes o [queries][32][128] in f32 to RESULTS. Kernels of bf16 get and give it rounded to that. */
 #include "kv/kv.h"
 #include "peer.h"
 
@@ -33,6 +33,29 @@ static float *readNumbers(FILE *file, int64_t count) {
   return numbers;
 }
 
+static int isBf16(void) { return peer_decode.q_type == KV_TYPE_BF16; }
+
+/* In the kernels' type: what was read, or the same place with bf16 in it, rounded to nearest even. */
+static float *readTensor(FILE *file, int64_t count) {
+  float *numbers = readNumbers(file, count);
+  uint16_t *halves = (uint16_t *)numbers;
+  for (int64_t i = 0; i < count && isBf16(); ++i) {
+    uint32_t bits;
+    memcpy(&bits, &numbers[i], 4);
+    halves[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+  return numbers;
+}
+
+/* bf16 in the first half of the room for so many floats, as floats. */
+static void widen(float *numbers, int64_t count) {
+  const uint16_t *halves = (const uint16_t *)numbers;
+  for (int64_t i = count - 1; i >= 0; --i) {
+    const uint32_t bits = (uint32_t)halves[i] << 16;
+    memcpy(&numbers[i], &bits, 4);
+  }
+}
+
 static void run(const kv_kernel *kernel, kv_step *step) {
   step->workspace_bytes = kv_step_workspace_bytes(kernel, NULL, step, 1);
   if (step->workspace_bytes < 0)
@@ -52,9 +75,9 @@ int main(int argc, char **argv) {
     fail("a file cannot be opened");
   kv_step step;
   kv_step_init(&step);
-  step.q = readNumbers(file, queries * headsQ * dim);
-  step.k = readNumbers(file, context * headsKv * dim);
-  step.v = readNumbers(file, context * headsKv * dim);
+  step.q = readTensor(file, queries * headsQ * dim);
+  step.k = readTensor(file, context * headsKv * dim);
+  step.v = readTensor(file, context * headsKv * dim);
   step.q_token_stride = headsQ * dim;
   step.k_token_stride = step.v_token_stride = headsKv * dim;
   step.q_head_stride = step.k_head_stride = step.v_head_stride = dim;
@@ -78,6 +101,8 @@ int main(int argc, char **argv) {
   run(&peer_append, &step);
   begins[1] = (int32_t)queries;
   run(&peer_decode, &step);
+  if (isBf16())
+    widen(o, queries * headsQ * dim);
   if (fwrite(o, 4, (size_t)(queries * headsQ * dim), results) != (size_t)(queries * headsQ * dim) || fclose(results) != 0)
     fail("the results cannot be written");
   return 0;

@@ -9,7 +9,7 @@ SPEC = """cache peer(Hq = 32, Hkv = 8, D = 128) {{
   layout {layout}
 }}
 
-attend decode(q: f32[1..{queries}]) on peer -> (o: f32) {{
+attend decode(q: {type}[1..{queries}]) on peer -> (o: {type}) {{
   mask j <= i
   {accuracy}
 }}
@@ -25,7 +25,9 @@ class Kvcc:
         layout = f"dense({case.context})" if arguments.layout == "dense" else arguments.layout
         accuracy = f"accuracy {arguments.accuracy}" if arguments.accuracy else ""
         spec = self.folder / "peer.kv"
-        spec.write_text(SPEC.format(codec=CODECS[case.type][0], layout=layout, accuracy=accuracy, queries=arguments.queries))
+        # Libraries compute in bf16 with a cache of bf16, else in float32.
+        type = "bf16" if case.type == "bf16" else "f32"
+        spec.write_text(SPEC.format(type=type, codec=CODECS[case.type][0], layout=layout, accuracy=accuracy, queries=arguments.queries))
         return spec
 
     def measure(self, case):
