@@ -3,8 +3,8 @@
 // Outputs: the RMS error of a row (one query, one query head) relative to the row's size, which is its RMS or, where values cancel,
 // its spread (Attention.h): independent errors of probabilities and values are proportional to that. Over many rows it is within the
 // bound of the class; of a single row the error is a sum of a few random numbers, and may be four times that. Errors of scores are
-// proportional to a row's reach (Attention.h): where channels are outliers or logits peak, a row that reaches farther than the RMS
-// reach of its sequence's rows may err as many times more, its weight, and rows count by their weights: sum(w^2)^2 / sum(w^4).
+// proportional to a row's reach (Attention.h), 1 for normal inputs: where channels are outliers or logits peak, a row varies by as
+// many times more as what its reach makes of the class's number exceeds the bound, its weight.
 //
 // lse: the absolute error of each row. It is a mean of errors of scores, which rounding relative to norms makes proportional to the
 // row's reach (Attention.h), 1 for normal inputs. Three times the bound, a hundredth of it for the exponential, and some of float32's
@@ -53,9 +53,15 @@ inline double roundingBound(Element output) {
   }
 }
 
-/// Greatest relative RMS error over so many rows of weight 1.
-inline double rowsBound(Accuracy accuracy, InputKind kind, double rows) {
-  return accuracyBound(accuracy, kind) * (1 + 3 / std::sqrt(rows));
+/// How much more than others a row of this reach varies.
+inline double rowWeight(Accuracy accuracy, InputKind kind, double reach) {
+  const double usual = accuracyBound(accuracy, kind) / accuracyBound(accuracy, InputKind::normal);
+  return isHard(kind) && reach > usual ? reach / usual : 1;
+}
+
+/// Greatest relative RMS error over so many rows, of which `weight` is the RMS of the weights.
+inline double rowsBound(Accuracy accuracy, InputKind kind, double rows, double weight) {
+  return accuracyBound(accuracy, kind) * (1 + 3 * weight / std::sqrt(rows));
 }
 
 /// The least size that errors of an output are relative to: what its type, and float32 before it, hold of smaller numbers are a few

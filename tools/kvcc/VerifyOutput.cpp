@@ -28,14 +28,11 @@ struct SequenceCheck {
 
   const Element type = elementOf(spec.oType);
   const int64_t dim = sequence.output.shape[2];
-  double squares = 0; ///< of errors in units of each row's size, over all rows
-  double weights2 = 0, weights4 = 0; ///< powers of the rows' weights (Tolerance.h)
-  const double usualReach = rmsReach();
+  /// Over all rows: of errors in units of each row's size, and of the rows' weights (Tolerance.h).
+  double squares = 0, weightSquares = 0, counted = 0;
 
   /// An infinity may meet a zero in a product, on the way.
   bool isNanAllowed(int64_t index) const { return !sequence.mayBeNan.empty() && sequence.mayBeNan[size_t(index)]; }
-  double rmsReach() const;
-  double weightOf(int64_t index) const;
   std::optional<std::string> run();
   std::optional<std::string> checkRow(int64_t query, int64_t head);
   std::optional<std::string> checkLse(int64_t query, int64_t head);
@@ -43,21 +40,6 @@ struct SequenceCheck {
 
 /// Equal, or both no number. Infinities differ from NaN in nothing that a caller could rely on: 0 * infinity is in the sum or not.
 bool alikeNonFinite(double want, double seen) { return std::isnan(seen) || (std::isinf(want) && want == seen); }
-
-double SequenceCheck::rmsReach() const {
-  double sum = 0, count = 0;
-  for (double reach : sequence.sizes.reach)
-    if (std::isfinite(reach)) {
-      sum += reach * reach;
-      ++count;
-    }
-  return count > 0 ? std::sqrt(sum / count) : 0;
-}
-
-double SequenceCheck::weightOf(int64_t index) const {
-  const double reach = sequence.sizes.reach[size_t(index)];
-  return isHard(kind) && reach > usualReach ? reach / usualReach : 1;
-}
 
 std::optional<std::string> SequenceCheck::checkRow(int64_t query, int64_t head) {
   const int64_t index = query * spec.headsQ + head;
@@ -71,7 +53,7 @@ std::optional<std::string> SequenceCheck::checkRow(int64_t query, int64_t head) 
       continue;
     }
     if (std::isfinite(want) ? !std::isfinite(seen) : !alikeNonFinite(want, seen)) {
-      note(NAN, rowsBound(spec.accuracy, kind, 1), row.error, row.tolerance);
+      note(NAN, rowsBound(spec.accuracy, kind, 1, 1), row.error, row.tolerance);
       return fmt::format("channel {}: o is {}, expected {}", d, seen, want);
     }
     finite &= std::isfinite(want);
@@ -84,12 +66,13 @@ std::optional<std::string> SequenceCheck::checkRow(int64_t query, int64_t head) 
     return std::nullopt;
   const double rounding = roundingBound(type);
   const double size = std::max({std::sqrt(total / double(dim)), sequence.sizes.spread[size_t(index)], leastSize(type)});
-  const double error = std::sqrt(difference / double(dim)) / size, weight = weightOf(index);
-  const double tolerance = weight * rowsBound(spec.accuracy, kind, 1) + rounding;
+  const double error = std::sqrt(difference / double(dim)) / size;
+  const double weight = rowWeight(spec.accuracy, kind, sequence.sizes.reach[size_t(index)]);
+  const double tolerance = rowsBound(spec.accuracy, kind, 1, weight) + rounding;
   note(error, tolerance, row.error, row.tolerance);
   squares += error * error;
-  weights2 += weight * weight;
-  weights4 += weight * weight * weight * weight;
+  weightSquares += weight * weight;
+  ++counted;
   if (!(error <= tolerance))
     return fmt::format("error of o is {:.2e}, tolerance {:.2e}", error, tolerance);
   return std::nullopt;
@@ -119,13 +102,13 @@ std::optional<std::string> SequenceCheck::run() {
       if (problem)
         return fmt::format("query {}, head {}: {}", query, head, *problem);
     }
-  if (weights2 == 0)
+  if (counted == 0)
     return std::nullopt;
-  const double rows = weights2 * weights2 / weights4, error = std::sqrt(squares / weights2);
-  const double tolerance = rowsBound(spec.accuracy, kind, rows) + roundingBound(type);
+  const double error = std::sqrt(squares / counted), weight = std::sqrt(weightSquares / counted);
+  const double tolerance = rowsBound(spec.accuracy, kind, counted, weight) + roundingBound(type);
   note(error, tolerance, row.error, row.tolerance);
   if (!(error <= tolerance))
-    return fmt::format("error of o over all rows is {:.2e}, tolerance {:.2e}", error, tolerance);
+    return fmt::format("error of o over {} rows is {:.2e}, tolerance {:.2e}", counted, error, tolerance);
   return std::nullopt;
 }
 
