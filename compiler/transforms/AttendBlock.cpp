@@ -430,7 +430,10 @@ void Attend::accumulate(const Rows &at, const Seen &seen, Value group, int64_t n
     };
     auto sumFrom = [&](Value start) { return product(at, Stream::value, column, zero(), seen, start); };
     Value sum;
-    if (!roundsProbabilities()) {
+    if (spec.accuracy == Accuracy::exact) { // a sum over all tokens would round many small weights beside a great one alike
+      Value ofBlock = sumFrom(b.spread(b.f32(0), 0, type));
+      sum = b.addf(ofBlock, corrected());
+    } else if (!roundsProbabilities()) {
       sum = sumFrom(corrected());
     } else { // fetched after the product, whose own sums fill the registers
       Value start = b.spread(b.f32(0), 0, type);

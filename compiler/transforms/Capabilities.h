@@ -16,6 +16,7 @@ struct Capabilities {
   bool threads = false;   ///< lanes are threads of their own
   bool halide = false;    ///< row tiles go through blocks in functions that Halide makes
   int64_t ringBytes = 0;  ///< what blocks on their way may take of the memory that a team of threads shares
+  int64_t teamBytes = 0;  ///< the most memory that a team of threads shares
   int64_t registers = 16; ///< vector registers
   int64_t pointers = 6;   ///< that an innermost loop can carry in registers
   int64_t block = 0;      ///< tokens of a block where nobody says; 0: four vectors of lanes

@@ -55,11 +55,23 @@ kv_status kvrt_check_kernel(const kv_kernel *kernel) {
   return KV_OK;
 }
 
+/* Whether the kernel has a variant of these functions and numbers: itself, or a copy of it. */
+static int isRowOf(const kv_kernel *kernel, const kv_variant *variant) {
+  for (int32_t i = 0; i < kernel->num_variants; ++i) {
+    const kv_variant *own = &kernel->variants[i];
+    if (variant == own || (variant->append == own->append && variant->attend == own->attend && variant->merge == own->merge))
+      return 1;
+  }
+  return 0;
+}
+
 kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant) {
   if (!variant)
     return kvrt_fail(KV_ERROR_NULL, "variant is null");
   if (!variant->target)
     return kvrt_fail(KV_ERROR_VARIANT, "%s: variant has no target", kernel->name);
+  if (!isRowOf(kernel, variant))
+    return kvrt_fail(KV_ERROR_VARIANT, "%s: variant %s is none of the kernel's", kernel->name, variant->target);
   const uint64_t missing = variant->features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED);
   if (missing) {
     char names[128];

@@ -24,7 +24,8 @@ std::vector<Target> cudaTargets() {
     target.capabilities.lanes = 32;
     target.capabilities.registers = 72; // of a thread's 255, what the sums of a product may take
     target.capabilities.threads = true;
-    target.capabilities.ringBytes = 96 << 10; // of 163 KiB or more
+    target.capabilities.teamBytes = (capability == 80 ? 163 : 227) << 10;
+    target.capabilities.ringBytes = 96 << 10; // of these
     target.capabilities.dots = {{Dot::f16, "mma"}, {Dot::bf16, "mma"}, {Dot::bf16x2, "mma"}, {Dot::f32, "fma"}};
     target.capabilities.pointers = 16;
     target.triple = "nvptx64-nvidia-cuda";
