@@ -202,6 +202,24 @@ TEST_P(Values, OutlierOf300TimesLeavesTwoBytesAndTheRest) {
   expectRight(tokens, 1, 10 * high); // rounding to 300 / 32767 / 256 moves scores by 1 %
 }
 
+/// A great channel moves the middle of the codes away from the other channels: sums of what these are less, over all channels, are
+/// great, and cancel with what the zero adds. Keys are whole eighths, which their codes hold exactly.
+TEST_P(Values, ZerosOfKeysCancelExactly) {
+  const kv_kernel &kernel = values_zeros_append_exact;
+  TwoTokens tokens(
+      kernel,
+      [](int64_t token, int64_t head, int64_t channel) {
+        return channel < 2 ? 0 : 1 + float((channel * 389 + head * 97 + token * 53) % 1009) / 4096;
+      },
+      [](int64_t token, int64_t, int64_t channel) {
+        if (channel < 2)
+          return channel == 0 ? 30.875f : -1; // 255 eighths apart
+        return float((channel * 7 + token * 3) % 11 - 5) / 8;
+      },
+      firstIsOne);
+  expectRight(tokens, 1, 1e-5);
+}
+
 /// Probabilities that are rounded may add up to more than 1: not to infinity.
 TEST_P(Values, GreatestNumbersOfF16StayNumbers) {
   const kv_kernel &kernel = values_half_append_fast;
