@@ -1,6 +1,7 @@
 // LayoutTest.cpp: the layout law, across kernels. What they append to caches that differ only in layout, they read back as the same
 // values; from pages of many gigabytes too, of which only what is touched is there.
 #include "Scene.h"
+#include "Targets.h"
 #include KV_LAYOUTS_HEADER
 
 #include <gtest/gtest.h>
@@ -38,11 +39,12 @@ void expectNear(const std::vector<uint8_t> &got, const std::vector<uint8_t> &wan
         << "number " << i << " of " << what << " of sequence " << sequence << ": " << x[i] << " and " << y[i];
 }
 
-class LayoutLaw : public testing::TestWithParam<const char *> {};
+class LayoutLaw : public testing::TestWithParam<std::string> {};
 
 TEST_P(LayoutLaw, AllLayoutsHoldTheSameValues) {
+  const std::string target = GetParam();
   Options options;
-  options.target = GetParam();
+  options.target = target.c_str();
   options.sparse = true;
   for (const std::vector<Kernels> &family : families) {
     const Outcome first = play(family[0], sequences, options);
@@ -63,19 +65,6 @@ TEST_P(LayoutLaw, AllLayoutsHoldTheSameValues) {
   }
 }
 
-std::vector<const char *> targets() {
-  std::vector<const char *> found;
-  for (int32_t i = 0; i < plain_auto_read.num_variants; ++i)
-    if (!(plain_auto_read.variants[i].features & ~kv_cpu_features()))
-      found.push_back(plain_auto_read.variants[i].target);
-  return found;
-}
-
-INSTANTIATE_TEST_SUITE_P(Compiled, LayoutLaw, testing::ValuesIn(targets()), [](const testing::TestParamInfo<const char *> &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    c = isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Compiled, LayoutLaw, testing::ValuesIn(targetsOf(plain_auto_read)), nameOfTarget);
 
 } // namespace

@@ -10,16 +10,22 @@
 
 // What all rows see is multiplied as it is; past that a row's own tokens are, each by a mask of its own.
 // CHECK-LABEL: @limits(
-// CHECK: scf.for
+// CHECK-SAME: i64, %[[FIRST:[a-z0-9]+]]: i64, %[[SECOND:[a-z0-9]+]]: i64)
+// CHECK: %[[ALL:.*]] = arith.minsi %[[FIRST]], %[[SECOND]]
+// CHECK: arith.maxsi %[[ALL]], %{{.*}}
+// CHECK: %[[SUMS:[0-9]+]]:2 = scf.for
 // CHECK-NOT: arith.andi
-// CHECK: kv.dot f32
+// CHECK-COUNT-8: kv.dot f32
 // CHECK: scf.yield
-// CHECK: scf.for
-// CHECK: arith.cmpi slt
+// CHECK: scf.for %[[Z:.*]] = %{{.*}} to %[[SECOND]] step %{{.*}} iter_args(%[[X:.*]] = %[[SUMS]]#0, %[[Y:.*]] = %[[SUMS]]#1)
+// CHECK: arith.cmpi slt, %[[Z]], %[[FIRST]]
 // CHECK: arith.andi
-// CHECK: arith.cmpi slt
+// CHECK: %[[OFFIRST:.*]] = arith.bitcast
+// CHECK: arith.cmpi slt, %[[Z]], %[[SECOND]]
 // CHECK: arith.andi
-// CHECK-COUNT-2: kv.dot f32
+// CHECK: %[[OFSECOND:.*]] = arith.bitcast
+// CHECK: kv.dot f32 %[[X]], %[[OFFIRST]],
+// CHECK: kv.dot f32 %[[Y]], %[[OFSECOND]],
 // CHECK: scf.yield
 func.func @limits(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %first: i64, %second: i64) attributes {kv.kernel, kv.schedule = #schedule} {
   %p = kv.scratch "p" : memref<2x32xf32>
@@ -35,19 +41,30 @@ func.func @limits(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %first: i64, %sec
 
 // What rounding has left of rows is multiplied under a branch, and counts one part in 256.
 // CHECK-LABEL: @rest(
-// CHECK: %[[INIT:.*]]:4 = scf.if %{{.*}} -> (vector<8xi32>
-// CHECK: %[[REST:.*]]:4 = scf.for
+// CHECK-SAME: i64, %[[IF:[a-z0-9]+]]: i1)
+// CHECK-DAG: %[[BITS:.*]] = arith.constant dense<8> : vector<8xi32>
+// CHECK-DAG: %[[NONE:.*]] = arith.constant dense<0> : vector<8xi32>
+// CHECK-DAG: %[[WHOLE:.*]] = arith.constant dense<5> : vector<8xi32>
+// CHECK: %[[ROWS:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK: %[[LEFT:.*]] = llvm.getelementptr %[[ROWS]][64]
+// CHECK: %[[INIT:[0-9]+]]:4 = scf.if %[[IF]] -> (vector<8xi32>
+// CHECK: %[[REST:[0-9]+]]:4 = scf.for %[[Z:[a-z0-9]+]] = {{.*}} iter_args(%{{.*}} = %[[NONE]],
+// CHECK: llvm.getelementptr %[[LEFT]][%[[Z]]]
 // CHECK: kv.dot u8s8
-// CHECK: arith.shrsi %[[REST]]#0, %{{.*}} : vector<8xi32>
+// CHECK: %[[SMALL:.*]] = arith.shrsi %[[REST]]#0, %[[BITS]] : vector<8xi32>
+// CHECK: %[[START:.*]] = arith.addi %[[SMALL]], %[[WHOLE]] : vector<8xi32>
+// CHECK: scf.yield %[[START]],
 // CHECK: } else {
-// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]]#0
+// CHECK: scf.yield %[[WHOLE]],
+// CHECK: scf.for %[[Z:[a-z0-9]+]] = {{.*}} iter_args(%{{.*}} = %[[INIT]]#0
+// CHECK: llvm.getelementptr %[[ROWS]][%[[Z]]]
 // CHECK: kv.dot u8s8
 func.func @rest(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %if: i1) attributes {kv.kernel, kv.schedule = #schedule} {
   %q = kv.scratch "q" : memref<1x16xi32>
   %left = kv.scratch "rest" : memref<1x16xi32>
   %zero = arith.constant 0 : i64
   %end = arith.constant 64 : i64
-  %x = arith.constant 0 : i32
+  %x = arith.constant 5 : i32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
   %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init rest %left if %if

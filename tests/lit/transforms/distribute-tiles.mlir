@@ -9,6 +9,8 @@
 !small = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
                    value = <i8, group = 64, sym, scale = f32>,
                    layout = <paged 16, tile = 16, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
+!large = !kv.cache<name = "large", heads = 1, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
+                   layout = <paged 1048576, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
 #lanes = #kv.tile<lanes = 8, dim = 1>
 #tokens = #kv.tile<lanes = 8, dim = 0>
 #rows = #kv.tile<lanes = 1, dim = -1>
@@ -252,5 +254,21 @@ func.func @crosses(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
   kv.ask %block from %n lines 2 : !kv.block<32 of !small>
   %p = kv.exp2 %f : tensor<1x32xf32, #lanes>
   kv.save %p to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
+  return
+}
+
+// Values that lie 2^28 bytes into a page: constants of GEP have 29 bits with their sign.
+// CHECK-LABEL: @large(
+// CHECK: %[[KEYS:.*]] = arith.constant 268435456 : i64
+// CHECK: llvm.getelementptr %{{.*}}[%[[KEYS]]]
+func.func @large(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64) attributes {kv.kernel, kv.schedule = #schedule} {
+  %p = kv.scratch "p" : memref<1x32xf32>
+  %zero = arith.constant 0 : i64
+  %x = arith.constant 0.0 : f32
+  %block = kv.acquire %step by %n, %step[%n, %n] head %zero : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !large>
+  %init = kv.spread %x along 0 : f32 -> tensor<1x8xf32, #lanes>
+  %s = kv.product %p[%zero], value f32 of %block at %zero over [%zero, %n) unroll 4 init %init
+       : memref<1x32xf32>, !kv.block<32 of !large> -> tensor<1x8xf32, #lanes>
+  kv.store %s to %p[%zero, %zero] : tensor<1x8xf32, #lanes>, memref<1x32xf32>
   return
 }

@@ -115,3 +115,22 @@ func.func @far(%base: !llvm.ptr, %end: i64) {
   }
   return
 }
+
+// Offsets on both sides of the first: each is near enough to it, but not the two to one another.
+// CHECK-LABEL: @around
+// CHECK:       scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (!llvm.ptr, !llvm.ptr, !llvm.ptr)
+func.func @around(%base: !llvm.ptr, %end: i64) {
+  %c0 = arith.constant 0 : i64
+  %c8 = arith.constant 8 : i64
+  %below = arith.constant -150000000 : i64
+  %above = arith.constant 150000000 : i64
+  scf.for %z = %c0 to %end step %c8 : i64 {
+    %p = llvm.getelementptr %base[%z] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %z, %p : i64, !llvm.ptr
+    %q = llvm.getelementptr %p[%below] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %z, %q : i64, !llvm.ptr
+    %r = llvm.getelementptr %p[%above] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    llvm.store %z, %r : i64, !llvm.ptr
+  }
+  return
+}

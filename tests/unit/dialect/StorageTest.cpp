@@ -8,15 +8,6 @@ using namespace kv;
 
 namespace {
 
-mlir::MLIRContext &context() {
-  static mlir::MLIRContext *made = [] {
-    auto *context = new mlir::MLIRContext(mlir::MLIRContext::Threading::DISABLED);
-    context->loadDialect<KvDialect>();
-    return context;
-  }();
-  return *made;
-}
-
 /// What the language says of an order: digits, slowest first, of a box whose outermost digits round up.
 struct Order {
   std::vector<Digit> digits;
@@ -111,24 +102,16 @@ void countThrough(CacheType cache) {
 
 TEST(Storage, EveryElementHasAPlaceOfItsOwn) {
   int padded = 0;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
-    Random random(seed);
-    CacheType cache = randomCache(random, context());
-    ASSERT_TRUE(cache) << "seed " << seed;
-    SCOPED_TRACE(fmt::format("seed {}: {}", seed, textOf(cache)));
+  forRandomCaches(400, [&](CacheType cache) {
     countThrough(cache);
-    if (HasFatalFailure())
-      return;
     for (const Axis &axis : mapPage(cache).key.axes)
       padded += axis.modulus != 0;
-  }
+  });
   EXPECT_GT(padded, 10) << "digits that pad their tile are hardly drawn";
 }
 
 TEST(Storage, AutoOrdersToo) {
-  for (uint64_t seed = 0; seed < 100; ++seed) {
-    Random random(seed);
-    CacheType drawn = randomCache(random, context());
+  forRandomCaches(100, [](CacheType drawn) {
     OrderAttr none = OrderAttr::get(&context(), {});
     LayoutAttr layout = drawn.getLayout();
     CacheType cache = resolveAuto(CacheType::get(
@@ -136,9 +119,7 @@ TEST(Storage, AutoOrdersToo) {
         LayoutAttr::get(&context(), layout.getKind(), layout.getSlots(), layout.getTile(), none, none)));
     SCOPED_TRACE(textOf(cache));
     countThrough(cache);
-    if (HasFatalFailure())
-      return;
-  }
+  });
 }
 
 } // namespace

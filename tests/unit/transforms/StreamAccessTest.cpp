@@ -13,15 +13,6 @@ using namespace kv;
 
 namespace {
 
-mlir::MLIRContext &context() {
-  static mlir::MLIRContext *made = [] {
-    auto *context = new mlir::MLIRContext(mlir::MLIRContext::Threading::DISABLED);
-    context->loadDialect<KvDialect>();
-    return context;
-  }();
-  return *made;
-}
-
 /// One stream of a cache, with coordinates x along lanes and z along the contraction, of head `h`.
 struct Plane {
   Plane(CacheType cache, Stream stream)
@@ -57,10 +48,7 @@ void checkLoad(const Plane &plane, const LoadRecord &load, int64_t lanes, int64_
 
 TEST(ChooseLoad, BringsTheElementsThatItSays) {
   std::set<std::pair<int, int64_t>> seen; // kind, pack
-  for (uint64_t seed = 0; seed < 1500; ++seed) {
-    Random random(seed);
-    CacheType cache = randomCache(random, context());
-    SCOPED_TRACE(fmt::format("seed {}: {}", seed, textOf(cache)));
+  forRandomCaches(1500, [&](CacheType cache) {
     for (Stream stream : {Stream::key, Stream::value})
       for (int64_t lanes : {1, 2, 4, 8, 16}) {
         if (stream == Stream::value && cache.getValueDim() % lanes)
@@ -69,11 +57,11 @@ TEST(ChooseLoad, BringsTheElementsThatItSays) {
         LoadRecord load = productLoad(cache, stream, lanes);
         int64_t group = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
         checkLoad(Plane(cache, stream), load, lanes, stream == Stream::key ? group : 16);
-        if (HasFatalFailure())
+        if (testing::Test::HasFatalFailure())
           return;
         seen.insert({load.kind, load.pack});
       }
-  }
+  });
   for (int64_t pack : {1, 2, 4, 8})
     EXPECT_TRUE(seen.count({LoadRecord::vector, pack})) << "no vector of " << pack;
   for (int64_t pack : {2, 4, 8})
@@ -94,10 +82,7 @@ std::set<int64_t> countedStrides(const Region &region, char z, int64_t whole, in
 
 TEST(LinearStride, HoldsWhereverItIsUsed) {
   int64_t found = 0, missed = 0, none = 0;
-  for (uint64_t seed = 0; seed < 1500; ++seed) {
-    Random random(seed);
-    CacheType cache = randomCache(random, context());
-    SCOPED_TRACE(fmt::format("seed {}: {}", seed, textOf(cache)));
+  forRandomCaches(1500, [&](CacheType cache) {
     PageMap map = mapPage(cache);
     for (const Region *region : {&map.key, &map.value})
       for (char z : {'t', 'd'})
@@ -117,19 +102,46 @@ TEST(LinearStride, HoldsWhereverItIsUsed) {
                 << "claimed " << stride << ", counted " << fmt::format("{}", fmt::join(counted, ", "));
             ++(stride ? found : counted.size() == 1 ? missed : none);
           }
-  }
+  });
   EXPECT_GT(found, 20000);
   EXPECT_GT(none, 1000);
   EXPECT_LT(missed, found / 20) << "strides that hold are refused";
 }
 
+/// Elements that one load of a vector of rows takes from each row: `lanes` words, one after another.
+void checkWholeRows(const Plane &plane, const LoadRecord &load, int64_t lanes, int64_t length) {
+  ASSERT_EQ(load.laneBits, 32);
+  for (int64_t x = 0; x < plane.xs; ++x)
+    for (int64_t begin = 0; begin < plane.zs; begin += length) // a product's range
+      for (int64_t z = begin; z < begin + length; z += lanes * load.pack) {
+        ASSERT_LE(z + lanes * load.pack, begin + length);
+        for (int64_t word = 0; word < lanes; ++word)
+          ASSERT_EQ(plane.bit(x, z + word * load.pack), plane.bit(x, z) + 32 * word) << "token " << x << ", channel " << z;
+      }
+}
+
+TEST(ReadsWholeRows, OnlyWhereWordsLieOneAfterAnother) {
+  int64_t rows = 0;
+  forRandomCaches(1500, [&](CacheType cache) {
+    int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
+    for (int64_t lanes : {1, 2, 4, 8, 16})
+      if (readsWholeRows(cache, lanes)) {
+        checkWholeRows(Plane(cache, Stream::key), productLoad(cache, Stream::key, lanes), lanes, length);
+        ++rows;
+      }
+  });
+  EXPECT_GT(rows, 50);
+}
+
 TEST(FitBlocks, SaysHowBlocksLieOnPages) {
   OrderAttr none = OrderAttr::get(&context(), {});
   CodecAttr codec = CodecAttr::get(&context(), Element::f16, 0, ZeroPoint::sym, Element::f32);
+  auto fit = [&](LayoutKind kind, int64_t page, int64_t block) {
+    auto layout = LayoutAttr::get(&context(), kind, page, 0, none, none);
+    return fitBlocks(CacheType::get(&context(), mlir::StringAttr::get(&context(), "c"), 1, 8, 8, codec, codec, layout), block);
+  };
   for (int64_t page = 1; page <= 300; ++page)
     for (int64_t block = 16; block <= 256; block += 16) {
-      auto layout = LayoutAttr::get(&context(), LayoutKind::paged, page, 0, none, none);
-      auto cache = CacheType::get(&context(), mlir::StringAttr::get(&context(), "c"), 1, 8, 8, codec, codec, layout);
       // Blocks one after another over so many pages that the picture repeats.
       bool inOnePage = true, wholePages = true;
       for (int64_t token = 0; token < std::lcm(page, block); token += block) {
@@ -137,7 +149,9 @@ TEST(FitBlocks, SaysHowBlocksLieOnPages) {
         wholePages &= token % page == 0 && (token + block) % page == 0;
       }
       BlockFit want = inOnePage ? BlockFit::even : wholePages && page % 16 == 0 ? BlockFit::whole : BlockFit::cut;
-      EXPECT_EQ(fitBlocks(cache, block), want) << "page " << page << ", block " << block;
+      EXPECT_EQ(fit(LayoutKind::paged, page, block), want) << "page " << page << ", block " << block;
+      // A sequence has no second page: nothing of a block lies on one.
+      EXPECT_EQ(fit(LayoutKind::dense, page, block), BlockFit::even) << "page " << page << ", block " << block;
     }
 }
 
