@@ -111,7 +111,7 @@ public:
     if (mlir::failed(result))
       return chosen ? CompileStatus::internalError : CompileStatus::userError;
     lowered = std::move(*result);
-    return CompileStatus::ok;
+    return mlir::succeeded(checkTeamMemory(lowered)) ? CompileStatus::ok : CompileStatus::userError;
   }
 
   /// Whether the code of `other` is as good as its own.

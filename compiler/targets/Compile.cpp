@@ -202,18 +202,6 @@ static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseC
   return true;
 }
 
-/// An error for each kernel that needs more shared memory than a device has.
-static LogicalResult checkTeamMemory(ModuleOp module, const Capabilities &capabilities) {
-  LogicalResult result = success();
-  for (func::FuncOp func : module.getOps<func::FuncOp>())
-    if (auto bytes = func->getAttrOfType<IntegerAttr>("kv.scratch_bytes"); bytes && bytes.getInt() > capabilities.teamBytes)
-      result = func.emitError() << "target `" << capabilities.name << "` has " << capabilities.teamBytes
-                                << " bytes of shared memory for a block of threads, and `" << func.getName().split('.').first
-                                << "` needs " << bytes.getInt()
-                                << ": its query heads on one kv head, times their dimensions, are too many";
-  return result;
-}
-
 FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Target &target, const LowerOptions &options) {
   PhaseClock clock(options);
   LoweredModule lowered{&target, std::move(module), {}, true, {}};
@@ -224,9 +212,21 @@ FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Targ
   if (failed(finished))
     return failure();
   lowered.stopped = !*finished;
-  if (target.capabilities.threads && failed(checkTeamMemory(*lowered.module, target.capabilities)))
-    return failure();
   return lowered;
+}
+
+LogicalResult checkTeamMemory(const LoweredModule &lowered) {
+  const Capabilities &capabilities = lowered.target->capabilities;
+  LogicalResult result = success();
+  if (!capabilities.threads)
+    return result;
+  for (func::FuncOp func : lowered.module.get().getOps<func::FuncOp>())
+    if (auto bytes = func->getAttrOfType<IntegerAttr>("kv.scratch_bytes"); bytes && bytes.getInt() > capabilities.teamBytes)
+      result = func.emitError() << "target `" << capabilities.name << "` has " << capabilities.teamBytes
+                                << " bytes of shared memory for a block of threads, and `" << func.getName().split('.').first
+                                << "` needs " << bytes.getInt()
+                                << ": its query heads on one kv head, times their dimensions, are too many";
+  return result;
 }
 
 LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options) {

@@ -112,6 +112,9 @@ struct LoweredModule {
 mlir::FailureOr<LoweredModule> lowerForTarget(mlir::OwningOpRef<mlir::ModuleOp> module, const Target &target,
                                               const LowerOptions &options);
 
+/// An error for each kernel that needs more shared memory than a device of the target has.
+mlir::LogicalResult checkTeamMemory(const LoweredModule &lowered);
+
 /// Has Halide make what the module declares of it, before it is emitted. Errors, which are the user's (there is no Halide, or it
 /// does not cover the order of some codes), are reported through MLIR's diagnostics.
 mlir::LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options);

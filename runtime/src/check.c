@@ -70,8 +70,6 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
     return kvrt_fail(KV_ERROR_NULL, "variant is null");
   if (!variant->target)
     return kvrt_fail(KV_ERROR_VARIANT, "%s: variant has no target", kernel->name);
-  if (!isRowOf(kernel, variant))
-    return kvrt_fail(KV_ERROR_VARIANT, "%s: variant %s is none of the kernel's", kernel->name, variant->target);
   const uint64_t missing = variant->features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED);
   if (missing) {
     char names[128];
@@ -92,6 +90,8 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
       kernel->op == KV_OP_APPEND || (kernel->op == KV_OP_APPEND_ATTEND && kernel->max_queries > variant->query_block);
   if (needsAppend && !variant->append)
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no append function", kernel->name, variant->target);
+  if (!isRowOf(kernel, variant))
+    return kvrt_fail(KV_ERROR_VARIANT, "%s: variant %s is none of the kernel's", kernel->name, variant->target);
   return KV_OK;
 }
 

@@ -264,6 +264,51 @@ TEST_P(Values, ScalesWithoutAnInverseAddNothing) {
   }
 }
 
+/// A variant of another kernel for the same target; null where it has none.
+const kv_variant *variantFor(const kv_kernel &kernel, const char *target) {
+  for (int32_t i = 0; i < kernel.num_variants; ++i)
+    if (strcmp(kernel.variants[i].target, target) == 0)
+      return &kernel.variants[i];
+  return nullptr;
+}
+
+// One token has most of the probability, the others a little each, which a running sum of all would round the same way every time.
+TEST_P(Values, SmallWeightsBesideAGreatOneAddUp) {
+  const kv_kernel &append = values_long_append, &attend = values_long_exact;
+  constexpr int64_t tokens = 8192, dim = 8;
+  const double gap = 17.25; // of scores
+  std::vector<float> k(tokens * dim), v(tokens * dim, 3.0f), q(dim), o(dim);
+  k[5 * dim] = float(gap);
+  for (int64_t d = 0; d < dim; ++d)
+    v[5 * dim + d] = 1;
+  q[0] = 1;
+  std::vector<std::byte> pages(size_t(attend.page_bytes) + 64), workspace;
+  const auto aligned = [](std::vector<std::byte> &bytes) { return &bytes[-reinterpret_cast<uintptr_t>(bytes.data()) % 64]; };
+  int32_t starts[] = {0, int32_t(tokens)}, length = int32_t(tokens);
+  kv_step step;
+  kv_step_init(&step);
+  step.pages = aligned(pages);
+  step.page_stride = attend.page_bytes;
+  step.num_pages = step.num_seqs = 1;
+  step.query_start_loc = starts;
+  step.seq_lens = &length;
+  step.q = q.data();
+  step.k = k.data();
+  step.v = v.data();
+  step.o = o.data();
+  step.q_token_stride = step.q_head_stride = step.k_token_stride = step.k_head_stride = dim;
+  step.v_token_stride = step.v_head_stride = step.o_token_stride = step.o_head_stride = dim;
+  ASSERT_EQ(kv_run_variant(&append, variantFor(append, GetParam().c_str()), &step, nullptr), KV_OK) << kv_last_error();
+  starts[1] = 1;
+  step.workspace_bytes = kv_step_workspace_bytes(&attend, variantFor(attend, GetParam().c_str()), &step, 1);
+  workspace.resize(size_t(step.workspace_bytes) + 64);
+  step.workspace = aligned(workspace);
+  ASSERT_EQ(kv_run_variant(&attend, variantFor(attend, GetParam().c_str()), &step, nullptr), KV_OK) << kv_last_error();
+  const double others = double(tokens - 1) * std::exp(-gap), right = (1 + 3 * others) / (1 + others);
+  for (float number : o)
+    EXPECT_NEAR(number, right, 1e-5 * right);
+}
+
 INSTANTIATE_TEST_SUITE_P(Compiled, Values, testing::ValuesIn(targetsOf(values_few_append_fast)), nameOfTarget);
 
 } // namespace

@@ -232,9 +232,10 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
   case Content::codes:
     // Score expressions are for logits of moderate size.
     fillCodes(data.k, type.getKey(), dim, input, score ? Exponents{-20, -4} : Exponents{-100, 60}, random);
-    // What o cannot hold would not be seen.
+    // What o cannot hold would not be seen; scalars are safe from 1e-36 on.
     fillCodes(data.v, type.getValue(), type.getValueDim(), input,
-              elementOf(spec.oType) == Element::f16 ? Exponents{-20, 5} : Exponents{-149, 60}, random);
+              elementOf(spec.oType) == Element::f16 ? Exponents{-20, 5} : Exponents{type.getValue().isInteger() ? -149 : -119, 60},
+              random);
     break;
   default:
     fillNormal(data, type, scenario.kind, random);

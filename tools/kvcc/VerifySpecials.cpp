@@ -141,7 +141,8 @@ private:
     const int64_t dim = key ? type.getKeyDim() : type.getValueDim();
     const float number = draw();
     (key ? data.k : data.v)[size_t((token * type.getHeads() + head) * dim + random.below(dim))] = number;
-    if (!key || !std::isinf(number))
+    // A NaN in a key that weighs nothing, which a score expression may make of any, is multiplied by 0.
+    if (std::isfinite(number) || (infinities && (!key || !std::isinf(number))))
       return;
     const int64_t group = spec.headsQ / type.getHeads();
     for (int64_t query = 0; query < data.shape.queries; ++query)

@@ -75,6 +75,7 @@ const Case cases[] = {
     {"variantScratch", KV_ERROR_VARIANT, "scratch_bytes -1", [](Spoiled &s) { s.variant.scratch_bytes = -1; }},
     {"variantAttend", KV_ERROR_VARIANT, "no attend", [](Spoiled &s) { s.variant.attend = nullptr; }},
     {"variantMerge", KV_ERROR_VARIANT, "merge", [](Spoiled &s) { s.variant.merge = nullptr; }},
+    {"variantOfAnother", KV_ERROR_VARIANT, "none of the kernel's", [](Spoiled &s) { std::swap(s.variant.append, s.variant.attend); }},
     {"variantAppend", KV_ERROR_VARIANT, "no append", [](Spoiled &s) { s.variant.append = nullptr; }},
     {"threadsNone", KV_ERROR_THREADS, "threads is 0", [](Spoiled &s) { s.threads = 0; }},
     {"threadsMany", KV_ERROR_THREADS, "threads is 1025", [](Spoiled &s) { s.threads = 1025; }},

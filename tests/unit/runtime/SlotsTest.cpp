@@ -55,11 +55,14 @@ void appendNibbles(const kv_step *step, const kv_item *item) {
 }
 
 struct Appends {
+  Appends(const Appends &) = delete;
   Appends(std::vector<Batch::Sequence> sequences, int64_t pageTokens, int64_t numPages, unsigned seed, int64_t skips)
       : batch(std::move(sequences), seed), random(seed) {
     kernel.page_tokens = pageTokens;
     variant.append = appendNibbles;
     variant.scratch_bytes = 0;
+    kernel.variants = &variant;
+    kernel.num_variants = 1;
     const int64_t tokens = batch.starts.back();
     for (int64_t slot = 0; slot < numPages * pageTokens; ++slot)
       slots.push_back(slot);
