@@ -179,17 +179,21 @@ void addCompile(CLI::App &app, Command &chosen) {
   command->add_option("--machine", arguments->machine, "only targets of this architecture, and GPUs in programs of it")
       ->check(CLI::IsMember(architectures()));
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)")->check(isFileName);
-  declareList(*command, "--emit", arguments->emit,
-              "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
-      ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
-      ->capture_default_str();
-  std::vector<std::string> phases;
-  for (llvm::StringRef phase : phaseNames())
-    phases.push_back(phase.str());
-  command->add_option("--until", arguments->until, "stop after this phase and print the IR")->check(CLI::IsMember(phases));
+  CLI::Option *emit = declareList(*command, "--emit", arguments->emit,
+                                  "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
+                          ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
+                          ->capture_default_str();
   CLI::Option *report = command->add_flag("--report", arguments->report,
                                           "print the cycles of innermost loops by LLVM's model of a processor; registers, spills "
                                           "and shared memory of GPU kernels by ptxas");
+  std::vector<std::string> phases;
+  for (llvm::StringRef phase : phaseNames())
+    phases.push_back(phase.str());
+  command
+      ->add_option("--until", arguments->until, "stop after this phase and print the IR: nothing is written, and nothing reported")
+      ->check(CLI::IsMember(phases))
+      ->excludes(emit)
+      ->excludes(report);
   command->add_flag("--json", arguments->json, "print the report as JSON")->needs(report);
   command->add_flag("--timing", arguments->timing, "print the time of every phase");
   command->callback([arguments, &chosen] {
