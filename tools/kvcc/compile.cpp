@@ -175,7 +175,7 @@ void addCompile(CLI::App &app, Command &chosen) {
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
   declareRoute(*command, arguments->route, {"best"}, /*manifest=*/true);
-  command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
+  command->add_option("-o,--output", arguments->folder, "folder for the files")->check(isGiven())->capture_default_str();
   command->add_option("--machine", arguments->machine, "only targets of this architecture, and GPUs in programs of it")
       ->check(CLI::IsMember(architectures()));
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)")->check(isFileName);
