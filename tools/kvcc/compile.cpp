@@ -2,6 +2,7 @@
 #include "compiler/driver/Advice.h"
 #include "compiler/driver/Artifacts.h"
 #include "compiler/driver/Schedules.h"
+#include "compiler/support/Files.h"
 #include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
@@ -153,6 +154,16 @@ int runCompile(const CompileArguments &arguments) {
     auto outputs = makeFiles(arguments, *source, compiled);
     if (!outputs)
       return reportInternalError(llvm::toString(outputs.takeError()));
+    std::vector<std::string> written, read = source->files();
+    for (const OutputFile &output : *outputs)
+      written.push_back(output.path);
+    if (arguments.readsRoutes())
+      read.push_back(arguments.route);
+    if (llvm::Error error = keepInputs(written, read)) {
+      llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error))
+                   << "\n  help: `--output` names another folder, `--name` other files, `--emit` fewer\n";
+      return exitUserError;
+    }
     if (llvm::Error error = writeFiles(*outputs)) {
       llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n";
       return exitUserError;

@@ -1,5 +1,6 @@
 // kvcc verify: compiles for this machine and for generic, for its GPU, or for what --runner runs, runs every kernel against the
 // interpreter, and says how far apart they are.
+#include "compiler/support/Files.h"
 #include "compiler/support/Json.h"
 #include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
@@ -135,6 +136,10 @@ int runVerify(const VerifyArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
+  if (llvm::Error error = keepInputs(arguments.record, source->files())) {
+    llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n  help: `--record` names a file of its own\n";
+    return exitUserError;
+  }
   VerifySourceOptions options;
   options.verify.seed = arguments.seed;
   options.verify.quick = arguments.quick;
