@@ -15,7 +15,7 @@ using namespace llvm;
 namespace kv {
 namespace {
 
-/// What the macros of a cache start with; differs for names that differ in case alone. No cache is named `kv_..`.
+/// What the macros of a cache start with; differs for names that differ in case alone. No cache is named `kv_..` in any case.
 std::string macroPrefix(StringRef cache) {
   if (none_of(cache, isUpper))
     return cache.upper();

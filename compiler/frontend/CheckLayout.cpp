@@ -146,7 +146,8 @@ static bool checkOrder(const OrderSyntax &syntax, StringRef stream, int64_t dim,
   Diagnostic &error = diagnostics.error(DiagKind::odd_nibbles, syntax.digits.back().range, {stream.str(), std::to_string(extent)});
   error.note(codec.syntax->type.range, quoted(codec.syntax->type.text) + " set here");
   bool isPage = digits.back().coordinate == 't' && digits.back().extent == 0 && digits.back().divisor == 1;
-  error.hint(isPage ? "use " + quoted(cache.syntax->layout.kind.text.str() + "(" + std::to_string(extent + 1) + ")")
+  int64_t even = extent < maxSlots ? extent + 1 : extent - 1;
+  error.hint(isPage ? "use " + quoted(cache.syntax->layout.kind.text.str() + "(" + std::to_string(even) + ")")
                     : "let a digit of `d` come last");
   return false;
 }

@@ -4,6 +4,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/Regex.h"
 
 #include <dlfcn.h>
 
@@ -135,8 +136,9 @@ bool checkSymbolPart(const Word &name, StringRef what, Diagnostics &diagnostics)
   if ((declares || isKeyword(text)) && !checkIdentifier(name, what, diagnostics))
     return false;
   StringRef reason;
-  if (what == "a cache" && (text == "kv" || text.starts_with("kv_") || text == "kvrt" || text.starts_with("kvrt_")))
-    reason = "names that start with `kv_` or `kvrt_` are the runtime's";
+  std::string first = text.split('_').first.lower();
+  if (what == "a cache" && (first == "kv" || first == "kvrt"))
+    reason = "names that start with `kv_` or `kvrt_`, in capitals or not, are the runtime's";
   else if (text.starts_with("_") || text.ends_with("_") || text.contains("__"))
     reason = "it neither starts nor ends with `_`, and never has two in a row";
   if (reason.empty())
@@ -151,6 +153,13 @@ static bool isInTheCLibrary(const std::string &symbol) {
   return llvm::any_of(libraries, [&](void *library) { return library && dlsym(library, symbol.c_str()); });
 }
 
+/// Whether the headers that a generated one includes, <stdint.h> and <stddef.h>, have a macro or a type of that name.
+static bool isInTheStandardHeaders(StringRef symbol) {
+  static const Regex macro("^(U?INT((_LEAST|_FAST)?(8|16|32|64)|MAX|PTR)|SIZE|PTRDIFF|WCHAR|WINT|SIG_ATOMIC)_(MIN|MAX|C|WIDTH)$");
+  static const Regex type("^(u?int((_least|_fast)?(8|16|32|64)|max|ptr)|size|ptrdiff|max_align)_t$");
+  return macro.match(symbol) || type.match(symbol);
+}
+
 void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics) {
   StringMap<SMRange> taken;
   auto take = [&](const std::string &symbol, SMRange range) {
@@ -160,6 +169,10 @@ void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics) {
     }
     if (isInTheCLibrary(symbol)) {
       diagnostics.error(DiagKind::library_symbol, range, {symbol});
+      return;
+    }
+    if (isInTheStandardHeaders(symbol)) {
+      diagnostics.error(DiagKind::header_symbol, range, {symbol});
       return;
     }
     auto [it, isNew] = taken.try_emplace(symbol, range);

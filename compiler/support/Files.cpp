@@ -85,6 +85,20 @@ Error PendingFile::commit() {
   return Error::success();
 }
 
+Error keepInputs(ArrayRef<std::string> written, ArrayRef<std::string> read) {
+  for (const std::string &output : written) {
+    sys::fs::file_status place, source;
+    if (sys::fs::status(output, place)) // there is none yet
+      continue;
+    for (const std::string &input : read) {
+      std::error_code error = input == "-" ? sys::fs::status(0, source) : sys::fs::status(input, source);
+      if (!error && sys::fs::equivalent(place, source))
+        return cannot("write", output, "it is the file that was read as `" + input + "`");
+    }
+  }
+  return Error::success();
+}
+
 Expected<std::string> makeTemporaryFolder(StringRef prefix) {
   SmallString<128> temporary;
   sys::path::system_temp_directory(/*ErasedOnReboot=*/true, temporary);

@@ -2,6 +2,7 @@
 #ifndef KV_SUPPORT_FILES_H
 #define KV_SUPPORT_FILES_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
@@ -32,6 +33,9 @@ private:
   std::string given, place, temporary; ///< as the user wrote it, with links followed, until commit()
   std::unique_ptr<llvm::raw_fd_ostream> out;
 };
+
+/// An error where a file to be written is one that was read, by whatever name or link. `-` among `read` is standard input.
+llvm::Error keepInputs(llvm::ArrayRef<std::string> written, llvm::ArrayRef<std::string> read);
 
 /// Makes a folder that only this user can read, in the one that TMPDIR names; its name starts with `prefix`.
 llvm::Expected<std::string> makeTemporaryFolder(llvm::StringRef prefix);

@@ -11,7 +11,7 @@ namespace kv {
 void SourceArguments::declare(CLI::App &command) {
   command.add_option("FILE", file, "the .kv file, or - for standard input")->required();
   command.add_option("-p,--param", params, "NAME=INTEGER: a parameter of the cache")->allow_extra_args(false);
-  command.add_option("--schedule", schedule, "a file with schedules, read after FILE");
+  command.add_option("--schedule", schedule, "a file with schedules, read after FILE")->check(isGiven());
 }
 
 std::unique_ptr<Source> SourceArguments::open(bool json) const {
@@ -29,6 +29,14 @@ std::unique_ptr<Source> SourceArguments::open(bool json) const {
   if (!source->read(errors, json))
     return nullptr;
   return source;
+}
+
+CLI::Validator isGiven() {
+  auto check = [](std::string &given) {
+    bool blank = llvm::StringRef(given).trim().empty();
+    return blank ? "`" + given + "` names nothing; the option is given with a name, or left out" : std::string();
+  };
+  return CLI::Validator(check, "");
 }
 
 CLI::Validator integerFrom(uint64_t least, uint64_t most) {

@@ -29,6 +29,9 @@ template <typename T> CLI::Option *declareList(CLI::App &command, std::string na
   return command.add_option(std::move(name), values, std::move(what))->delimiter(',')->allow_extra_args(false);
 }
 
+/// For check(): the name of a file or folder, or a command. An empty text, as an unset variable of a script leaves it, is neither,
+/// and must not count as an option left out.
+CLI::Validator isGiven();
 /// For transform(): a decimal integer of that range. CLI11 alone reads `010` as eight.
 CLI::Validator integerFrom(uint64_t least, uint64_t most);
 /// For check(): a number of that range, which NaN is not.

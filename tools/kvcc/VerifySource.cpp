@@ -213,7 +213,9 @@ VerifySourceResult verifySource(Source &source, const VerifySourceOptions &optio
 }
 
 std::string summaryLine(const VerifySummary &summary) {
-  std::string numbers = fmt::format("worst error {:.2e}, tolerance {:.2e}", summary.worstError, summary.tolerance);
+  std::string numbers = "no output was compared";
+  if (summary.tolerance > 0)
+    numbers = fmt::format("worst error {:.2e}, tolerance {:.2e}", summary.worstError, summary.tolerance);
   if (!summary.compared.empty()) {
     int64_t steps = 0;
     double ulp = 0;

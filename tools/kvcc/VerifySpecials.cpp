@@ -114,6 +114,8 @@ public:
       plantToken(std::clamp<int64_t>(random.of(std::vector<int64_t>{0, 15, 16, page - 1, page, random.below(length)}), 0, length - 1));
     if (queries > 1)
       plantToken(length - 1);
+    if (spec.headsQ == 0) // an append has no query
+      return;
     const int64_t row = random.below(queries * spec.headsQ), dim = type.getKeyDim();
     const float number = draw();
     data.q[size_t(row * dim + random.below(dim))] = number;

@@ -2,6 +2,7 @@
 #include "compiler/driver/Advice.h"
 #include "compiler/driver/Artifacts.h"
 #include "compiler/driver/Schedules.h"
+#include "compiler/support/Files.h"
 #include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
@@ -153,6 +154,16 @@ int runCompile(const CompileArguments &arguments) {
     auto outputs = makeFiles(arguments, *source, compiled);
     if (!outputs)
       return reportInternalError(llvm::toString(outputs.takeError()));
+    std::vector<std::string> written, read = source->files();
+    for (const OutputFile &output : *outputs)
+      written.push_back(output.path);
+    if (arguments.readsRoutes())
+      read.push_back(arguments.route);
+    if (llvm::Error error = keepInputs(written, read)) {
+      llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error))
+                   << "\n  help: `--output` names another folder, `--name` other files, `--emit` fewer\n";
+      return exitUserError;
+    }
     if (llvm::Error error = writeFiles(*outputs)) {
       llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n";
       return exitUserError;
@@ -175,21 +186,25 @@ void addCompile(CLI::App &app, Command &chosen) {
   arguments->source.declare(*command);
   declareTargets(*command, arguments->targets);
   declareRoute(*command, arguments->route, {"best"}, /*manifest=*/true);
-  command->add_option("-o,--output", arguments->folder, "folder for the files")->capture_default_str();
+  command->add_option("-o,--output", arguments->folder, "folder for the files")->check(isGiven())->capture_default_str();
   command->add_option("--machine", arguments->machine, "only targets of this architecture, and GPUs in programs of it")
       ->check(CLI::IsMember(architectures()));
   command->add_option("--name", arguments->name, "name of the files (default: FILE's)")->check(isFileName);
-  declareList(*command, "--emit", arguments->emit,
-              "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
-      ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
-      ->capture_default_str();
-  std::vector<std::string> phases;
-  for (llvm::StringRef phase : phaseNames())
-    phases.push_back(phase.str());
-  command->add_option("--until", arguments->until, "stop after this phase and print the IR")->check(CLI::IsMember(phases));
+  CLI::Option *emit = declareList(*command, "--emit", arguments->emit,
+                                  "what to write: lib, header, manifest, depfile, obj, or asm (which stands alone)")
+                          ->check(CLI::IsMember({"lib", "header", "manifest", "depfile", "obj", "asm"}))
+                          ->capture_default_str();
   CLI::Option *report = command->add_flag("--report", arguments->report,
                                           "print the cycles of innermost loops by LLVM's model of a processor; registers, spills "
                                           "and shared memory of GPU kernels by ptxas");
+  std::vector<std::string> phases;
+  for (llvm::StringRef phase : phaseNames())
+    phases.push_back(phase.str());
+  command
+      ->add_option("--until", arguments->until, "stop after this phase and print the IR: nothing is written, and nothing reported")
+      ->check(CLI::IsMember(phases))
+      ->excludes(emit)
+      ->excludes(report);
   command->add_flag("--json", arguments->json, "print the report as JSON")->needs(report);
   command->add_flag("--timing", arguments->timing, "print the time of every phase");
   command->callback([arguments, &chosen] {

@@ -1,5 +1,6 @@
 // kvcc verify: compiles for this machine and for generic, for its GPU, or for what --runner runs, runs every kernel against the
 // interpreter, and says how far apart they are.
+#include "compiler/support/Files.h"
 #include "compiler/support/Json.h"
 #include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
@@ -135,6 +136,10 @@ int runVerify(const VerifyArguments &arguments) {
   std::unique_ptr<Source> source = arguments.source.open();
   if (!source)
     return exitUserError;
+  if (llvm::Error error = keepInputs(arguments.record, source->files())) {
+    llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n  help: `--record` names a file of its own\n";
+    return exitUserError;
+  }
   VerifySourceOptions options;
   options.verify.seed = arguments.seed;
   options.verify.quick = arguments.quick;
@@ -191,24 +196,28 @@ void addVerify(CLI::App &app, Command &chosen) {
   command->add_option("--seed", arguments->seed, "of all inputs and batches")
       ->transform(integerFrom(0, UINT64_MAX))
       ->capture_default_str();
-  CLI::Option *runner =
-      command->add_option("--runner", arguments->runner.command,
-                          "a command that runs programs of the targets' architecture, and through it the kernels: "
-                          "'qemu-aarch64 -cpu max'");
-  runner->excludes(allTargets);
+  CLI::Option *runner = command
+                            ->add_option("--runner", arguments->runner.command,
+                                         "a command that runs programs of the targets' architecture, and through it the kernels: "
+                                         "'qemu-aarch64 -cpu max'")
+                            ->check(isGiven())
+                            ->excludes(allTargets);
   command->add_option("--runner-cc", arguments->runner.compiler, "the C compiler that links them; default: ARCH-linux-gnu-gcc")
+      ->check(isGiven())
       ->needs(runner);
   command->add_option("--runner-timeout", arguments->runner.seconds, "seconds that one step may take")
       ->needs(runner)
       ->transform(integerFrom(1, 86400))
       ->capture_default_str();
   CLI::Option *record =
-      command->add_option("--record", arguments->record, "a file for what every step leaves, written when all is right");
+      command->add_option("--record", arguments->record, "a file for what every step leaves, written when all is right")
+          ->check(isGiven());
   command
       ->add_option(
           "--against", arguments->against,
           "a file that --record made with the same options, on any machine: caches must be the same to the bit, and results "
           "where the instruction set defines the bits; elsewhere ulps are told")
+      ->check(isGiven())
       ->excludes(record);
   command->add_flag("--quick", arguments->quick, "fewer and shorter sequences");
   command->add_flag("--json", arguments->json, "print JSON");

@@ -140,7 +140,8 @@ int64_t kv_step_workspace_bytes(const kv_kernel *kernel, const kv_variant *varia
 /* Checks everything about a step that can be checked: each field, each entry in use of query_start_loc, seq_lens, block_table and
  * slot_mapping, and the workspace for `threads` threads. Costs about a nanosecond for each page in use. Fields that the kernel's
  * op does not use are ignored (so one step may serve append and then attend): k, v, slot_mapping by attend; q, o, lse, params by
- * append. A sequence may have no new tokens, and then nothing of it is read. Sequences may share pages that none of them writes to:
+ * append. A sequence may have no new tokens: its entries of query_start_loc and seq_lens are checked, the latter for 0 or more, and
+ * nothing else of it is read, neither its row of block_table nor its pages. Sequences may share pages that none of them writes to:
  * that these are the only ones is not checked, nor that the arrays are as long as they should be. Errors: any of 1 .. 26,
  * PAGE_REPEATED. */
 kv_status kv_check(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t threads);

@@ -87,7 +87,7 @@ const Case cases[] = {
      [](Spoiled &s) { s.step.query_start_loc = offByOneByte(s.step.query_start_loc); }},
     {"lensNull", KV_ERROR_SEQ_LENS, "seq_lens is null", [](Spoiled &s) { s.step.seq_lens = nullptr; }},
     {"lensShort", KV_ERROR_SEQ_LENS, "seq_lens[1] is 2; expected at least its 3", [](Spoiled &s) { s.batch.lengths[1] = 2; }},
-    {"lensNegative", KV_ERROR_SEQ_LENS, "seq_lens[2] is -1", [](Spoiled &s) { s.batch.lengths[2] = -1; }},
+    {"lensIdle", KV_ERROR_SEQ_LENS, "seq_lens[2] is -1; expected at least its 0", [](Spoiled &s) { s.batch.lengths[2] = -1; }},
     {"lensAlign", KV_ERROR_ALIGNMENT, "seq_lens", [](Spoiled &s) { s.step.seq_lens = offByOneByte(s.step.seq_lens); }},
     {"lensDense", KV_ERROR_SEQ_LENS, "dense cache holds 99", [](Spoiled &s) { s.dense(), s.kernel.page_tokens = 99; }},
     {"queriesMany", KV_ERROR_QUERIES, "sequence 1 has 3 queries; fake_append_decode takes 1 .. 2",
