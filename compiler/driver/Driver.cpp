@@ -16,21 +16,6 @@ namespace kv {
 /// The last phase in which a failure is about what the user asked for; after it everything has been decided.
 static constexpr const char *lastChoosingPhase = "schedule";
 
-bool checkSchedules(Source &source) {
-  bool good = true;
-  for (const CheckedAttend &attend : source.checked().attends)
-    for (const CheckedSchedule &schedule : attend.schedules) {
-      const Word &word = schedule.syntax->target;
-      if (findTarget(word.text))
-        continue;
-      good = false;
-      source.sources().PrintMessage(errs(), word.range.Start, SourceMgr::DK_Error, "there is no target `" + word.text + "`",
-                                    word.range, {}, /*ShowColors=*/false);
-      errs() << "  help: targets are " << targetNames() << "\n";
-    }
-  return good;
-}
-
 bool findTargets(ArrayRef<std::string> names, uint64_t features, std::vector<const Target *> &found) {
   for (const std::string &name : names) {
     const Target *target = name == "native" ? &nativeTarget(features) : findTarget(name);
@@ -225,8 +210,6 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
 
 CompileStatus compile(Source &source, const CompileOptions &options, Compiled &compiled) {
   compiled.module = source.spec();
-  if (!checkSchedules(source))
-    return CompileStatus::userError;
 
   InitializeAllTargets();
   InitializeAllTargetMCs();

@@ -31,9 +31,6 @@ enum class CompileStatus {
 /// Compiles `source` for every target. `compiled` is complete only when the result is ok and `until` is empty.
 CompileStatus compile(Source &source, const CompileOptions &options, Compiled &compiled);
 
-/// Says on stderr which schedules of the file name a target that there is not. True when all are known.
-bool checkSchedules(Source &source);
-
 /// Replaces targets by those on the route: `mlir`, the shared path alone, `halide`, with what Halide makes, or `both`, which adds
 /// the latter. False where one has no such route, which has been said on stderr.
 bool takeRoute(llvm::StringRef route, std::vector<const Target *> &targets);

@@ -10,8 +10,7 @@ using namespace llvm;
 
 namespace kv {
 
-/// The place in a buffer that an MLIR location names, or nothing.
-static SMLoc findPlace(mlir::Location location, const SourceMgr &sources) {
+SMLoc findPlace(mlir::Location location, const SourceMgr &sources) {
   auto place = location->findInstanceOf<mlir::FileLineColLoc>();
   if (!place)
     return {};
@@ -20,6 +19,8 @@ static SMLoc findPlace(mlir::Location location, const SourceMgr &sources) {
       return const_cast<SourceMgr &>(sources).FindLocForLineAndColumn(id, place.getLine(), place.getColumn());
   return {};
 }
+
+std::string readText(mlir::Diagnostic &diagnostic) { return Regex("^'kv\\.[a-z_]+' op ").sub("", diagnostic.str()); }
 
 LocatedErrors::LocatedErrors(mlir::MLIRContext &context, const SourceMgr &sources)
     : ScopedDiagnosticHandler(&context), sources(sources) {
@@ -40,10 +41,8 @@ void LocatedErrors::print(mlir::Diagnostic &diagnostic) const {
     }
     return SourceMgr::DK_Error;
   };
-  // "'kv.attend' op expected ..." means the attend under the caret.
-  std::string text = Regex("^'kv\\.[a-z_]+' op ").sub("", diagnostic.str());
-  sources.PrintMessage(errs(), findPlace(diagnostic.getLocation(), sources), kindOf(diagnostic.getSeverity()), text, {}, {},
-                       /*ShowColors=*/false);
+  sources.PrintMessage(errs(), findPlace(diagnostic.getLocation(), sources), kindOf(diagnostic.getSeverity()), readText(diagnostic),
+                       {}, {}, /*ShowColors=*/false);
   for (mlir::Diagnostic &note : diagnostic.getNotes())
     print(note);
 }

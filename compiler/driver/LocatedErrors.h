@@ -5,7 +5,15 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/SourceMgr.h"
 
+#include <string>
+
 namespace kv {
+
+/// The place in a buffer that an MLIR location names, or nothing.
+llvm::SMLoc findPlace(mlir::Location location, const llvm::SourceMgr &sources);
+
+/// The sentence without the op that MLIR puts before it: "'kv.attend' op expected ..." is about the attend under the caret.
+std::string readText(mlir::Diagnostic &diagnostic);
 
 /// While it lives, diagnostics of `context` go to stderr with the lines of `sources` they point into.
 class LocatedErrors : public mlir::ScopedDiagnosticHandler {

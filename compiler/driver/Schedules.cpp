@@ -1,9 +1,11 @@
 #include "compiler/driver/Schedules.h"
 
 #include "compiler/driver/LocatedErrors.h"
+#include "compiler/frontend/Diagnostics.h"
 #include "compiler/transforms/StreamAccess.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include <fmt/format.h>
@@ -102,11 +104,40 @@ void warnSlowPaths(Source &source, const Schedules &schedules) {
   }
 }
 
+//===- checking --------------------------------------------------------------------------------------------------------------===//
+
+void checkSchedules(const CheckedFile &file, mlir::ModuleOp module, Diagnostics &diagnostics) {
+  SetVector<const Target *> named;
+  SetVector<const char *> unknown; // a schedule of several attends is one mistake
+  for (const CheckedAttend &attend : file.attends)
+    for (const CheckedSchedule &schedule : attend.schedules) {
+      const Word &word = schedule.syntax->target;
+      if (const Target *target = findTarget(word.text))
+        named.insert(target);
+      else if (unknown.insert(word.range.Start.getPointer()))
+        diagnostics.error(DiagKind::unknown_target, word.range, {word.text.take_front(40).str()})
+            .hint("targets are " + targetNames());
+    }
+  if (named.empty())
+    return;
+  mlir::MLIRContext &context = *module.getContext();
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.printOpOnDiagnostic(false);
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &refusal) {
+    SMLoc place = findPlace(refusal.getLocation(), diagnostics.sourceManager());
+    diagnostics.error(DiagKind::schedule_refused, {place, place}, {readText(refusal)});
+  });
+  LowerOptions options;
+  options.until = "schedule";
+  for (const Target *target : named)
+    (void)lowerForTarget(cast<mlir::ModuleOp>(module->clone()), *target, options); // the handler has heard of a failure
+}
+
 //===- choosing --------------------------------------------------------------------------------------------------------------===//
 
 CompileStatus chooseSchedules(Source &source, ArrayRef<const Target *> targets, Schedules &result) {
-  if (!checkSchedules(source))
-    return CompileStatus::userError;
   mlir::DialectRegistry registry;
   registerDialects(registry);
   source.context().appendDialectRegistry(registry);

@@ -6,6 +6,8 @@
 
 namespace kv {
 
+class Diagnostics;
+
 /// The schedule of one kernel on one target.
 struct ChosenSchedule {
   size_t kernel; ///< index into ModuleSpec::kernels
@@ -30,6 +32,11 @@ struct Schedules {
   std::vector<ChosenSchedule> chosen; ///< of attends and fused attends, target by target
   std::vector<SlowPath> slow;
 };
+
+/// Holds every schedule of a file against the target that it names, whatever is compiled: an error where there is no such target,
+/// and where the target's own phase refuses what the schedule says, at most one of these a target. On the shared path: what Halide
+/// cannot make is refused where it is asked to.
+void checkSchedules(const CheckedFile &file, mlir::ModuleOp module, Diagnostics &diagnostics);
 
 /// Runs the pipeline up to the phase that chooses. Mistakes in the file's schedules are said on stderr.
 CompileStatus chooseSchedules(Source &source, llvm::ArrayRef<const Target *> targets, Schedules &result);

@@ -1,5 +1,6 @@
 #include "compiler/driver/Source.h"
 
+#include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Frontend.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -74,10 +75,14 @@ bool Source::read(raw_ostream &errors, bool json) {
   checkedFile = checkSource(sourceManager, parseOptions, diagnostics);
   if (checkedFile)
     level0 = emitModule(*checkedFile, sourceManager, mlirContext);
+  if (level0)
+    checkSchedules(*checkedFile, *level0, diagnostics);
   if (json)
     diagnostics.printJson(errors);
   else if (diagnostics.hasErrors())
     diagnostics.print(errors);
+  if (diagnostics.hasErrors())
+    level0 = {};
   return static_cast<bool>(level0);
 }
 
