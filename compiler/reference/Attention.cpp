@@ -53,7 +53,10 @@ void applyScore(const AttendProblem &problem, int64_t head, int64_t i, std::vect
   problem.score(head, i, scores);
   problem.score(head, i, moved);
   for (size_t token = 0; token < scores.size(); ++token)
-    reaches[token] = scores[token] == moved[token] ? 0 : std::fabs(moved[token] - scores[token]) / step;
+    if (scores[token] == moved[token])
+      reaches[token] = 0;
+    else if (const double stretched = std::fabs(moved[token] - scores[token]) / step; std::isfinite(stretched))
+      reaches[token] = stretched; // else the score is at the end of where it is defined
 }
 
 /// Rows [begin, end) of one kv head; row r is query r / group and the head's query head r % group.

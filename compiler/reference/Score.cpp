@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -17,11 +18,17 @@ namespace {
 
 using Kernel = ScoreProgram::Kernel;
 
+/// Numbers of scores are f32: what rounds to none of them is infinite.
+double bounded(double x) {
+  constexpr double beyond = 0x1.ffffffp127;
+  return std::fabs(x) >= beyond ? std::copysign(std::numeric_limits<double>::infinity(), x) : x;
+}
+
 template <typename Function>
 Kernel unary(Function function) {
   return [function](double *out, const double *a, const double *, const double *, size_t count) {
     for (size_t i = 0; i < count; ++i)
-      out[i] = function(a[i]);
+      out[i] = bounded(function(a[i]));
   };
 }
 
@@ -29,7 +36,7 @@ template <typename Function>
 Kernel binary(Function function) {
   return [function](double *out, const double *a, const double *b, const double *, size_t count) {
     for (size_t i = 0; i < count; ++i)
-      out[i] = function(a[i], b[i]);
+      out[i] = bounded(function(a[i], b[i]));
   };
 }
 
