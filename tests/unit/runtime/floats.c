@@ -47,7 +47,10 @@ int main(void) {
   kv_variant variant = fakeVariants[KV_OP_ATTEND][1];
   variant.attend = variant.merge = look;
   variant.scratch_bytes = 0;
-  const kv_kernel *kernel = &fakeKernels[KV_OP_ATTEND];
+  kv_kernel looking = fakeKernels[KV_OP_ATTEND];
+  looking.variants = &variant;
+  looking.num_variants = 1;
+  const kv_kernel *kernel = &looking;
   static int32_t starts[seqs + 1], lengths[seqs], table[seqs][2];
   static _Alignas(64) float workspace[1 << 20];
   for (int i = 0; i < seqs; ++i) {
