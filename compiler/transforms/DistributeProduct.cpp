@@ -60,6 +60,7 @@ private:
     int64_t askedNear = 0, askedFar = 0;
   };
   Lines lines;
+  bool rowsApart() const;
   void askForLines(int64_t done);
   void multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf, ArrayRef<Value> rowAddresses,
                 int64_t offset);
@@ -180,14 +181,22 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   }
 }
 
+/// Whether as much of other heads lies between tokens of a head as they are long, or more.
+bool Product::rowsApart() const {
+  int64_t row = 1;
+  for (const Axis &axis : region.axes)
+    row *= axis.digit.coordinate == 'd' ? axis.extent : 1;
+  return !asks && linearStride(region, 't', 1, tileRun) >= 2 * row;
+}
+
 void Product::askForLines(int64_t done) {
   lines.done = std::min(lines.done + done, lines.total);
-  auto ask = [&](ArrayRef<Value> all, int64_t &asked) {
+  auto ask = [&](ArrayRef<Value> all, int64_t &asked, bool apart) {
     for (int64_t due = llvm::divideCeil(int64_t(all.size()) * lines.done, lines.total); asked < due; ++asked)
-      b.prefetch(all[asked]);
+      b.prefetch(all[asked], apart);
   };
-  ask(lines.near, lines.askedNear);
-  ask(lines.far, lines.askedFar);
+  ask(lines.near, lines.askedNear, false);
+  ask(lines.far, lines.askedFar, rowsApart());
 }
 
 /// One step of the record: the operands by the word at `offset` of every row.
