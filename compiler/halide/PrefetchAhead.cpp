@@ -32,7 +32,7 @@ static int64_t iterationsOf(const Block &plan) {
   return std::max<int64_t>(all / std::max<int64_t>(plan.unroll, 1), 1);
 }
 
-/// Of a byte of the block ahead; one past its end is on its last page.
+/// The address of a byte of the block ahead; a byte past its end counts as one of its last page.
 static Value *addressAhead(IRBuilder<> &b, const Block &plan, Value *pages, Value *byte) {
   Value *page = b.getInt64(0), *offset = byte;
   if (plan.pages > 1) {

@@ -55,24 +55,25 @@ SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, 
     return {};
   const TokenPages &where = *block.ahead;
   auto tileOn = [&](Value page) { return b.at(page, where.tileOffset); };
-  SmallVector<Value> addresses;
-  if (!where.list) {
-    Value first = b.at(tileOn(where.pages[0]), byte);
-    for (int64_t line = 0; line < lines; ++line)
-      addresses.push_back(b.at(first, line * 64));
-    return addresses;
-  }
   int64_t bytes = block.tilesAhead->bytes;
-  Value entry = b.at(where.list, b.mul(b.div(byte, bytes), 8));
-  Value offset = b.rem(byte, bytes), here = tileOn(b.load(b.ptr(), entry));
-  Value next = lines > 1 ? b.at(tileOn(b.load(b.ptr(), b.at(entry, 8))), -bytes) : Value();
+  Value here, next;
+  if (!where.list) {
+    here = tileOn(where.pages[0]);
+  } else {
+    Value entry = b.at(where.list, b.mul(b.div(byte, bytes), 8));
+    byte = b.rem(byte, bytes);
+    here = tileOn(b.load(b.ptr(), entry));
+    if (lines > 1)
+      next = b.at(tileOn(b.load(b.ptr(), b.at(entry, 8))), -bytes);
+  }
+  SmallVector<Value> addresses;
   for (int64_t line = 0; line < lines; ++line) {
     Value tile = here;
-    if (line) {
-      Value isNext = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, offset, b.i64(bytes - line * 64));
+    if (line && next) {
+      Value isNext = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, byte, b.i64(bytes - line * 64));
       tile = arith::SelectOp::create(b, b.loc, isNext, next, here);
     }
-    addresses.push_back(b.at(b.at(tile, offset), line * 64));
+    addresses.push_back(b.at(b.at(tile, byte), line * 64));
   }
   return addresses;
 }

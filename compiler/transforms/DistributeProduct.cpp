@@ -60,7 +60,6 @@ private:
     int64_t askedNear = 0, askedFar = 0;
   };
   Lines lines;
-  bool rowsApart() const;
   void askForLines(int64_t done);
   void multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf, ArrayRef<Value> rowAddresses,
                 int64_t offset);
@@ -181,14 +180,6 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   }
 }
 
-/// Whether as much of other heads lies between tokens of a head as they are long, or more.
-bool Product::rowsApart() const {
-  int64_t row = 1;
-  for (const Axis &axis : region.axes)
-    row *= axis.digit.coordinate == 'd' ? axis.extent : 1;
-  return !asks && linearStride(region, 't', 1, tileRun) >= 2 * row;
-}
-
 void Product::askForLines(int64_t done) {
   lines.done = std::min(lines.done + done, lines.total);
   auto ask = [&](ArrayRef<Value> all, int64_t &asked, bool apart) {
@@ -196,7 +187,7 @@ void Product::askForLines(int64_t done) {
       b.prefetch(all[asked], apart);
   };
   ask(lines.near, lines.askedNear, false);
-  ask(lines.far, lines.askedFar, rowsApart());
+  ask(lines.far, lines.askedFar, rowsApart);
 }
 
 /// One step of the record: the operands by the word at `offset` of every row.

@@ -161,12 +161,15 @@ private:
     return std::clamp<int64_t>(share / mapPage(stagedCache(cache, block)).bytes - 1, 0, 2);
   }
 
-  /// Blocks that a processor prefetches ahead: of one kv head at least so many bytes, or memory's answer comes too late. Measured
-  /// on blocks of 4 to 32 KB: two blocks of 9 KB or less are up to 20 % faster than one, of 16 KB and more slower.
-  static int64_t blocksAhead(CacheType cache, int64_t block) {
+  /// Blocks that are prefetched where no schedule says how many. A processor asks for at least so many bytes of a kv head ahead, or
+  /// memory's answer comes too late. Measured on blocks of 4 to 32 KB: two blocks of 9 KB or less are up to 20 % faster than one, of
+  /// 16 KB and more slower.
+  static int64_t blocksAhead(CacheType cache, const Choice &choice) {
     constexpr int64_t bytes = 12 << 10, most = 4;
+    if (choice.threads)
+      return stagesAhead(cache, choice.block);
     PageMap map = mapPage(cache);
-    int64_t ofBlock = std::max<int64_t>(1, map.bytes / (cache.getHeads() * map.slots) * block);
+    int64_t ofBlock = std::max<int64_t>(1, map.bytes / (cache.getHeads() * map.slots) * choice.block);
     return std::clamp<int64_t>((bytes + ofBlock - 1) / ofBlock, 1, most);
   }
 
@@ -200,7 +203,7 @@ private:
       choice.block = matrixBlock(cache);
       choice.split = roundUp(256, splitUnit(cache, choice.block));
     }
-    choice.prefetch = choice.threads ? stagesAhead(cache, choice.block) : blocksAhead(cache, choice.block);
+    choice.prefetch = blocksAhead(cache, choice);
     return choice;
   }
 
@@ -285,13 +288,14 @@ private:
       if (failed(applyDot(op, dot.getValue(), precision.accuracy, {capabilities, cache, precision, choice.lanes, group}, choice)))
         return failure();
     number("unroll", choice.unroll);
-    number("prefetch", choice.prefetch);
     number("heads", choice.heads);
     if (overrides.contains("block")) {
       number("block", choice.block);
       if (failed(checkBlock(op, cache, choice)))
         return failure();
+      choice.prefetch = blocksAhead(cache, choice);
     }
+    number("prefetch", choice.prefetch);
     if (isMatrix(choice.keyDot) && overrides.contains("unroll"))
       return wrong(op, "unroll") << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
     if (choice.unroll < 0 || choice.unroll > 16)
@@ -303,8 +307,6 @@ private:
     if (choice.threads && choice.heads != 1)
       return wrong(op, "heads") << "target `" << capabilities.name << "` gives a team one head: expected `heads` 1, got "
                                 << choice.heads;
-    if (!overrides.contains("prefetch"))
-      choice.prefetch = choice.threads ? stagesAhead(cache, choice.block) : blocksAhead(cache, choice.block);
     if (choice.threads && choice.prefetch && !canStage(cache, choice.block))
       return wrong(op, "prefetch") << "target `" << capabilities.name
                                    << "` prefetches whole blocks of one page, or of whole pages, in runs of"

@@ -55,7 +55,7 @@ kv_status kvrt_check_kernel(const kv_kernel *kernel) {
   return KV_OK;
 }
 
-/* Whether the kernel has a variant of these functions and numbers: itself, or a copy of it. */
+/* Whether the kernel has a variant of these functions: this one, or one that it is a copy of. */
 static int isRowOf(const kv_kernel *kernel, const kv_variant *variant) {
   for (int32_t i = 0; i < kernel->num_variants; ++i) {
     const kv_variant *own = &kernel->variants[i];

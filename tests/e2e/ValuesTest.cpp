@@ -50,7 +50,7 @@ struct TwoTokens {
 
   int64_t rows() const { return 2 * kernel.heads_q; } // of queries and results
 
-  /// Of row `row`, in float64.
+  /// What o of row `row` is, in float64.
   std::vector<double> expected(int64_t row) const {
     const int64_t dim = kernel.dim_k;
     double score[2] = {0, 0};

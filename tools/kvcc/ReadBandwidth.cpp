@@ -122,7 +122,9 @@ ReadBandwidth::ReadBandwidth(llvm::ArrayRef<uint8_t> memory, const kv_executor &
 Rate ReadBandwidth::measure(size_t loop, llvm::ArrayRef<uint8_t> memory, size_t &turn) {
   static const std::vector<ReadLoop> loops = loopsOfThisMachine();
   const auto threads = static_cast<size_t>(executor.threads);
-  const size_t share = std::min(memory.size() / threads, passBytes) / 4096 * 4096, bytes = share * threads;
+  const size_t share = std::min(memory.size() / threads, passBytes) / 64 * 64, bytes = share * threads;
+  if (bytes == 0) // less than a line for each thread
+    return {};
   Sample sample = undisturbed([&] {
     PassArguments arguments{loops[loop], memory.data() + turn++ % (memory.size() / bytes) * bytes, share};
     Stopwatch watch(executor.threads);

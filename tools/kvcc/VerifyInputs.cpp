@@ -251,7 +251,7 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
     fillNeedles(data, cache, spec, score, split, random);
   else if (scenario.kind == InputKind::peaky)
     plantOutliers(data.q, dim, random);
-  if (scenario.content == Content::specials && spec.headsQ > 0)
+  if (scenario.content == Content::specials)
     plantSpecials(data, cache, spec, /*infinities=*/!score, random);
   roundAll(data.q, input);
   roundAll(data.k, input);

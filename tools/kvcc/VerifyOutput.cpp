@@ -28,8 +28,10 @@ struct SequenceCheck {
 
   const Element type = elementOf(spec.oType);
   const int64_t dim = sequence.output.shape[2];
-  /// Over all rows: of errors in units of each row's size, and of the rows' weights (Tolerance.h).
-  double squares = 0, weightSquares = 0, counted = 0;
+  // Sums over rows.
+  double squares = 0;       ///< errors in units of each row's size, squared
+  double weightSquares = 0; ///< weights (Tolerance.h), squared
+  double counted = 0;
 
   /// An infinity may meet a zero in a product, on the way.
   bool isNanAllowed(int64_t index) const { return !sequence.mayBeNan.empty() && sequence.mayBeNan[size_t(index)]; }

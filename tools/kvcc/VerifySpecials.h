@@ -9,7 +9,7 @@ namespace kv {
 /// Values at the corners of codecs, eight channels at a time: for appends, whose bytes are compared.
 void fillCorners(std::vector<float> &values, Random &random);
 
-/// Of powers of two.
+/// A range of powers of two.
 struct Exponents {
   int least, most;
 };

@@ -1,7 +1,7 @@
 # The engine of `kvcc verify` is a library of its own: tests/unit/reference runs it on hand-written kernels, tests/oracle on generated
 # specs.
-kv_add_library(kvVerify VerifyKernels.cpp VerifyBatch.cpp VerifyInputs.cpp VerifyNeedles.cpp VerifySpecials.cpp VerifyOutput.cpp Execution.cpp
-  Recording.cpp RecordedExecution.cpp runner/drive.c LINK kvSupport kvReference kvArtifacts kvrt fmt::fmt)
+kv_add_library(kvVerify VerifyKernels.cpp VerifyBatch.cpp VerifyInputs.cpp VerifyNeedles.cpp VerifySpecials.cpp
+  VerifyOutput.cpp Execution.cpp Recording.cpp RecordedExecution.cpp runner/drive.c LINK kvSupport kvReference kvArtifacts kvrt fmt::fmt)
 
 # Kernels of other architectures, in a process of their own, whose C sources are compiled where it is needed.
 kv_add_library(kvRunner RunnerBuild.cpp RunnerExecution.cpp RunnerProcess.cpp SharedArena.cpp LINK kvVerify)
