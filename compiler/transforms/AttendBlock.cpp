@@ -61,10 +61,10 @@ void Attend::decodeBlock(Value blockValue, Value count) {
 }
 
 /// Read again for each product: kept, it would take a register from the loops of all of them.
-Value Attend::hasOutliers(const Head &head) {
+Value Attend::hasOutliers(const Rows &at) {
   if (!homeRefined)
     return {};
-  Value flag = RowOp::create(b, b.loc, b.getI32Type(), b.fetch(homeRefined, head.firstRow, zero(), {1}));
+  Value flag = RowOp::create(b, b.loc, b.getI32Type(), b.fetch(homeRefined, rowOf(at), zero(), {1}));
   return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, flag, b.i32(0));
 }
 
@@ -155,7 +155,7 @@ Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, cons
   }
   if (!decoded)
     return ProductOp::create(b, b.loc, type, home, row, at.block, stream, dot, x, zBegin, seen.end, schedule.getUnroll(), init,
-                             seen.limits, isKey ? homeQRest : Value(), isKey ? hasOutliers(at.head) : Value(), asked.bytes,
+                             seen.limits, isKey ? homeQRest : Value(), isKey ? hasOutliers(at) : Value(), asked.bytes,
                              asked.lines);
   return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], b.mul(slice, along), at.block, zBegin, seen.end,
                             multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);

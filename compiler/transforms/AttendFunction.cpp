@@ -153,7 +153,7 @@ void Attend::attendByFunction(Value blockValue, Span here, const Head &head) {
       putKnown(at);
     }
     AttendRowsOp::create(b, b.loc, function, blockValue, rowOf(at), seenBy(at).end, homeQ, homeLimit, homeMax, homeSum, homeNewMax,
-                         homeNewSum, homeAcc, roundings(), homeQRest, hasOutliers(head), token, known);
+                         homeNewSum, homeAcc, roundings(), homeQRest, hasOutliers(at), token, known);
     b.put(b.fetch(homeNewMax, zero(), zero(), {tile.rows}), homeMax, rowOf(at), zero());
     b.put(b.fetch(homeNewSum, zero(), zero(), {tile.rows}), homeSum, rowOf(at), zero());
   });

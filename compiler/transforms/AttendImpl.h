@@ -36,7 +36,7 @@ struct Attend {
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
   Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
   Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
-  Value homeQRest, homeRefined;  ///< integer records: what rounding leaves of rows with outliers, and whether a head has such rows
+  Value homeQRest, homeRefined;  ///< integer records: what rounding leaves of rows with outliers, and whether a row tile has such rows
   Value homeCodes[2];            ///< of a stream that is decoded once for several row tiles: slice by slice, a row for each z
   /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
   /// that products need.
@@ -108,6 +108,7 @@ struct Attend {
   double rowFactor() const { return spec.score->empty() ? spec.scale * log2e : spec.scale; }
   Value roundRow(Value row);
   double outlierRatio() const;
+  Value noteOutlier(const Head &head, Value ofHead, Value before, Value isOutlier);
   Value powerBelow(Value x);
   void sumRow(Value row, Value home);
   Value sumOfRow(Value row, Value run) { return b.add(b.mul(run, maxRows), row); }
@@ -156,7 +157,7 @@ struct Attend {
   void setAskers(const Rows &at, Value rowOfTile, int64_t askers);
   Value rowOf(const Rows &at) { return b.add(at.head.firstRow, at.ofHead); }
   void attendRows(const Rows &at);
-  Value hasOutliers(const Head &head);
+  Value hasOutliers(const Rows &at);
   /// How many tokens of the block a query sees, i32.
   Value limitOf(const Rows &at, Value query);
   /// What the rows of a tile see of a block: the first `end` tokens; row r, where rows differ and values may be NaN, limits[r].

@@ -157,42 +157,51 @@ void Attend::prepareRows(const Head &head) {
   Value firstQuery = b.entry(starts, seq);
   Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
-  SmallVector<Value> outliers =
-      b.loop(zero(), paddedRows, 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
-        Value element =
-            b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
-        Value row = b.add(head.firstRow, ofHead);
-        b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
-          Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
-          // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
-          if (roundsQueries())
-            b.put(loaded, homeQFloats, zero(), channel);
-          else
-            b.put(loaded, homeQ, row, channel);
-        });
-        Value outliers = before[0];
-        if (roundsQueries())
-          outliers = arith::OrIOp::create(b, b.loc, outliers, roundRow(row));
-        if (homeQSum)
-          sumRow(row, roundsQueries() ? homeQFloats : homeQ);
-        if (stages() && canCarry())
-          return {outliers};
-        b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
-        b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
-        b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
-          b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
-        });
-        return {outliers};
-      });
-  if (homeRefined)
-    b.put(b.spread(outliers[0], 0, b.tile({1}, b.getI32Type())), homeRefined, head.firstRow, zero());
+  b.loop(zero(), paddedRows, 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
+    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
+    Value row = b.add(head.firstRow, ofHead);
+    b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
+      Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
+      // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
+      if (roundsQueries())
+        b.put(loaded, homeQFloats, zero(), channel);
+      else
+        b.put(loaded, homeQ, row, channel);
+    });
+    Value outliers = before[0];
+    if (Value isOutlier = roundsQueries() ? roundRow(row) : Value(); homeRefined)
+      outliers = noteOutlier(head, ofHead, outliers, isOutlier);
+    if (homeQSum)
+      sumRow(row, roundsQueries() ? homeQFloats : homeQ);
+    if (stages() && canCarry())
+      return {outliers};
+    b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
+    b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
+    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
+    });
+    return {outliers};
+  });
+}
+
+/// Notes at the first row of the row's tile whether one of the tile's rows so far has outliers, and returns it; `before` is of the row
+/// before.
+Value Attend::noteOutlier(const Head &head, Value ofHead, Value before, Value isOutlier) {
+  Value rows = b.i64(alwaysSeveral(spec) ? many.rows : one.rows);
+  if (many.rows && !alwaysSeveral(spec))
+    rows = arith::SelectOp::create(b, b.loc, fitsOne(), rows, b.i64(many.rows));
+  Value ofTile = arith::RemUIOp::create(b, b.loc, ofHead, rows), first = b.add(head.firstRow, b.sub(ofHead, ofTile));
+  Value isFirst = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, ofTile, zero());
+  Value noted = arith::OrIOp::create(b, b.loc, isOutlier, arith::SelectOp::create(b, b.loc, isFirst, b.i32(0), before));
+  b.put(b.spread(noted, 0, b.tile({1}, b.getI32Type())), homeRefined, first, zero());
+  return noted;
 }
 
 /// How many times the mean of the others the greatest magnitude of a row may be: rounding moves a score by about greatest / levels
-/// / 4 times a key's deviation, of rows that are normal by half of what the class allows.
+/// / 4 times a key's deviation, by at most what the class allows. `fast` goes there, as rows with more cost it a third of its time.
 double Attend::outlierRatio() const {
   double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
-  return 3 * levels * (spec.accuracy == Accuracy::fast ? 1.5e-2 : 1e-3);
+  return levels * (spec.accuracy == Accuracy::fast ? 4 * 1.5e-2 : 3 * 1e-3);
 }
 
 /// Rounds a row of queries to what the key record multiplies, with one scale for the row; a row that is not finite has scale NaN.
