@@ -31,6 +31,7 @@ struct SlowPath {
 struct Schedules {
   std::vector<ChosenSchedule> chosen; ///< of attends and fused attends, target by target
   std::vector<SlowPath> slow;
+  std::vector<std::string> refused; ///< why a target takes no kernel of the file, once its schedule has been chosen
 };
 
 /// Holds every schedule of a file against the target that it names, whatever is compiled: an error where there is no such target,

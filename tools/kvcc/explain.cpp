@@ -125,6 +125,8 @@ int runExplain(const ExplainArguments &arguments) {
   printSource(source->checked(), llvm::outs());
   ModuleSpec spec = source->spec();
   std::vector<Advice> advice = findAdvice(*source);
+  for (const std::string &refusal : schedules.refused)
+    comment("warning: {}", refusal);
   for (size_t index = 0; index < spec.caches.size(); ++index) {
     llvm::outs() << "\n";
     explainCache(spec.caches[index]);
