@@ -48,9 +48,13 @@ struct Compiled {
   std::vector<Variant> variants;   ///< in order of preference, all kernels mixed
   std::vector<ObjectFile> objects; ///< distinct code of targets, then the descriptor tables, one an architecture
 
+  std::string identity; ///< 16 hexadecimal digits: libraries of one identity are made from the same file in the same way
+
   const DeviceCode &device(llvm::StringRef target) const;
   /// Architectures of the objects, each of which gets a library of its own; in order of preference.
   std::vector<std::string> architectures() const;
+  /// The symbol by which the header knows a kernel: no other library's, so that the linker never takes one kernel for another.
+  std::string ownSymbol(const KernelSpec &kernel) const { return kernel.name + "." + identity; }
 };
 
 /// Where the library of an architecture lies in the output folder: `libNAME.a`, or one folder down where there are several.

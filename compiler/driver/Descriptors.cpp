@@ -4,6 +4,7 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DataLayout.h"
 #include "llvm/IR/DerivedTypes.h"
+#include "llvm/IR/GlobalAlias.h"
 #include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -137,10 +138,14 @@ Expected<std::string> emitDescriptors(const Compiled &compiled, const kv::Target
         (!rows.empty() && layout.getTypeAllocSize(rows[0]->getType()) != sizeof(kv_variant)) ||
         (!deviceRows.empty() && layout.getTypeAllocSize(deviceRows[0]->getType()) != sizeof(kv_gpu_variant)))
       return createStringError("internal: descriptor tables do not match kv_abi.h on `%s`", target.triple.c_str());
-    auto *global = new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, kernel.name);
+    auto *global =
+        new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, compiled.ownSymbol(kernel));
     global->setAlignment(Align(16));
+    // For dlsym. Two static libraries that both have it cannot be linked into one program.
+    GlobalAlias *plain = GlobalAlias::create(value->getType(), 0, GlobalValue::ExternalLinkage, kernel.name, global, &module);
     // Two shared libraries of one process may hold caches of one name: each uses its own.
-    global->setVisibility(GlobalValue::ProtectedVisibility);
+    for (GlobalValue *symbol : {static_cast<GlobalValue *>(global), static_cast<GlobalValue *>(plain)})
+      symbol->setVisibility(GlobalValue::ProtectedVisibility);
   }
 
   SmallString<0> object;

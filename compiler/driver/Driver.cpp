@@ -2,8 +2,11 @@
 
 #include "compiler/driver/Descriptors.h"
 #include "compiler/driver/LocatedErrors.h"
+#include "compiler/frontend/Printer.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/xxhash.h"
 
 #include <fmt/format.h>
 
@@ -208,6 +211,18 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
   return CompileStatus::ok;
 }
 
+/// Of the file with everything spelled out, and the targets in their order.
+static std::string identityOf(const Source &source, const Compiled &compiled) {
+  std::string text;
+  raw_string_ostream stream(text);
+  printSource(source.checked(), stream);
+  for (const Variant &variant : compiled.variants)
+    stream << variant.kernel << " " << variant.target << "\n";
+  for (const DeviceVariant &variant : compiled.deviceVariants)
+    stream << variant.kernel << " " << variant.target << "\n";
+  return utohexstr(xxh3_64bits(text), /*LowerCase=*/true, 16);
+}
+
 CompileStatus compile(Source &source, const CompileOptions &options, Compiled &compiled) {
   compiled.module = source.spec();
 
@@ -222,6 +237,7 @@ CompileStatus compile(Source &source, const CompileOptions &options, Compiled &c
 
   if (CompileStatus status = compileTargets(source, options, compiled); status != CompileStatus::ok)
     return status;
+  compiled.identity = identityOf(source, compiled);
   if (!options.until.empty() || options.assembly)
     return CompileStatus::ok;
 

@@ -1,6 +1,7 @@
 // The C header of a compiled file. Comments carry what a caller cannot ask the descriptor at run time: what the tensors mean, where
 // every byte of a page is, and what can go wrong.
 #include "compiler/driver/Artifacts.h"
+#include "compiler/frontend/HeaderNames.h"
 #include "compiler/reference/Tolerance.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -14,13 +15,6 @@ using namespace llvm;
 
 namespace kv {
 namespace {
-
-/// What the macros of a cache start with; differs for names that differ in case alone. No cache is named `kv_..` in any case.
-std::string macroPrefix(StringRef cache) {
-  if (none_of(cache, isUpper))
-    return cache.upper();
-  return (any_of(cache, isLower) ? cache : "KV_" + cache).str();
-}
 
 /// `KV_GENERATED_LLAMA3_<hash>_H`: headers of different text have different guards, whatever they are called.
 std::string guardName(StringRef name, StringRef text) {
@@ -147,13 +141,12 @@ private:
     if (type.getLayout().getKind() == LayoutKind::dense)
       line(" * The cache is dense: a sequence is one page, and block_table may be null (sequence b is page b).");
     line(" * Caches with equal layout hashes hold interchangeable pages. */");
-    std::string macro = macroPrefix(cache.name);
-    line("#define {}_HEADS_KV {}", macro, type.getHeads());
-    line("#define {}_DIM_K {}", macro, type.getKeyDim());
-    line("#define {}_DIM_V {}", macro, type.getValueDim());
-    line("#define {}_PAGE_TOKENS {}", macro, cache.map.slots);
-    line("#define {}_PAGE_BYTES {}", macro, cache.map.bytes);
-    line("#define {}_LAYOUT_HASH UINT64_C(0x{:016x})\n", macro, cache.layoutHash);
+    const std::string values[] = {fmt::to_string(type.getHeads()),   fmt::to_string(type.getKeyDim()),
+                                  fmt::to_string(type.getValueDim()), fmt::to_string(cache.map.slots),
+                                  fmt::to_string(cache.map.bytes),   fmt::format("UINT64_C(0x{:016x})", cache.layoutHash)};
+    for (auto [macro, value] : zip_equal(cacheMacros, values))
+      line("#define {}_{} {}", macroPrefix(cache.name), macro, value);
+    line("");
   }
 
   void writeKernel(const CacheSpec &cache, const KernelSpec &kernel, size_t index) {
@@ -189,7 +182,7 @@ private:
       if (variant.kernel == index)
         targets += (targets.empty() ? "" : ", ") + variant.target;
     line(" *   variants: {} */", targets.empty() ? "none" : targets);
-    line("extern const kv_kernel {};\n", kernel.name);
+    line("extern const kv_kernel {} KV_SYMBOL(\"{}\");\n", kernel.name, compiled.ownSymbol(kernel));
   }
 
   const Compiled &compiled;

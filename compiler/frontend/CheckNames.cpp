@@ -1,5 +1,6 @@
 // Identifiers: words of the language, keywords of C and C++, symbols of the generated header, `-p` overrides.
 #include "compiler/frontend/ChecksImpl.h"
+#include "compiler/frontend/HeaderNames.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -162,6 +163,10 @@ static bool isInTheStandardHeaders(StringRef symbol) {
 
 void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics) {
   StringMap<SMRange> taken;
+  StringSet<> macros;
+  for (const auto &cache : file.caches)
+    for (const char *macro : cacheMacros)
+      macros.insert(macroPrefix(cache->name.text) + "_" + macro);
   auto take = [&](const std::string &symbol, SMRange range) {
     if (isKeyword(symbol)) {
       diagnostics.error(DiagKind::c_keyword, range, {symbol});
@@ -173,6 +178,10 @@ void checkSymbols(const FileSyntax &file, Diagnostics &diagnostics) {
     }
     if (isInTheStandardHeaders(symbol)) {
       diagnostics.error(DiagKind::header_symbol, range, {symbol});
+      return;
+    }
+    if (macros.contains(symbol)) {
+      diagnostics.error(DiagKind::macro_symbol, range, {symbol});
       return;
     }
     auto [it, isNew] = taken.try_emplace(symbol, range);

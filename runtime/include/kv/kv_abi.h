@@ -60,6 +60,12 @@ typedef enum kv_op {
 
 #define KV_MAX_PARAMS 8
 
+/* The symbol of a descriptor that a generated header declares: one that no other library has. What reads declarations alone defines
+ * `KV_SYMBOL(symbol)` as nothing and uses the plain name, which every library has too. */
+#if !defined(KV_SYMBOL)
+#define KV_SYMBOL(symbol) __asm__(symbol)
+#endif
+
 /* A batch of `num_seqs` sequences, the cache they live in, and the tensors of one step. The caller owns everything; kernels read
  * and write through these pointers only. Strides of tensors are in elements; `page_stride` is in bytes. Tensors are ragged: the
  * tokens of sequence b are rows query_start_loc[b] .. query_start_loc[b + 1] - 1, the last of which is at position seq_lens[b] - 1.
