@@ -100,7 +100,7 @@ static int isInherited(const kv_pool *pool) { return pool->fork_generation != kv
 
 void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds) {
   /* Without workers, or with someone else's step on the pool, perhaps the one that this call is part of: do it all here. */
-  if (parts == 1 || parts > UINT16_MAX || pool->threads == 1 || isInherited(pool) ||
+  if (!pool || parts == 1 || parts > UINT16_MAX || pool->threads == 1 || isInherited(pool) ||
       atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
     for (int32_t i = 0; i < parts; ++i)
       part(argument, i);

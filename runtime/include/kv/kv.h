@@ -188,7 +188,8 @@ typedef struct kv_pool kv_pool;
 kv_status kv_pool_create(int32_t threads, kv_pool **pool);
 void kv_pool_destroy(kv_pool *pool); /* null is fine */
 
-/* The pool as an executor. When two threads run steps on one pool at the same time, one of them works without helpers. */
+/* The pool as an executor; of a null pool, one of 0 threads, which kv_run() refuses. When two threads run steps on one pool at the
+ * same time, one of them works without helpers. */
 kv_executor kv_pool_executor(kv_pool *pool);
 
 /* ---- Page pool, for those who want one ---- */

@@ -33,6 +33,15 @@ TEST(Pool, RunsEveryPartOnce) {
   }
 }
 
+TEST(Pool, NullPoolRunsOnTheCaller) {
+  const kv_executor executor = kv_pool_executor(nullptr);
+  EXPECT_EQ(executor.threads, 0);
+  Counts counts(3); // of a caller who sets `threads` himself
+  executor.run(executor.context, 3, Counts::part, &counts);
+  for (std::atomic<int> &count : counts.of)
+    EXPECT_EQ(count, 1);
+}
+
 TEST(Pool, WakesAfterSleeping) {
   kv_pool *pool;
   ASSERT_EQ(kv_pool_create(4, &pool), KV_OK);
