@@ -3,6 +3,7 @@
 #include "compiler/halide/Halide.h"
 #include "compiler/halide/Words.h"
 #include "compiler/transforms/HalideBuffer.h"
+#include "compiler/transforms/Pacing.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
@@ -63,7 +64,7 @@ void prefetchAhead(Function &function, const Block &plan) {
     Value *at = b.CreateLoad(number, cursor);
     for (uint64_t ahead = 0; ahead < uint64_t(step); ahead += line)
       b.CreateIntrinsic(b.getVoidTy(), Intrinsic::prefetch,
-                        {addressAhead(b, plan, pages, b.CreateAdd(at, b.getInt64(ahead))), b.getInt32(0), b.getInt32(3), b.getInt32(1)});
+                        {addressAhead(b, plan, pages, b.CreateAdd(at, b.getInt64(ahead))), b.getInt32(0), b.getInt32(prefetchLocality), b.getInt32(1)});
     b.CreateStore(b.CreateAdd(at, b.getInt64(uint64_t(step))), cursor);
   }
   PromoteMemToReg({cursor}, dominators);

@@ -4,20 +4,13 @@ using namespace mlir;
 
 namespace kv {
 
-static int64_t channelsOf(const Region &region) {
-  int64_t channels = 1;
-  for (const Axis &axis : region.axes)
-    channels *= axis.digit.coordinate == 'd' ? axis.extent : 1;
-  return channels;
-}
-
 CodeReader::CodeReader(Distributor &d, Value blockValue, Stream stream, RankedTensorType type, int64_t flip)
     : StreamSource(d, blockValue, stream), type(type),
       lanes(b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes()),
       vectors(type.getDimSize(1) / lanes), load(productLoad(cache, stream, lanes)),
       wholeRows(isKey && !b.threads && readsWholeRows(cache, lanes)), tileRun(tokensInTile(block.map, block.tokensPerPage())),
       stride(isKey ? linearStride(region, 'd', load.pack, cache.getKeyDim()) : linearStride(region, 't', load.pack, tileRun)),
-      rowsApart(linearStride(region, 't', 1, tileRun) >= 2 * channelsOf(region)), flipOfCode(flip) {}
+      flipOfCode(flip) {}
 
 /// From a vector to the next, where that is one number.
 std::optional<int64_t> CodeReader::bytesBetweenVectors() const {

@@ -37,7 +37,6 @@ struct CodeReader : StreamSource {
   bool wholeRows;  ///< a load of a lane's row fills a register: as many loads as lanes are transposed
   int64_t tileRun; ///< tokens of one tile
   int64_t stride;  ///< elements from a load to the next along z; 0 where that is not one number
-  bool rowsApart;  ///< as much of other heads lies between tokens of a head as they are long, or more
   int64_t flipOfCode;
 
   /// Where a vector of lanes is: its page and the coordinates of its first lane.

@@ -44,10 +44,10 @@ private:
     for (int64_t u = 0; u < vectors; ++u) {
       SmallVector<Value> raw = wholeRows ? loadRows(here[u], own) : SmallVector<Value>{loadRaw(here[u], own)};
       if (!ahead.empty() && load.kind == LoadRecord::vector && startsLine(0, u))
-        b.prefetch(address(ahead[u], 0, own), rowsApart);
+        b.prefetch(address(ahead[u], 0, own));
       for (int64_t k = 0; k < loads; ++k) {
         if (wholeRows && !ahead.empty()) // a lane's row in each
-          b.prefetch(address(ahead[u], k, own), rowsApart);
+          b.prefetch(address(ahead[u], k, own));
         for (int64_t e = 0; e < load.pack; ++e)
           parts[(k * load.pack + e) * vectors + u] = decode(raw[k], e);
       }

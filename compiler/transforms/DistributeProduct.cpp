@@ -43,7 +43,6 @@ private:
   int64_t rows, keyLength;
   int64_t unroll;                        ///< loads of an iteration
   bool prefetches = false, asks = false; ///< asks: for lines of the block ahead that it was told; else for what is where it reads
-  bool brings = true;                    ///< this block nearer: not one of several row tiles, the first of which has it near anyway
   SmallVector<Value> rowBases;
   bool ofRest = false; ///< what is multiplied is what rounding has left of the rows
   bool paired;         ///< two rows and two operands at a time
@@ -51,13 +50,13 @@ private:
   using Ends = ArrayRef<Value>;
 
   Value keepIf(Value condition, Value operand);
-  /// Lines that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
+  /// Lines of the block ahead that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
   /// one for two loads, or more, between the rows of products.
   struct Lines {
-    SmallVector<Value> near, far; ///< of this block, of the one ahead
+    SmallVector<Value> ahead;
     bool afterLoads = false;
     int64_t done = 0, total = 1; ///< loads, or rows of steps
-    int64_t askedNear = 0, askedFar = 0;
+    int64_t asked = 0;
   };
   Lines lines;
   void askForLines(int64_t done);
@@ -90,29 +89,23 @@ Value Product::keepIf(Value condition, Value operand) {
 
 /// `count` loads from z on; with ends, one or one for each row, elements at the row's end and later are zero.
 void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends) {
-  // Lines to ask for: of the block ahead, from memory; of this one, two iterations ahead, which may have left the first-level cache
-  // since.
   lines = {};
-  for (int64_t k = 0; k < count && part == 0 && prefetches; ++k)
+  for (int64_t k = 0; k < count && part == 0 && prefetches && (wholeRows || !asks); ++k)
     for (int64_t u = 0; u < int64_t(source.here.size()); ++u) {
       if (!startsLine(k, u))
         continue;
-      if (wholeRows) { // as many lanes as loads
-        lines.far.push_back(address(source.ahead[u], k, z));
-        continue;
-      }
-      if (!asks)
-        lines.far.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
-      if (brings)
-        lines.near.push_back(address(source.here[u], 0, b.add(z, (k + 2 * count) * load.pack)));
+      if (wholeRows) // as many lanes as loads
+        lines.ahead.push_back(address(source.ahead[u], k, z));
+      else
+        lines.ahead.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
     }
   if (asks && count == unroll) {
     Value walked = b.add(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (isKey ? keyLength : block.tokens));
     Value iteration = b.div(walked, unroll * load.pack);
-    llvm::append_range(lines.far, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
+    llvm::append_range(lines.ahead, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
   }
   int64_t loads = count * vectors;
-  lines.afterLoads = 2 * int64_t(lines.near.size() + lines.far.size()) <= loads;
+  lines.afterLoads = 2 * int64_t(lines.ahead.size()) <= loads;
   lines.total = lines.afterLoads ? loads : count * wordsOfLoad() * rows;
   SmallVector<Value> rowAddresses;
   SmallVector<Value> waiting; // the first operand of a pair
@@ -182,12 +175,8 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
 
 void Product::askForLines(int64_t done) {
   lines.done = std::min(lines.done + done, lines.total);
-  auto ask = [&](ArrayRef<Value> all, int64_t &asked, bool apart) {
-    for (int64_t due = llvm::divideCeil(int64_t(all.size()) * lines.done, lines.total); asked < due; ++asked)
-      b.prefetch(all[asked], apart);
-  };
-  ask(lines.near, lines.askedNear, false);
-  ask(lines.far, lines.askedFar, rowsApart);
+  for (int64_t due = llvm::divideCeil(int64_t(lines.ahead.size()) * lines.done, lines.total); lines.asked < due; ++lines.asked)
+    b.prefetch(lines.ahead[lines.asked]);
 }
 
 /// One step of the record: the operands by the word at `offset` of every row.
@@ -376,7 +365,6 @@ void Product::run(SmallVector<Value> &acc) {
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
   asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
-  brings = !asks || matchPattern(op.getAsk()[1], m_Constant()); // only one row tile asks in steps that are known
   prefetches = block.ahead && !b.threads && !ofRest && (load.kind <= LoadRecord::halves || wholeRows);
   if (isKey) {
     Value token = d.scalar(op.getX());

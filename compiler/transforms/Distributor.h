@@ -69,9 +69,7 @@ public:
     return mlir::isa<mlir::LLVM::LLVMPointerType>(element) ? 8 : std::max(1u, element.getIntOrFloatBitWidth() / 8);
   }
   /// Asks for the line of an address; it may be anything.
-  /// Into the first-level cache: into the second alone was measured up to 20 % slower, and for 4-bit codes anything between. But
-  /// `apart` lines, with those of other heads between them, share few of its sets and drive one another out (17 % slower).
-  void prefetch(Value address, bool apart = false);
+  void prefetch(Value address);
   Value shl(Value value, int64_t by);
   Value shrU(Value value, int64_t by);
   Value shrS(Value value, int64_t by);

@@ -62,8 +62,8 @@ Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
   return vector::ShuffleOp::create(*this, loc, source, source, SmallVector<int64_t>(lanes, lane));
 }
 
-void TeamBuilder::prefetch(Value address, bool apart) {
-  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, /*hint=*/apart ? 2u : 3u, /*cache=*/1u);
+void TeamBuilder::prefetch(Value address) {
+  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, prefetchLocality, /*cache=*/1u);
 }
 
 Value TeamBuilder::shl(Value value, int64_t by) {

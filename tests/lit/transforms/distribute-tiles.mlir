@@ -152,11 +152,11 @@ func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.k
 // A block ahead is asked for from its first line to its last: by q . k, by softmax between the parts of a tile, by p . v.
 // CHECK-LABEL: @paces(
 // CHECK: scf.for
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: scf.yield
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
 func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %q = kv.scratch "q" : memref<1x16xi32>
@@ -213,10 +213,10 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
 // CHECK: scf.for
 // CHECK: %[[DONE:.*]] = arith.muli %{{.*}}, %[[FROM]] : i64
 // CHECK: arith.addi %[[FROM]], %[[DONE]] : i64
-// CHECK-COUNT-2: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
+// CHECK-COUNT-2: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK-NOT: prefetch
 // CHECK: scf.yield
-// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 3
+// CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: kv.exp2
 func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %q = kv.scratch "q" : memref<1x16xi32>
