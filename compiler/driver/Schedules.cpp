@@ -104,15 +104,6 @@ void warnSlowPaths(Source &source, const Schedules &schedules) {
   }
 }
 
-/// Lowers as far as errors of the user can come: on targets that are launched, the last one says that a team's memory is too small.
-static void lowerForAdvice(mlir::ModuleOp module, const Target &target) {
-  LowerOptions options;
-  options.until = target.isLaunched() ? "distribute" : "schedule";
-  auto lowered = lowerForTarget(cast<mlir::ModuleOp>(module->clone()), target, options);
-  if (mlir::succeeded(lowered) && target.isLaunched())
-    (void)checkTeamMemory(*lowered);
-}
-
 //===- checking --------------------------------------------------------------------------------------------------------------===//
 
 void checkSchedules(const CheckedFile &file, mlir::ModuleOp module, Diagnostics &diagnostics) {
@@ -138,8 +129,10 @@ void checkSchedules(const CheckedFile &file, mlir::ModuleOp module, Diagnostics 
     SMLoc place = findPlace(refusal.getLocation(), diagnostics.sourceManager());
     diagnostics.error(DiagKind::schedule_refused, {place, place}, {readText(refusal)});
   });
+  LowerOptions options;
+  options.until = "schedule";
   for (const Target *target : named)
-    lowerForAdvice(module, *target); // the handler has heard of a failure
+    (void)lowerForTarget(cast<mlir::ModuleOp>(module->clone()), *target, options); // the handler has heard of a failure
 }
 
 //===- choosing --------------------------------------------------------------------------------------------------------------===//
@@ -157,12 +150,6 @@ CompileStatus chooseSchedules(Source &source, ArrayRef<const Target *> targets, 
     auto lowered = lowerForTarget(cast<mlir::ModuleOp>(source.module()->clone()), *target, options);
     if (mlir::failed(lowered))
       return CompileStatus::userError;
-    if (target->isLaunched()) {
-      mlir::ScopedDiagnosticHandler handler(&source.context(), [&](mlir::Diagnostic &refusal) {
-        result.refused.push_back(readText(refusal));
-      });
-      lowerForAdvice(source.module(), *target);
-    }
     for (auto [index, kernel] : enumerate(spec.kernels)) {
       auto function = lowered->module->lookupSymbol<mlir::func::FuncOp>(kernel.name);
       if (!function)
@@ -177,6 +164,22 @@ CompileStatus chooseSchedules(Source &source, ArrayRef<const Target *> targets, 
     }
   }
   return CompileStatus::ok;
+}
+
+std::vector<std::string> findRefusals(Source &source, ArrayRef<const Target *> targets) {
+  std::vector<std::string> refusals;
+  mlir::ScopedDiagnosticHandler handler(&source.context(),
+                                        [&](mlir::Diagnostic &refusal) { refusals.push_back(readText(refusal)); });
+  LowerOptions options;
+  options.until = "distribute";
+  for (const Target *target : targets) {
+    if (!target->isLaunched())
+      continue;
+    auto lowered = lowerForTarget(cast<mlir::ModuleOp>(source.module()->clone()), *target, options);
+    if (mlir::succeeded(lowered))
+      (void)checkTeamMemory(*lowered); // the handler has heard of it
+  }
+  return refusals;
 }
 
 } // namespace kv

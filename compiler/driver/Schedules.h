@@ -31,7 +31,6 @@ struct SlowPath {
 struct Schedules {
   std::vector<ChosenSchedule> chosen; ///< of attends and fused attends, target by target
   std::vector<SlowPath> slow;
-  std::vector<std::string> refused; ///< why a target takes no kernel of the file, once its schedule has been chosen
 };
 
 /// Holds every schedule of a file against the target that it names, whatever is compiled: an error where there is no such target,
@@ -41,6 +40,10 @@ void checkSchedules(const CheckedFile &file, mlir::ModuleOp module, Diagnostics 
 
 /// Runs the pipeline up to the phase that chooses. Mistakes in the file's schedules are said on stderr.
 CompileStatus chooseSchedules(Source &source, llvm::ArrayRef<const Target *> targets, Schedules &result);
+
+/// Why targets take no kernel of the file although schedules can be chosen: those that are launched have no room for it in the memory
+/// of a team. After chooseSchedules(); lowers a good deal further than it.
+std::vector<std::string> findRefusals(Source &source, llvm::ArrayRef<const Target *> targets);
 
 /// Says on stderr, at its place in the file, everything that will be slow.
 void warnSlowPaths(Source &source, const Schedules &schedules);

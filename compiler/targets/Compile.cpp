@@ -44,10 +44,15 @@ struct Phase {
   std::function<void(PassManager &)> add;
 };
 
+/// A pattern of MLIR 22 that compares every value a loop carries with every other one, by the sets of their predecessors: minutes for a
+/// kernel of a thousand accumulators, and nothing that ours would gain by. Named as clang and as g++ spell it.
+const std::string slowPatterns[] = {"(anonymous namespace)::RemoveDuplicateSuccessorInputUses",
+                                    "{anonymous}::RemoveDuplicateSuccessorInputUses"};
+
 std::vector<Phase> loweringPhases(const Target &target) {
   auto tidy = [](PassManager &passes) {
     passes.addPass(createCSEPass()); // before it too: most of what a builder makes is there already, and patterns take longer
-    passes.addPass(createCanonicalizerPass());
+    passes.addPass(createCanonicalizerPass(GreedyRewriteConfig(), slowPatterns));
     passes.addPass(createCSEPass());
   };
   return {

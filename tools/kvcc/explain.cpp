@@ -125,7 +125,7 @@ int runExplain(const ExplainArguments &arguments) {
   printSource(source->checked(), llvm::outs());
   ModuleSpec spec = source->spec();
   std::vector<Advice> advice = findAdvice(*source);
-  for (const std::string &refusal : schedules.refused)
+  for (const std::string &refusal : findRefusals(*source, chosen))
     comment("warning: {}", refusal);
   for (size_t index = 0; index < spec.caches.size(); ++index) {
     llvm::outs() << "\n";
