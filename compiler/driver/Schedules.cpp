@@ -2,7 +2,7 @@
 
 #include "compiler/driver/LocatedErrors.h"
 #include "compiler/frontend/Diagnostics.h"
-#include "compiler/transforms/StreamAccess.h"
+#include "compiler/schedule/StreamAccess.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"

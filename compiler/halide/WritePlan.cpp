@@ -1,6 +1,6 @@
 #include "compiler/halide/Halide.h"
-#include "compiler/transforms/Pacing.h"
-#include "compiler/transforms/StreamAccess.h"
+#include "compiler/schedule/Pacing.h"
+#include "compiler/schedule/StreamAccess.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;

@@ -3,7 +3,7 @@
 #define KV_TARGETS_TARGET_H
 
 #include "compiler/halide/Halide.h"
-#include "compiler/transforms/Capabilities.h"
+#include "compiler/schedule/Capabilities.h"
 #include "dialect/KvTypes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"

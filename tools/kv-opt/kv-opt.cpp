@@ -1,9 +1,13 @@
 // kv-opt: reads MLIR, runs passes by name, prints MLIR. For tests and for looking at one pass at a time.
 //
 //   kvcc compile llama3.kv --until source | kv-opt --kv-fuse-append-attend --kv-select-schedule=target=x86-64-v4
+#include "compiler/distribute/Passes.h"
+#include "compiler/kernels/Passes.h"
+#include "compiler/online/Passes.h"
+#include "compiler/policy/Passes.h"
+#include "compiler/schedule/Passes.h"
 #include "compiler/targets/SelectInstructions.h"
 #include "compiler/targets/Target.h"
-#include "compiler/transforms/Passes.h"
 #include "dialect/KvOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -10,7 +10,7 @@
 // The workspace of an attend holds a counter for each x, 0 between launches, then room for the partial results of every split. The
 // last warp of an x to finish joins them, in their order, whoever is last.
 #include "compiler/targets/cuda/Cuda.h"
-#include "compiler/transforms/KernelBuilder.h"
+#include "dialect/KernelBuilder.h"
 #include "dialect/Storage.h"
 
 #include <array>

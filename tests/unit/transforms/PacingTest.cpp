@@ -1,5 +1,5 @@
 // What is asked for of a block ahead lies in it: the page of every byte is looked up in a list of so many pages.
-#include "compiler/transforms/Pacing.h"
+#include "compiler/schedule/Pacing.h"
 #include "dialect/KvOps.h"
 #include "dialect/Storage.h"
 #include "mlir/AsmParser/AsmParser.h"

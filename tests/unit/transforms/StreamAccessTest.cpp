@@ -1,6 +1,6 @@
 // What kernels take for granted of where elements lie, for random orders, against counting: a load brings the elements that it
 // says, strides hold wherever they are used, blocks lie on pages as fitBlocks says.
-#include "compiler/transforms/StreamAccess.h"
+#include "compiler/schedule/StreamAccess.h"
 #include "tests/unit/RandomCache.h"
 
 #include <fmt/ranges.h>

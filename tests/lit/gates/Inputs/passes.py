@@ -4,12 +4,12 @@ import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
-transforms = root / "compiler/transforms"
-passes = re.findall(r"\bcreate(\w+)Pass\(", (transforms / "Passes.h").read_text())
+passes = [(header.parent, name) for header in sorted(root.glob("compiler/*/Passes.h"))
+          for name in re.findall(r"\bcreate(\w+)Pass\(", header.read_text())]
 bad = 0
-for name in passes:
+for folder, name in passes:
     dashed = re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
-    source, test = transforms / f"{name}.cpp", root / f"tests/lit/transforms/{dashed}.mlir"
+    source, test = folder / f"{name}.cpp", root / f"tests/lit/transforms/{dashed}.mlir"
     for path, wanted in ((source, f'"kv-{dashed}"'), (test, f"kv-{dashed}")):
         if not path.exists() or wanted not in path.read_text():
             bad += 1

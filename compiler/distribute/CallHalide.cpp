@@ -1,0 +1,91 @@
+// kv.attend_rows and kv.store_token as calls: their arguments are halide_buffer_t, of which a function without bounds queries reads
+// where the data are.
+#include "compiler/distribute/Distributor.h"
+#include "compiler/distribute/HalideBuffer.h"
+
+using namespace mlir;
+
+namespace kv {
+
+/// Where the data of a buffer are.
+Value Distributor::halideBuffer(Value data) {
+  Value buffer = allocate(halideBufferBytes);
+  b.store(data, b.at(buffer, halideHostOffset));
+  return buffer;
+}
+
+void Distributor::convert(StoreTokenOp op) {
+  fences.beforeWrite();
+  auto cache = cast<CacheType>(op.getCache());
+  PageMap map = mapPage(cache);
+  bool isKey = op.getStream() == Stream::key;
+  SmallVector<Value> arguments = {halideBuffer(homeAddress(op.getToken(), b.i64(0), b.i64(0))), b.toI32(scalar(op.getHead())),
+                                  b.toI32(scalar(op.getSlot()))};
+  auto passRegion = [&](const Region &region) { arguments.push_back(halideBuffer(b.at(scalar(op.getPage()), region.offset))); };
+  passRegion(isKey ? map.key : map.value);
+  for (const std::optional<Region> &region : {isKey ? map.keyScale : map.valueScale, isKey ? map.keyZero : map.valueZero})
+    if (region)
+      passRegion(*region);
+  func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
+}
+
+void Distributor::convert(AttendRowsOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  fences.beforeWrite();
+  SmallVector<Value> arguments;
+  auto pass = [&](Value data) { arguments.push_back(halideBuffer(data)); };
+  auto row = [&](Value home) { return homeAddress(home, scalar(op.getRow()), b.i64(0)); };
+  auto first = [&](Value home) { return homeAddress(home, b.i64(0), b.i64(0)); };
+  pass(row(op.getQueries()));
+  pass(first(op.getLimits()));
+  for (Value home : op.getRounding())
+    pass(row(home));
+  if (op.getRest())
+    pass(row(op.getRest()));
+  for (Value home : op.getKnown())
+    pass(first(home));
+  // Several pages are found by where they are from the cache's start; one is what the others are relative to.
+  bool several = block.pages.size() > 1;
+  Value start = several ? b.stepPtr(offsetof(kv_step, pages)) : block.pages[0];
+  const PageMap &map = block.map;
+  auto passRegion = [&](const Region &region) { pass(b.at(start, region.offset)); };
+  auto passStream = [&](const Region &codes, const std::optional<Region> &scale, const std::optional<Region> &zero) {
+    passRegion(codes);
+    for (const std::optional<Region> *region : {&scale, &zero})
+      if (*region)
+        passRegion(**region);
+  };
+  passStream(map.key, map.keyScale, map.keyZero);
+  passStream(map.value, map.valueScale, map.valueZero);
+  if (several) {
+    Value table = allocate(int64_t(block.pages.size()) * 8);
+    auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };
+    for (auto [i, page] : llvm::enumerate(block.pages)) {
+      Value units = b.div(b.sub(address(page), address(start)), 64), entry = b.at(table, int64_t(i) * 8);
+      b.store(b.toI32(b.rem(units, 1 << 16)), entry);
+      b.store(b.toI32(b.div(units, 1 << 16)), b.at(entry, 4));
+    }
+    pass(table);
+  }
+  pass(row(op.getMaximum()));
+  pass(row(op.getSum()));
+  arguments.push_back(b.toI32(scalar(op.getCount())));
+  arguments.push_back(b.toI32(block.head));
+  arguments.push_back(b.toI32(b.div(block.firstSlot, block.tokens)));
+  if (Value refined = op.getRefined())
+    arguments.push_back(arith::ExtUIOp::create(b, b.loc, b.getI32Type(), scalar(refined)));
+  if (Value token = op.getToken())
+    arguments.push_back(b.toI32(scalar(token)));
+  if (block.ahead && block.tilesAhead) {
+    Value starts = allocate(int64_t(block.ahead->pages.size()) * 8);
+    for (auto [i, page] : llvm::enumerate(block.ahead->pages))
+      b.store(b.at(page, block.ahead->tileOffset), b.at(starts, int64_t(i) * 8));
+    pass(starts);
+  }
+  pass(first(op.getNewMaximum()));
+  pass(first(op.getNewSum()));
+  pass(row(op.getAccumulator()));
+  func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
+}
+
+} // namespace kv

@@ -1,0 +1,241 @@
+// What touches the pages of a cache, products and stages apart: where a block's tokens are, its scales and zeros, the lines of the
+// block ahead, and what append stores.
+#include "compiler/distribute/Distributor.h"
+
+using namespace mlir;
+
+namespace kv {
+
+void Distributor::convert(AcquireOp op) {
+  auto type = cast<BlockType>(op.getBlock().getType());
+  PageMap map = mapPage(type.getCache());
+  int64_t slots = map.slots, tokens = type.getTokens();
+  bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
+  bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
+  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list),
+                   map,
+                   tokens,
+                   /*ragged=*/!several && slots % tokens != 0,
+                   std::nullopt,
+                   /*staged=*/false,
+                   std::nullopt};
+  if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
+    block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
+    auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
+    block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getLanes());
+    if (block.tilesAhead) {
+      Value index = b.element(map.key, block.ahead->head, block.ahead->firstSlot, b.i64(0));
+      block.ahead->tileOffset = b.add(b.div(b.mul(index, map.key.bits), 8), map.key.offset);
+    }
+  }
+  blocks.insert({op.getBlock(), block});
+}
+
+void Distributor::convert(AskOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  if (!block.tilesAhead)
+    return;
+  llvm::append_range(linesToAsk, linesAhead(block, scalar(op.getFrom()), int64_t(op.getLines())));
+}
+
+std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const TokenPages &where, Value first, int64_t offset) {
+  int64_t inPage = block.tokensPerPage();
+  if (APInt constant; matchPattern(first, m_ConstantInt(&constant))) {
+    int64_t token = constant.getSExtValue() + offset;
+    return {where.pages[token / inPage], b.add(where.firstSlot, token % inPage)};
+  }
+  Value token = b.add(first, offset);
+  if (!where.list)
+    return {where.pages[0], b.KernelBuilder::add(where.firstSlot, token)};
+  return {b.load(b.ptr(), b.at(where.list, b.mul(b.div(token, inPage), 8))), b.rem(token, inPage)};
+}
+
+SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, int64_t lines) {
+  if (!lines) // the byte may be the one after the last
+    return {};
+  const TokenPages &where = *block.ahead;
+  auto tileOn = [&](Value page) { return b.at(page, where.tileOffset); };
+  int64_t bytes = block.tilesAhead->bytes;
+  Value here, next;
+  if (!where.list) {
+    here = tileOn(where.pages[0]);
+  } else {
+    Value entry = b.at(where.list, b.mul(b.div(byte, bytes), 8));
+    byte = b.rem(byte, bytes);
+    here = tileOn(b.load(b.ptr(), entry));
+    if (lines > 1)
+      next = b.at(tileOn(b.load(b.ptr(), b.at(entry, 8))), -bytes);
+  }
+  SmallVector<Value> addresses;
+  for (int64_t line = 0; line < lines; ++line) {
+    Value tile = here;
+    if (line && next) {
+      Value isNext = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, byte, b.i64(bytes - line * 64));
+      tile = arith::SelectOp::create(b, b.loc, isNext, next, here);
+    }
+    addresses.push_back(b.at(b.at(tile, byte), line * 64));
+  }
+  return addresses;
+}
+
+TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {
+  int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
+  int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
+  Value first = b.div(scalar(token), slots);
+  Value last = b.div(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)), slots);
+  TokenPages found;
+  found.head = scalar(head);
+  found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), b.mul(first, slots));
+  for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
+    Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
+    found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
+  }
+  if (list) {
+    // The last page stands for the one after it, which linesAhead loads.
+    found.list = allocate((found.pages.size() + 1) * 8);
+    fences.beforeWrite();
+    b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
+      for (auto [i, page] : llvm::enumerate(found.pages))
+        b.store(page, b.at(found.list, i * 8));
+      b.store(found.pages.back(), b.at(found.list, int64_t(found.pages.size()) * 8));
+    });
+  }
+  return found;
+}
+
+/// Of the numbers of all rows, those of the thread's own.
+SmallVector<Value> Distributor::ownRows(RankedTensorType type, ArrayRef<Value> values) {
+  LaneMap map(type);
+  SmallVector<Value> parts;
+  for (size_t part = 0; part < map.numParts(); ++part) {
+    int64_t first = map.constant(part, 0);
+    Value chosen = values[first];
+    Value offset = b.laneOffset(map.bits(0));
+    for (int64_t step = 1; step < int64_t(1) << map.bits(0).size(); ++step) {
+      if (step & map.inRegisters(0))
+        continue;
+      Value is = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, offset, b.i64(step));
+      chosen = arith::SelectOp::create(b, b.loc, is, values[first + step], chosen);
+    }
+    parts.push_back(chosen);
+  }
+  return parts;
+}
+
+Distributor::OwnToken Distributor::ownToken(const BlockPages &block, Value token) {
+  if (!block.list) {
+    Value slot = b.KernelBuilder::add(block.firstSlot, token);
+    // What lies past the page is masked, but must not be read outside: the page's last slot stands for it.
+    return {block.pages[0], block.ragged ? b.min(slot, b.i64(block.map.slots - 1)) : slot};
+  }
+  fences.beforeRead();
+  Value page = b.load(b.ptr(), b.at(block.list, b.mul(b.div(token, block.tokensPerPage()), 8)));
+  return {page, b.rem(token, block.tokensPerPage())};
+}
+
+static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {
+  if (stream == Stream::key)
+    return parameter == CodecParameter::scale ? *map.keyScale : *map.keyZero;
+  return parameter == CodecParameter::scale ? *map.valueScale : *map.valueZero;
+}
+
+void Distributor::convert(ReadOp op) {
+  const BlockPages &block = blocks.find(op.getBlock())->second;
+  const Region &region = parameterRegion(block.map, op.getStream(), op.getParameter());
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  SmallVector<Value> parts;
+  if (b.threads) {
+    for (const Cell &cell : cells(type)) {
+      OwnToken own = ownToken(block, b.KernelBuilder::add(scalar(op.getToken()), cell.row));
+      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, scalar(op.getGroup())));
+      if (region.bits == 32)
+        parts.push_back(b.loadVector(b.getF32Type(), address));
+      else
+        parts.push_back(FromHalfOp::create(b, b.loc, b.getF32Type(), b.loadVector(b.getI16Type(), address)));
+    }
+    tiles[op.getTile()] = parts;
+    return;
+  }
+  int64_t lanes = encoding(type).getLanes();
+  for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
+    auto locate = [&](const TokenPages &where) {
+      auto [page, slot] = placeOfToken(block, where, scalar(op.getToken()), c);
+      if (block.ragged) // stay inside the region: what lies past the end is masked
+        slot = b.min(slot, b.i64(block.map.paddedSlots() - lanes));
+      return b.elementAddress(region, page, b.element(region, where.head, slot, scalar(op.getGroup())));
+    };
+    Value address = locate(block);
+    if (block.ahead && !block.tilesAhead && c % (512 / region.bits) == 0)
+      b.prefetch(locate(*block.ahead));
+    if (region.bits == 32)
+      parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
+    else
+      parts.push_back(
+          FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()), b.loadVector(b.vec(lanes, b.getI16Type()), address)));
+  }
+  tiles[op.getTile()] = parts;
+}
+
+void Distributor::convert(ParameterAddressOp op) {
+  PageMap map = mapPage(cast<CacheType>(op.getCache()));
+  const Region &region = parameterRegion(map, op.getStream(), op.getParameter());
+  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), scalar(op.getGroup()));
+  scalars.map(op.getAddress(), b.elementAddress(region, scalar(op.getPage()), index));
+}
+
+/// Channels that lie together are stored together; the loop over them is rolled, append is not bound by it.
+void Distributor::convert(ScatterOp op) {
+  auto cache = cast<CacheType>(op.getCache());
+  PageMap map = mapPage(cache);
+  const Region &region = op.getStream() == Stream::key ? map.key : map.value;
+  int64_t dim = op.getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  const Axis &fastest = region.axes.back();
+  int64_t run = 1; // consecutive channels in consecutive elements
+  if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)
+    while (run < 16 && fastest.extent % (run * 2) == 0 && dim % (run * 2) == 0)
+      run *= 2;
+  // Channels that share a byte are one thread's.
+  int64_t own = region.bits < 8 && fastest.digit.coordinate == 'd' ? std::max(run, 2 * fastest.digit.divisor) : run;
+  auto storeRun = [&](Value channel) { scatterRun(op, region, run, channel); };
+  if (!b.threads)
+    return b.loop(b.i64(0), b.i64(dim), run, storeRun);
+  fences.beforeRead();
+  b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
+    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own));
+    b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
+  });
+}
+
+/// Stores `run` channels from `channel` on, which lie together.
+void Distributor::scatterRun(ScatterOp op, const Region &region, int64_t run, Value channel) {
+  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), channel);
+  Value address = b.elementAddress(region, scalar(op.getPage()), index);
+  Value source = b.at(scalar(op.getBits()), b.mul(channel, 4));
+  if (region.bits >= 8) {
+    auto several = [&](Type element) { return run > 1 ? Type(VectorType::get({run}, element)) : element; };
+    Value bits = b.loadVector(several(b.getI32Type()), source);
+    if (region.bits < 32)
+      bits = arith::TruncIOp::create(b, b.loc, several(b.getIntegerType(region.bits)), bits);
+    b.storeVector(bits, address);
+    return;
+  }
+  Value low = b.andBits(b.load(b.getI32Type(), source), 15);
+  if (run > 1) { // two channels share a byte
+    for (int64_t i = 0; i < run; i += 2) {
+      Value first = i ? b.andBits(b.load(b.getI32Type(), b.at(source, i * 4)), 15) : low;
+      Value second = b.shl(b.andBits(b.load(b.getI32Type(), b.at(source, i * 4 + 4)), 15), 4);
+      Value byte = arith::TruncIOp::create(b, b.loc, b.getI8Type(), arith::OrIOp::create(b, b.loc, first, second));
+      b.storeVector(byte, b.at(address, i / 2));
+    }
+    return;
+  }
+  // The other half of the byte belongs to another token or channel.
+  Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
+  Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
+  Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
+  Value byte =
+      arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
+  b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
+}
+
+} // namespace kv

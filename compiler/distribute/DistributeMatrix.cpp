@@ -1,0 +1,327 @@
+// kv.product by a matrix record, in a team of threads: an instruction has sums of 16 x 8 and takes 16 of the contraction. The 16
+// are rows and the 8 columns, or with a tile of 8 rows the 16 are columns of the product and the 8 its rows.
+//
+//   for z in steps of four runs:
+//     columns = the thread's run of the contraction, one word after another, for its column of every 8       from the page
+//     for each 16 of the four runs:
+//       rows = the same elements of the thread's two rows, or one                                            from scratch
+//       for every 8 columns:  sums = kv.mma sums, rows, columns,  or
+//       for every 16 columns: sums = kv.mma sums, columns, rows
+//
+// Threads t = thread % 4 read runs of W elements that follow each other: thread t has W * t .. W * t + W - 1 of every 4 W. The
+// order of a contraction is free as long as rows and columns agree, so four elements of a run stand for the record's elements 2t,
+// 2t + 1, 2t + 8 and 2t + 9; a run is then one load where the page holds it together.
+//
+// f16 that lies the other way, eight columns together, is read by kv.read_transposed from a staged block; elements then stand for
+// themselves.
+//
+// Codes become f16 without conversions: 1024 + u has the bits 0x6400 | u. Row operands of two parts are multiplied one part after
+// the other.
+#include "compiler/distribute/CodeReader.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+class MatrixProduct : StreamSource {
+public:
+  MatrixProduct(Distributor &d, ProductOp op)
+      : StreamSource(d, op.getBlock(), op.getStream()), op(op), load(productLoad(cache, op.getStream(), /*lanes=*/1)),
+        run(matrixRun(cache, op.getStream())), chunk(4 * run) {
+    auto type = cast<RankedTensorType>(op.getTile().getType());
+    rows = type.getDimSize(0);
+    tiles = type.getDimSize(1) / 8;
+    int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+    LoadRecord eight = productLoad(cache, op.getStream(), /*lanes=*/8);
+    transposed =
+        block.staged && region.bits == 16 && eight.kind == LoadRecord::vector && eight.pack == 1 && (!isKey || length % 16 == 0);
+    if (transposed) {
+      run = 4;
+      chunk = 16;
+    }
+    whole = isKey && length % chunk == 0;
+    thread = b.laneOffset({0, 1});
+    column = b.laneOffset({2, 3, 4});
+  }
+
+  SmallVector<Value> build();
+
+private:
+  ProductOp op;
+  LoadRecord load;
+  int64_t run, chunk;
+  int64_t rows;  ///< of the tile: 16 or 8
+  int64_t tiles; ///< of 8 columns
+  bool transposed;
+  bool whole; ///< every run lies inside the contraction
+  Value thread, column;
+
+  Value loadWord(Value page, Value x, Value z);
+  Value field(Value word, int64_t element, int64_t bits);
+  Value pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd);
+  Value pairOfCodes(ArrayRef<Value> words, int64_t element);
+  SmallVector<Value> columnPairs(Value page, Value x, Value z, Value zEnd);
+  SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
+  SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
+  void multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords);
+  Value rowOfSum(size_t sum);
+  Value isTainted(ArrayRef<Value> sums);
+  SmallVector<Value> keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow);
+};
+
+/// `pack` elements from z on, in the low bits of an i32.
+Value MatrixProduct::loadWord(Value page, Value x, Value z) {
+  Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+  Value address = b.elementAddress(region, page, index);
+  if (region.bits < 8 && load.pack == 1) { // a nibble by itself
+    Value byte = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
+    return b.andBits(arith::ShRUIOp::create(b, b.loc, byte, b.toI32(b.mul(b.rem(index, 2), 4))), 15);
+  }
+  Value word = b.loadVector(b.getIntegerType(load.laneBits), address);
+  return load.laneBits == 32 ? word : arith::ExtUIOp::create(b, b.loc, b.getI32Type(), word).getResult();
+}
+
+/// Element `element` of a word, in the low bits of an i32.
+Value MatrixProduct::field(Value word, int64_t element, int64_t bits) {
+  return b.andBits(b.shrU(word, load.elementBits[element]), (int64_t(1) << bits) - 1);
+}
+
+/// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero.
+Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd) {
+  if (codec.isInteger())
+    return pairOfCodes(words, element);
+  auto raw = [&](int64_t e) {
+    Value value = field(words[e / load.pack], e % load.pack, region.bits);
+    if (!zEnd)
+      return value;
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
+    return arith::SelectOp::create(b, b.loc, there, value, b.i32(0)).getResult();
+  };
+  return arith::OrIOp::create(b, b.loc, raw(element), b.shl(raw(element + 1), 16));
+}
+
+/// Codes are numbers whatever they are, and past the end their row operands are 0. u = code + half its range, then 1024 + u less
+/// 1024 and the half: exact.
+Value MatrixProduct::pairOfCodes(ArrayRef<Value> words, int64_t element) {
+  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half;
+  Value low = words[element / load.pack], high = words[(element + 1) / load.pack], both;
+  int64_t lowBit = load.elementBits[element % load.pack], highBit = load.elementBits[(element + 1) % load.pack];
+  auto bytes = VectorType::get({4}, b.getI8Type()), halves = VectorType::get({2}, b.getF16Type());
+  if (low == high && lowBit % 8 == highBit % 8) { // two bytes of one word
+    if (region.bits < 8)
+      low = b.andBits(b.shrU(low, lowBit % 8), 0x0f0f0f0f);
+    low = b.xorBits(low, flip * 0x01010101);
+    auto asBytes = [&](Value word) -> Value { return LLVM::BitcastOp::create(b, b.loc, bytes, word); };
+    both = vector::ShuffleOp::create(b, b.loc, asBytes(low), asBytes(b.i32(0x64646464)),
+                                     ArrayRef<int64_t>{lowBit / 8, 5, highBit / 8, 7});
+  } else {
+    Value second = field(high, (element + 1) % load.pack, region.bits);
+    both = arith::OrIOp::create(b, b.loc, field(low, element % load.pack, region.bits), b.shl(second, 16));
+    both = b.xorBits(both, 0x64006400 | flip | flip << 16);
+  }
+  Value bias =
+      arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(halves, Attribute(b.getF16FloatAttr(float(1024 + half)))));
+  Value value = arith::SubFOp::create(b, b.loc, LLVM::BitcastOp::create(b, b.loc, halves, both), bias);
+  return LLVM::BitcastOp::create(b, b.loc, b.getI32Type(), value);
+}
+
+/// The run from z on of column x, two elements in each i32.
+SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Value zEnd) {
+  SmallVector<Value> words, pairs;
+  for (int64_t first = 0; first < run; first += load.pack) {
+    Value at = b.add(z, first);
+    // What lies past the page's slots, or past the contraction, must not be read outside.
+    if (!isKey && block.ragged)
+      at = b.min(at, b.i64((block.map.slots - 1) / load.pack * load.pack));
+    else if (isKey && !whole)
+      at = b.min(at, b.sub(zEnd, b.i64(load.pack)));
+    words.push_back(loadWord(page, x, at));
+  }
+  for (int64_t element = 0; element < run; element += 2)
+    pairs.push_back(pair(words, element, z, isKey ? Value() : zEnd));
+  if (isKey && !whole) { // a run lies inside or outside
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, zEnd);
+    for (Value &value : pairs)
+      value = arith::SelectOp::create(b, b.loc, there, value, b.i32(0));
+  }
+  return pairs;
+}
+
+/// 16 elements from z on of every column: elements 2t, 2t + 1 and 2t + 8, 2t + 9 of its 16.
+SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEnd) {
+  Value row = b.KernelBuilder::add(z, b.laneOffset({0, 1, 2, 3})),
+        second = b.laneOffset({-1, -1, -1, 4}); // of two tiles of columns
+  SmallVector<Value> keep;                      // bits of the elements that are there
+  for (int64_t pair = 0; pair < 2 && !isKey; ++pair) {
+    Value mask;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value element = b.add(b.KernelBuilder::add(z, b.mul(thread, 2)), 8 * pair + half);
+      Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, element, zEnd);
+      Value bits = arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(0xffffu << 16 * half)), b.i32(0));
+      mask = mask ? arith::OrIOp::create(b, b.loc, mask, bits).getResult() : bits;
+    }
+    keep.push_back(mask);
+  }
+  SmallVector<SmallVector<Value>> pairs;
+  for (int64_t tile = 0; tile < tiles; tile += 2) {
+    Value x = b.add(d.scalar(op.getX()), 8 * tile);
+    if (tile + 1 < tiles)
+      x = b.KernelBuilder::add(x, second);
+    Value index = isKey ? b.element(region, block.head, x, row) : b.element(region, block.head, row, x);
+    auto words = ReadTransposedOp::create(b, b.loc, b.elementAddress(region, block.pages[0], index)).getResults();
+    for (int64_t i = 0; i < 2 && tile + i < tiles; ++i) {
+      pairs.push_back({words[2 * i], words[2 * i + 1]});
+      for (int64_t pair = 0; pair < 2 && !isKey; ++pair)
+        pairs.back()[pair] = arith::AndIOp::create(b, b.loc, pairs.back()[pair], keep[pair]);
+    }
+  }
+  return pairs;
+}
+
+/// The thread's run of every column.
+SmallVector<SmallVector<Value>> MatrixProduct::readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z,
+                                                        Value zEnd) {
+  SmallVector<SmallVector<Value>> pairs;
+  if (isKey) {
+    for (const Distributor::OwnToken &token : tokens)
+      pairs.push_back(columnPairs(token.page, token.slot, z, zEnd));
+    return pairs;
+  }
+  Distributor::OwnToken own = d.ownToken(block, z);
+  if (block.ragged) // a slot that is not the run's own says nothing of its length
+    own.slot = block.list ? own.slot : b.KernelBuilder::add(block.firstSlot, z);
+  for (Value x : columns)
+    pairs.push_back(columnPairs(own.page, x, own.slot, b.KernelBuilder::add(zEnd, b.sub(own.slot, z)))); // in slots
+  return pairs;
+}
+
+/// One 16 of the contraction: pairs 2 * step and 2 * step + 1 of every 8 columns by the words of the rows, pair by pair.
+void MatrixProduct::multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords) {
+  Dot dot = plainDot(op.getDot());
+  // What an instruction adds to: a row of it is a row of the tile, its columns are neighbours, or the other way about.
+  auto add = [&](ArrayRef<int64_t> at, ArrayRef<Value> tall, ArrayRef<Value> wide) {
+    Value unused = b.f32(0);
+    SmallVector<Value> operands;
+    for (int64_t i : at)
+      operands.push_back(i < 0 ? unused : sums[i]);
+    llvm::append_range(operands, tall);
+    llvm::append_range(operands, wide);
+    SmallVector<Type> types(4, b.getF32Type());
+    auto mma = MmaOp::create(b, b.loc, types, operands, b.getNamedAttr("dot", DotAttr::get(b.getContext(), dot)));
+    for (auto [i, result] : llvm::zip_equal(at, mma.getResults()))
+      if (i >= 0)
+        sums[i] = result;
+  };
+  if (rows == 16) {
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      add({2 * tile, 2 * tile + 1, 2 * tiles + 2 * tile, 2 * tiles + 2 * tile + 1}, rowWords,
+          {pairs[tile][2 * step], pairs[tile][2 * step + 1]});
+    return;
+  }
+  for (int64_t tile = 0; tile < tiles; tile += 2) {
+    bool two = tile + 1 < tiles;
+    Value none = two ? Value() : b.i32(0);
+    auto pair = [&](int64_t i) { return two ? pairs[tile + 1][2 * step + i] : none; };
+    add({tile, tiles + tile, two ? tile + 1 : -1, two ? tiles + tile + 1 : -1},
+        {pairs[tile][2 * step], pair(0), pairs[tile][2 * step + 1], pair(1)}, rowWords);
+  }
+}
+
+/// The tile's row that one of the thread's sums is of.
+Value MatrixProduct::rowOfSum(size_t sum) {
+  int64_t second = int64_t(sum) >= (rows == 16 ? 2 * tiles : tiles);
+  return rows == 16 ? b.add(column, 8 * second) : b.add(b.mul(thread, 2), second);
+}
+
+/// Whether a thread of the team has a sum that is no finite number.
+Value MatrixProduct::isTainted(ArrayRef<Value> sums) {
+  Value check = b.f32(0);
+  for (Value sum : sums)
+    check = b.fma(sum, b.f32(0), check);
+  Value isNumber = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, check, check);
+  Value tainted = arith::SelectOp::create(b, b.loc, isNumber, b.i32(0), b.i32(1));
+  for (int64_t distance = 1; distance < b.threads; distance *= 2)
+    tainted = arith::OrIOp::create(b, b.loc, tainted, ExchangeOp::create(b, b.loc, tainted, distance));
+  return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, tainted, b.i32(0));
+}
+
+/// An instruction's rows share its columns, of which a row with an end of its own may not see the last: its weight is 0, but 0 *
+/// NaN is NaN. Where rows differ and a sum is no number, each end is summed to by itself, for the rows that have it.
+SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow) {
+  SmallVector<Value> limits;
+  for (Value limit : op.getLimits())
+    limits.push_back(d.scalar(limit));
+  SmallVector<Type> types(sums.size(), b.getF32Type());
+  auto onlyIf = [&](Value condition, function_ref<SmallVector<Value>()> make) {
+    auto branch = scf::IfOp::create(b, b.loc, types, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, b.loc, sums);
+    b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b, b.loc, make());
+    return SmallVector<Value>(branch.getResults());
+  };
+  auto apart = [&] {
+    return b.loop(limits.front(), b.add(limits.back(), 1), 1, sums, [&](Value end, ValueRange carried) {
+      SmallVector<Value> result(carried), own = sumsBelow(end);
+      for (auto [i, sum] : llvm::enumerate(result)) {
+        Value row = rowOfSum(i), limit = limits.front();
+        for (int64_t r = 1; r < rows; ++r) {
+          Value reached = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, row, b.i64(r));
+          limit = arith::SelectOp::create(b, b.loc, reached, limits[r], limit);
+        }
+        Value isOwn = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, limit, end);
+        sum = arith::SelectOp::create(b, b.loc, isOwn, own[i], sum);
+      }
+      return result;
+    });
+  };
+  Value differ = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, limits.front(), limits.back());
+  return onlyIf(differ, [&] { return onlyIf(isTainted(sums), apart); });
+}
+
+SmallVector<Value> MatrixProduct::build() {
+  d.fences.beforeRead();
+  Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd()), firstRow = d.scalar(op.getRow());
+  SmallVector<Value> homes; // of the thread's rows
+  for (int64_t row = 0; row < rows; row += 8)
+    homes.push_back(d.homeAddress(op.getRows(), b.KernelBuilder::add(firstRow, b.add(column, row)), b.i64(0)));
+  int64_t parts = rowParts(op.getDot());
+  int64_t partBytes = cast<MemRefType>(op.getRows().getType()).getDimSize(1) * 4 / parts;
+  SmallVector<Value> columns; // x of the thread's column in each tile
+  SmallVector<Distributor::OwnToken> tokens;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    Value x = b.KernelBuilder::add(d.scalar(op.getX()), b.add(column, 8 * tile));
+    columns.push_back(x);
+    if (isKey && !transposed)
+      tokens.push_back(d.ownToken(block, x));
+  }
+  auto sumsOver = [&](Value zEnd) {
+    return b.loop(zBegin, zEnd, chunk, d.tile(op.getInit()), [&](Value zChunk, ValueRange carried) {
+      SmallVector<Value> sums(carried);
+      Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
+      SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
+      Value zRow = isKey && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
+      int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
+      for (int64_t step = 0; step < run / 4; ++step)
+        for (int64_t part = 0; part < parts; ++part) {
+          SmallVector<Value> words;
+          for (int64_t pair = 0; pair < 2; ++pair)
+            for (Value home : homes)
+              words.push_back(
+                  b.load(b.getI32Type(), b.at(b.at(home, b.mul(b.add(zRow, 4 * step + apart * pair), 2)), part * partBytes)));
+          multiply(sums, pairs, step, words);
+        }
+      return sums;
+    });
+  };
+  SmallVector<Value> sums = sumsOver(zEnd);
+  return op.getLimits().empty() ? sums : keepApart(sums, sumsOver);
+}
+
+} // namespace
+
+SmallVector<Value> distributeMatrix(Distributor &d, ProductOp op) { return MatrixProduct(d, op).build(); }
+
+} // namespace kv

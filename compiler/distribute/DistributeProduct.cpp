@@ -1,0 +1,408 @@
+// kv.product on vectors: a loop over the contraction that loads codes, decodes them to operands of the dot record and multiplies
+// them by broadcast row operands.
+//
+//   for z in steps of pack * unroll:
+//     raw[u]  = lanes of x, pack elements of z each            (LoadRecord)
+//     for each element e of pack:  operand[u] = decode(raw[u], e)          (f32), or
+//     for each depth of pack:      operand[u] = some of raw[u]'s bits      (integer records)
+//       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z + e]
+//
+// A paired record takes two operands at a time, zipped word by word, and two rows: its sums are 2 x 2 in every four lanes until the
+// loop is over.
+//
+// Tokens past zEnd that share a load with tokens before it are replaced by zeros: they may hold anything.
+#include "compiler/distribute/CodeReader.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+class Product : CodeReader {
+public:
+  Product(Distributor &d, ProductOp op)
+      : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), flipFor(op)), op(op),
+        record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
+        rows(type.getDimSize(0)), keyLength(codec.isInteger() ? codec.getGroup() : cache.getKeyDim()),
+        unroll(loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
+
+  SmallVector<Value> build();
+
+private:
+  static int64_t flipFor(ProductOp op) {
+    CacheType cache = cast<BlockType>(op.getBlock().getType()).getCache();
+    CodecAttr codec = op.getStream() == Stream::key ? cache.getKey() : cache.getValue();
+    return integerForm(codec, op.getDot()).flip;
+  }
+  void run(SmallVector<Value> &acc);
+  void addRest(SmallVector<Value> &acc);
+  ProductOp op;
+  Dot record; ///< of one part of the rows
+  Dot plain;  ///< the same for one row at a time
+  int64_t part = 0;
+  int64_t rows, keyLength;
+  int64_t unroll;                        ///< loads of an iteration
+  bool prefetches = false, asks = false; ///< asks: for lines of the block ahead that it was told; else for what is where it reads
+  SmallVector<Value> rowBases;
+  bool ofRest = false; ///< what is multiplied is what rounding has left of the rows
+  bool paired;         ///< two rows and two operands at a time
+  /// The last elements of a contraction, which are not all there, or not for all rows: of every row where its own end.
+  using Ends = ArrayRef<Value>;
+
+  Value keepIf(Value condition, Value operand);
+  /// Lines of the block ahead that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
+  /// one for two loads, or more, between the rows of products.
+  struct Lines {
+    SmallVector<Value> ahead;
+    bool afterLoads = false;
+    int64_t done = 0, total = 1; ///< loads, or rows of steps
+    int64_t asked = 0;
+  };
+  Lines lines;
+  void askForLines(int64_t done);
+  void multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf, ArrayRef<Value> rowAddresses,
+                int64_t offset);
+  Value pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second);
+  void multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
+                     int64_t offset);
+  Value interleave(Value x, Value y, int64_t words, bool high);
+  Value separate(Value x, Value y, bool odd);
+  void pairSums(SmallVector<Value> &acc);
+  void unpairSums(SmallVector<Value> &acc);
+  /// Lanes of this block and of the one to prefetch (maybe none).
+  struct Source {
+    SmallVector<Lanes> here, ahead;
+  };
+  /// Steps of the record that a load feeds, and bytes of a row's operands in each.
+  int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
+  int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
+  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends);
+  void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
+  Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
+};
+
+/// Lanes of f32, or zeros. On their bits: of a condition that all lanes share some targets make a mask in memory.
+Value Product::keepIf(Value condition, Value operand) {
+  Value mask = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(), condition), lanes);
+  return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
+}
+
+/// `count` loads from z on; with ends, one or one for each row, elements at the row's end and later are zero.
+void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends) {
+  lines = {};
+  for (int64_t k = 0; k < count && part == 0 && prefetches && (wholeRows || !asks); ++k)
+    for (int64_t u = 0; u < int64_t(source.here.size()); ++u) {
+      if (!startsLine(k, u))
+        continue;
+      if (wholeRows) // as many lanes as loads
+        lines.ahead.push_back(address(source.ahead[u], k, z));
+      else
+        lines.ahead.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
+    }
+  if (asks && count == unroll) {
+    Value walked = b.add(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (isKey ? keyLength : block.tokens));
+    Value iteration = b.div(walked, unroll * load.pack);
+    llvm::append_range(lines.ahead, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
+  }
+  int64_t loads = count * vectors;
+  lines.afterLoads = 2 * int64_t(lines.ahead.size()) <= loads;
+  lines.total = lines.afterLoads ? loads : count * wordsOfLoad() * rows;
+  SmallVector<Value> rowAddresses;
+  SmallVector<Value> waiting; // the first operand of a pair
+  for (Value base : rowBases)
+    rowAddresses.push_back(b.at(base, b.mul(zRow, 4 / dotDepth(op.getDot()))));
+  SmallVector<Value> rowsOfLanes;
+  if (wholeRows)
+    rowsOfLanes = loadRows(source.here[0], z);
+  for (int64_t k = 0; k < count; ++k) {
+    Value at = b.add(z, k * load.pack);
+    SmallVector<Value> raw;
+    for (const Lanes &lanesAt : source.here) {
+      raw.push_back(wholeRows ? rowsOfLanes[k] : loadRaw(lanesAt, at));
+      if (lines.afterLoads)
+        askForLines(1);
+    }
+    // What `make` makes of the operands of a row's end, of an end of all rows once.
+    auto ofRow = [&](function_ref<SmallVector<Value>(Value end)> make) {
+      SmallVector<SmallVector<Value>> made;
+      for (Value end : ends)
+        made.push_back(make(end));
+      if (ends.empty())
+        made.push_back(make(Value()));
+      return [made](int64_t row) { return made[made.size() == 1 ? 0 : size_t(row)]; };
+    };
+    if (roundsRows(op.getDot())) {
+      int64_t steps = wordsOfLoad();
+      for (int64_t s = 0; s < steps; ++s) {
+        auto operands = ofRow([&](Value end) {
+          SmallVector<Value> kept(raw);
+          for (Value &word : kept)
+            if (isIntegerDot(op.getDot()))
+              word = integerOperand(word, s, op.getDot());
+            else if (end)
+              word = keepBelow(word, at, end);
+          return kept;
+        });
+        int64_t offset = (k * steps + s) * wordBytes();
+        if (!paired) {
+          multiply(acc, operands, rowAddresses, offset);
+        } else if (!waiting.empty()) {
+          multiplyPairs(acc, waiting, operands(0), rowAddresses, offset - wordBytes());
+          waiting.clear();
+        } else {
+          waiting = operands(0);
+        }
+      }
+      if (!waiting.empty() && k + 1 == count)
+        multiplyPairs(acc, waiting, {}, rowAddresses, k * wordBytes());
+      continue;
+    }
+    for (int64_t e = 0; e < load.pack; ++e) {
+      SmallVector<Value> decoded;
+      for (Value word : raw)
+        decoded.push_back(decode(word, e));
+      auto operands = ofRow([&](Value end) {
+        SmallVector<Value> kept(decoded);
+        if (end)
+          for (Value &operand : kept)
+            operand = keepIf(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), end), operand);
+        return kept;
+      });
+      multiply(acc, operands, rowAddresses, (k * load.pack + e) * 4);
+    }
+  }
+}
+
+void Product::askForLines(int64_t done) {
+  lines.done = std::min(lines.done + done, lines.total);
+  for (int64_t due = llvm::divideCeil(int64_t(lines.ahead.size()) * lines.done, lines.total); lines.asked < due; ++lines.asked)
+    b.prefetch(lines.ahead[lines.asked]);
+}
+
+/// One step of the record: the operands by the word at `offset` of every row.
+void Product::multiply(SmallVector<Value> &acc, function_ref<SmallVector<Value>(int64_t row)> operandsOf,
+                       ArrayRef<Value> rowAddresses, int64_t offset) {
+  Type word = op.getDot() == Dot::f32 ? Type(b.getF32Type()) : b.getIntegerType(unsigned(8 * wordBytes()));
+  for (int64_t r = 0; r < rows; ++r) {
+    if (!lines.afterLoads)
+      askForLines(1);
+    Value row = b.broadcast(b.load(word, b.at(rowAddresses[r], offset)), lanes);
+    SmallVector<Value> operands = operandsOf(r);
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &sum = acc[r * vectors + u];
+      sum = DotOp::create(b, b.loc, sum.getType(), sum, operands[u], row, record);
+    }
+  }
+}
+
+/// A row's word at `offset` and, where there is a second operand, the next; the same of the row after it; in every four lanes.
+Value Product::pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second) {
+  SmallVector<int64_t> repeated;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    repeated.push_back(lane % 4);
+  if (second) {
+    auto two = VectorType::get({2}, b.getI32Type());
+    auto words = [&](int64_t r) { return b.loadVector(two, b.at(rowAddresses[r], offset)); };
+    return vector::ShuffleOp::create(b, b.loc, words(row), words(row + 1), repeated);
+  }
+  auto word = [&](int64_t r) { return b.load(b.getI32Type(), b.at(rowAddresses[r], offset)); };
+  Value none = b.i32(0), four = vector::FromElementsOp::create(b, b.loc, VectorType::get({4}, b.getI32Type()),
+                                                               ValueRange{word(row), none, word(row + 1), none});
+  return vector::ShuffleOp::create(b, b.loc, four, four, repeated);
+}
+
+/// The low, or high, halves of x and y, runs of `words` lanes of each in turn.
+Value Product::interleave(Value x, Value y, int64_t words, bool high) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back((high ? lanes / 2 : 0) + lane / (2 * words) * words + lane % words + lane / words % 2 * lanes);
+  return vector::ShuffleOp::create(b, b.loc, x, y, order);
+}
+
+/// The even, or odd, pairs of lanes of x, then those of y: what interleaving two by two has undone.
+Value Product::separate(Value x, Value y, bool odd) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back(lane / 2 * 4 + lane % 2 + (odd ? 2 : 0));
+  return vector::ShuffleOp::create(b, b.loc, x, y, order);
+}
+
+/// Rows r and r + 1 of a column: of its lower half of lanes the sums 2 x 2, and of the upper.
+void Product::pairSums(SmallVector<Value> &acc) {
+  for (int64_t r = 0; r < rows; r += 2)
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], low = interleave(x, y, 2, false);
+      y = interleave(x, y, 2, true);
+      x = low;
+    }
+}
+
+void Product::unpairSums(SmallVector<Value> &acc) {
+  for (int64_t r = 0; r < rows; r += 2)
+    for (int64_t u = 0; u < vectors; ++u) {
+      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], even = separate(x, y, false);
+      y = separate(x, y, true);
+      x = even;
+    }
+}
+
+/// Two steps of a paired record's words: `second` follows `first` in the contraction, or there is none.
+void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
+                            int64_t offset) {
+  SmallVector<Value> columns[2];
+  for (int64_t u = 0; u < vectors; ++u)
+    for (bool high : {false, true})
+      columns[high].push_back(interleave(first[u], second.empty() ? first[u] : second[u], 1, high));
+  for (int64_t r = 0; r < rows; r += 2) {
+    Value row = pairOfRows(rowAddresses, r, offset, !second.empty());
+    for (int64_t u = 0; u < vectors; ++u)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value &sum = acc[(r + half) * vectors + u];
+        sum = DotOp::create(b, b.loc, sum.getType(), sum, columns[half][u], row, record);
+      }
+    if (!lines.afterLoads)
+      askForLines(second.empty() ? 2 : 4);
+  }
+}
+
+/// z from begin to end inside one page; z + rowShift is the column of the row operands.
+void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
+  int64_t chunk = load.pack * unroll;
+  auto loop = [&](Value from, Value to, int64_t count, Ends ends) {
+    acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
+      SmallVector<Value> sums(carried);
+      step(sums, source, z, shifted(z, rowShift), count, ends);
+      return sums;
+    });
+  };
+  // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
+  int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.pack) * load.pack;
+  if (isKey || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
+    return loop(begin, end, unroll, {});
+  auto wholeChunks = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), chunk), chunk)); };
+  if (op.getLimits().empty()) {
+    Value middle = wholeChunks(end);
+    loop(begin, middle, unroll, {});
+    if (chunk > 1)
+      loop(middle, end, 1, load.pack > 1 && !codec.isInteger() ? Ends(end) : Ends());
+    return;
+  }
+  SmallVector<Value> ends;
+  for (Value limit : op.getLimits()) {
+    Value own = d.scalar(limit);
+    ends.push_back(rowShift ? b.sub(own, rowShift) : own);
+  }
+  Value middle = wholeChunks(b.max(begin, b.min(ends.front(), end))); // what all rows see
+  loop(begin, middle, unroll, {});
+  if (!paired)
+    return loop(middle, end, 1, ends);
+  // Two rows share an operand of a paired record: what differs goes row by row, where there is any.
+  Value differs =
+      arith::ExtUIOp::create(b, b.loc, b.getI64Type(), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, middle, end));
+  acc = b.loop(b.i64(0), differs, 1, acc, [&](Value, ValueRange carried) {
+    acc.assign(carried.begin(), carried.end());
+    unpairSums(acc);
+    paired = false;
+    std::swap(record, plain);
+    loop(middle, end, 1, ends);
+    std::swap(record, plain);
+    paired = true;
+    pairSums(acc);
+    return acc;
+  });
+}
+
+/// acc + what rounding has left of the rows, where any has outliers.
+void Product::addRest(SmallVector<Value> &acc) {
+  SmallVector<Type> types;
+  for (Value sum : acc)
+    types.push_back(sum.getType());
+  auto branch = scf::IfOp::create(b, b.loc, types, d.scalar(op.getRefined()), /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, b.loc, acc);
+    b.setInsertionPointToStart(branch.thenBlock());
+    SmallVector<Value> sums(acc.size(), b.like(0, types.front()));
+    ofRest = true;
+    run(sums);
+    ofRest = false;
+    for (auto [sum, before] : llvm::zip_equal(sums, acc))
+      sum = b.KernelBuilder::add(b.shrS(sum, llvm::Log2_64(uint64_t(restUnits))), before);
+    scf::YieldOp::create(b, b.loc, sums);
+  }
+  acc.assign(branch.getResults().begin(), branch.getResults().end());
+}
+
+SmallVector<Value> Product::build() {
+  SmallVector<Value> acc(d.tile(op.getInit()));
+  if (op.getRest() && !paired)
+    addRest(acc);
+  if (isTwoBytes(op.getDot())) { // sums of the high bytes first
+    SmallVector<Value> sums(acc.size(), b.like(0, acc.front().getType()));
+    run(sums);
+    for (auto [sum, init] : llvm::zip_equal(sums, acc))
+      init = b.KernelBuilder::add(b.shl(sum, 8), init);
+    ++part;
+  }
+  if (paired)
+    pairSums(acc);
+  if (op.getRest() && paired)
+    addRest(acc);
+  run(acc);
+  if (paired)
+    unpairSums(acc);
+  return acc;
+}
+
+void Product::run(SmallVector<Value> &acc) {
+  Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd());
+  Value home = ofRest ? op.getRest() : op.getRows();
+  int64_t partBytes = ofRest ? 0 : cast<MemRefType>(home.getType()).getDimSize(1) * 4 / rowParts(op.getDot());
+  rowBases.clear();
+  for (int64_t r = 0; r < rows; ++r)
+    rowBases.push_back(b.at(d.homeAddress(home, b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
+  // One lane of a scattered load stands for the others: they lie in lines of their own.
+  d.fences.beforeRead();
+  asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
+  prefetches = block.ahead && !b.threads && !ofRest && (load.kind <= LoadRecord::halves || wholeRows);
+  if (isKey) {
+    Value token = d.scalar(op.getX());
+    Source all{tokensAt(block, token), prefetches && !asks ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
+    if (!wholeRows)
+      return range(acc, all, zBegin, zEnd, Value());
+    // A vector of tokens at a time: its words of an iteration fill the registers.
+    int64_t count = std::exchange(vectors, 1);
+    for (int64_t u = 0; u < count; ++u) {
+      SmallVector<Value> sums;
+      for (int64_t r = 0; r < rows; ++r)
+        sums.push_back(acc[r * count + u]);
+      range(sums, {{all.here[u]}, prefetches && !asks ? SmallVector<Lanes>{all.ahead[u]} : SmallVector<Lanes>()}, zBegin, zEnd,
+            Value());
+      for (int64_t r = 0; r < rows; ++r)
+        acc[r * count + u] = sums[r];
+    }
+    vectors = count;
+    return;
+  }
+  // A run of the block from `first` on: where it is, of this block and of the one ahead.
+  auto sourceAt = [&](Value first) {
+    Value x = d.scalar(op.getX());
+    return Source{channelsAt(block, x, first), prefetches && !asks ? channelsAt(*block.ahead, x, first) : SmallVector<Lanes>()};
+  };
+  if (!block.list && tileRun == block.tokensPerPage())
+    return range(acc, sourceAt(Value()), zBegin, zEnd, Value());
+  acc = b.loop(zBegin, zEnd, tileRun, acc, [&](Value first, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    range(sums, sourceAt(first), b.i64(0), b.min(b.i64(tileRun), b.sub(zEnd, first)), first);
+    return sums;
+  });
+}
+
+} // namespace
+
+SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) {
+  return d.b.threads && roundsRows(op.getDot()) ? distributeMatrix(d, op) : Product(d, op).build();
+}
+
+} // namespace kv

@@ -1,0 +1,22 @@
+// Level 1 -> vectors and scalars.
+#ifndef KV_DISTRIBUTE_PASSES_H
+#define KV_DISTRIBUTE_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+#include <cstdint>
+
+namespace kv {
+
+/// Gives every tile its encoding: which dimension lies along lanes.
+std::unique_ptr<mlir::Pass> createPlaceTilesPass();
+
+/// Tiles -> vectors and scalars; the only 1:N conversion.
+std::unique_ptr<mlir::Pass> createDistributeTilesPass();
+
+/// Addresses that innermost loops compute anew with every iteration -> pointers that they carry.
+std::unique_ptr<mlir::Pass> createWalkPointersPass(int64_t mostPointers);
+
+} // namespace kv
+
+#endif

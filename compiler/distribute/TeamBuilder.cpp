@@ -1,0 +1,123 @@
+#include "compiler/distribute/Distributor.h"
+
+using namespace mlir;
+
+namespace kv {
+
+TeamBuilder::TeamBuilder(func::FuncOp func) : KernelBuilder(func) {
+  auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
+  threads = schedule ? schedule.getThreads() : 0;
+}
+
+Value TeamBuilder::laneOffset(ArrayRef<int64_t> bits) {
+  Value offset;
+  for (size_t i = 0; i < bits.size();) {
+    if (bits[i] < 0) {
+      ++i;
+      continue;
+    }
+    size_t run = 1; // neighbours that stay neighbours
+    while (i + run < bits.size() && bits[i + run] == bits[i] + int64_t(run))
+      ++run;
+    Value field = shl(andBits(shrU(lane(), bits[i]), (int64_t(1) << run) - 1), int64_t(i));
+    offset = offset ? arith::OrIOp::create(*this, loc, offset, field).getResult() : field;
+    i += run;
+  }
+  return offset ? offset : i64(0);
+}
+
+void TeamBuilder::onOwners(int64_t idleBits, function_ref<void()> body) {
+  if (!idleBits)
+    return body();
+  ifThen(arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::eq, andBits(lane(), idleBits), i64(0)), body);
+}
+
+Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
+  SmallVector<int32_t> numbers;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    numbers.push_back(int32_t(first + lane));
+  auto type = VectorType::get({lanes}, getI32Type());
+  return KernelBuilder::add(broadcast(start, lanes),
+                            arith::ConstantOp::create(*this, loc, DenseElementsAttr::get(type, ArrayRef(numbers))));
+}
+
+void Fences::stand(bool needed) {
+  if (!b.threads || !needed)
+    return;
+  BarrierOp::create(b, b.loc);
+  read = written = false;
+}
+
+Value TeamBuilder::like(int64_t value, Type type) {
+  Type element = getElementTypeOrSelf(type);
+  Attribute scalar = getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, true));
+  if (auto vector = dyn_cast<VectorType>(type))
+    return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(Attribute(DenseElementsAttr::get(vector, scalar))));
+  return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(scalar));
+}
+
+Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
+  if (auto made = source.getDefiningOp<vector::FromElementsOp>())
+    return broadcast(made.getElements()[lane], lanes);
+  return vector::ShuffleOp::create(*this, loc, source, source, SmallVector<int64_t>(lanes, lane));
+}
+
+void TeamBuilder::prefetch(Value address) {
+  LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, prefetchLocality, /*cache=*/1u);
+}
+
+Value TeamBuilder::shl(Value value, int64_t by) {
+  return by ? arith::ShLIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value TeamBuilder::shrU(Value value, int64_t by) {
+  return by ? arith::ShRUIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value TeamBuilder::shrS(Value value, int64_t by) {
+  return by ? arith::ShRSIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value TeamBuilder::andBits(Value value, int64_t bits) {
+  return arith::AndIOp::create(*this, loc, value, like(bits, value.getType()));
+}
+
+Value TeamBuilder::xorBits(Value value, int64_t bits) {
+  return arith::XOrIOp::create(*this, loc, value, like(bits, value.getType()));
+}
+
+Value TeamBuilder::bfloatBits(Value f32) {
+  Type f32Type = f32.getType();
+  Type integers = getI32Type();
+  if (auto vector = dyn_cast<VectorType>(f32Type))
+    integers = vector.clone(getI32Type());
+  Value bits = bitcast(integers, f32), high = shrU(bits, 16);
+  Value rounded = shrU(add(add(bits, andBits(high, 1)), like(0x7fff, integers)), 16);
+  Value quiet = arith::OrIOp::create(*this, loc, high, like(0x40, integers));
+  Value isNaN = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::UNO, f32, f32);
+  return arith::SelectOp::create(*this, loc, isNaN, quiet, rounded);
+}
+
+Value TeamBuilder::element(const Region &region, Value h, Value t, Value d) {
+  Value index;
+  for (const Axis &axis : region.axes) {
+    if (axis.extent == 1)
+      continue;
+    Value coordinate = axis.digit.coordinate == 'h' ? h : axis.digit.coordinate == 't' ? t : d;
+    if (axis.modulus)
+      coordinate = rem(coordinate, axis.modulus);
+    Value digit = div(coordinate, axis.digit.divisor);
+    if (axis.digit.extent) // the outermost digit needs no remainder
+      digit = rem(digit, axis.extent);
+    Value term = mul(digit, axis.stride);
+    index = index ? KernelBuilder::add(index, term) : term;
+  }
+  return index ? index : i64(0);
+}
+
+Value TeamBuilder::elementAddress(const Region &region, Value page, Value index) {
+  Value bytes = region.bits >= 8 ? mul(index, region.bits / 8) : div(index, 8 / region.bits);
+  return at(at(page, region.offset), bytes);
+}
+
+} // namespace kv

@@ -1,0 +1,73 @@
+// The bodies of attend and merge kernels; TileAttend.cpp says what they compute.
+#ifndef KV_ATTEND_KERNEL_H
+#define KV_ATTEND_KERNEL_H
+
+#include "dialect/KernelBuilder.h"
+
+namespace kv {
+
+constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
+/// What kv.attend and kv.append_attend have in common.
+struct AttendSpec {
+  CacheType cache;
+  ScheduleAttr schedule;
+  mlir::Region *score; ///< empty: the score is s itself
+  double scale;
+  bool causal;
+  mlir::Type queryType, outputType;
+  int64_t heads;      ///< query heads
+  int64_t minQueries; ///< of a step
+  bool hasLse;
+  Accuracy accuracy;
+  mlir::ValueRange params; ///< the declared arrays, in order
+
+  int64_t group() const { return heads / cache.getHeads(); }
+};
+
+template <typename OpType> AttendSpec describe(OpType op) {
+  auto query = mlir::cast<mlir::RankedTensorType>(op.getQuery().getType());
+  // Arrays follow the operands that every attend has.
+  auto func = op->template getParentOfType<mlir::func::FuncOp>();
+  mlir::ValueRange params = func.getArguments().drop_front(op->getNumOperands());
+  return {op.getCache().getType(),
+          op->template getAttrOfType<ScheduleAttr>("schedule"),
+          &op.getScore(),
+          op.getScale().convertToDouble(),
+          op.getMask() == Mask::causal,
+          query.getElementType(),
+          mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
+          query.getDimSize(1),
+          int64_t(op.getMinQueries()),
+          bool(op.getLse()),
+          op.getAccuracy(),
+          params};
+}
+
+/// `NAME.attend` of a kv.attend.
+void buildAttendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
+
+/// `CACHE_append.own` of a kv.append (FusedKernel.cpp).
+void buildOwnAppendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, mlir::Attribute schedule);
+
+/// `NAME.attend` of a kv.append_attend: the append and the attend kernel of its cache, called in turn.
+void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, ScheduleAttr schedule, CacheType cache);
+
+/// `NAME.merge`: joins the partial results of an item's splits.
+void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
+
+/// Evaluates the score region on a tile: `s` is [rows, tokens], `queries` and `heads` one i32 for each row, `tokens` one i32 for
+/// each token; `array(p, row)` reads params[p] of a row's head.
+mlir::Value inlineScore(KernelBuilder &b, const AttendSpec &spec, mlir::Value s, mlir::Value queries, mlir::Value heads,
+                        mlir::Value tokens, llvm::function_ref<mlir::Value(unsigned)> array);
+
+/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum.
+struct RowResult {
+  mlir::Value maximum, sum;                                                        ///< f32
+  llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]
+};
+void writeRow(KernelBuilder &b, const AttendSpec &spec, mlir::Value token, mlir::Value head, const RowResult &row);
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,50 @@
+// How a finished row of attention leaves: divided by its sum, in the output's type, with its log-sum-exp.
+#include "compiler/kernels/AttendKernel.h"
+
+#include <cfloat>
+
+using namespace mlir;
+
+namespace kv {
+
+/// What of finite numbers the type cannot hold becomes its greatest: what rounding adds must not make 65504 infinite.
+static Value keepFinite(KernelBuilder &b, Value tile, Type type) {
+  if (type.isF32())
+    return tile;
+  auto splat = [&](double value) { return b.spreadLike(b.f32(value), tile); };
+  auto compare = [&](arith::CmpFPredicate predicate, Value x, Value y) -> Value {
+    return arith::CmpFOp::create(b, b.loc, predicate, x, y);
+  };
+  auto select = [&](Value condition, Value x, Value y) -> Value { return arith::SelectOp::create(b, b.loc, condition, x, y); };
+  double most = type.isF16() ? 65504 : 0x1.fep127;
+  Value bounded = select(compare(arith::CmpFPredicate::OGT, tile, splat(most)), splat(most), tile);
+  bounded = select(compare(arith::CmpFPredicate::OLT, bounded, splat(-most)), splat(-most), bounded);
+  Value infinite = compare(arith::CmpFPredicate::OGT, math::AbsFOp::create(b, b.loc, tile), splat(FLT_MAX));
+  return select(infinite, tile, bounded);
+}
+
+void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
+  Value zero = b.f32(0);
+  Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
+  Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
+  Value o = b.stepPtr(offsetof(kv_step, o));
+  Value element =
+      b.add(b.mul(token, b.stepI64(offsetof(kv_step, o_token_stride))), b.mul(head, b.stepI64(offsetof(kv_step, o_head_stride))));
+  int64_t dim = spec.cache.getValueDim(), chunk = b.rowChunk(dim);
+  b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
+    Value tile = row.accumulator(channel, chunk);
+    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.outputType);
+    SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.outputType);
+  });
+  if (!spec.hasLse)
+    return;
+  Value lse = b.stepPtr(offsetof(kv_step, lse));
+  Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
+  b.ifThen(wanted, [&] {
+    Value log = b.addf(row.maximum, b.mulf(math::Log2Op::create(b, b.loc, row.sum), b.f32(ln2)));
+    Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), log);
+    b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
+  });
+}
+
+} // namespace kv

@@ -1,0 +1,47 @@
+// The merge kernel of one item: joins the partial results of its splits, in their order, whoever computed them and when.
+//
+//   M = max over k of max_k;  w_k = exp(max_k - M);  sum = add of sum_k * w_k;  acc = add of acc_k * w_k
+#include "compiler/kernels/AttendKernel.h"
+
+#include <cfloat>
+
+using namespace mlir;
+
+namespace kv {
+
+void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec) {
+  KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "merge"), spec.schedule);
+  Value zero = b.i64(0);
+  Value seq = b.itemI64(offsetof(kv_item, seq)), head = b.itemI64(offsetof(kv_item, head));
+  Value queryBegin = b.itemI64(offsetof(kv_item, query_begin)), queryEnd = b.itemI64(offsetof(kv_item, query_end));
+  Value partial = b.itemPtr(offsetof(kv_item, partial)), count = b.itemI64(offsetof(kv_item, num_partials));
+  Value firstQuery = b.entry(b.stepPtr(offsetof(kv_step, query_start_loc)), seq);
+  int64_t dim = spec.cache.getValueDim();
+  Value numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
+  Value size = b.mul(numRows, dim + 2); // floats of one partial
+  auto number = [&](Value element) { return b.load(b.getF32Type(), b.at(partial, b.mul(element, 4))); };
+
+  b.loop(zero, numRows, 1, [&](Value row) {
+    Value greatest = b.loop(zero, count, 1, {b.f32(-FLT_MAX)}, [&](Value k, ValueRange best) -> SmallVector<Value> {
+      return {b.maxf(number(b.add(b.mul(k, size), row)), best[0])};
+    })[0];
+    auto weight = [&](Value k) { return b.exp2(b.mulf(b.subf(number(b.add(b.mul(k, size), row)), greatest), b.f32(log2e))); };
+    Value sum = b.loop(zero, count, 1, {b.f32(0)}, [&](Value k, ValueRange total) -> SmallVector<Value> {
+      Value part = number(b.add(b.add(b.mul(k, size), numRows), row));
+      return {b.addf(total[0], b.mulf(part, weight(k)))};
+    })[0];
+    auto accumulator = [&](Value channel, int64_t chunk) {
+      Value element = b.add(b.add(b.mul(numRows, 2), b.mul(row, dim)), channel);
+      Value init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
+      return b.loop(zero, count, 1, {init}, [&](Value k, ValueRange total) -> SmallVector<Value> {
+        Value part = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), partial, b.add(element, b.mul(k, size)), b.getF32Type());
+        return {b.addf(total[0], b.mulf(part, b.spreadLike(weight(k), part)))};
+      })[0];
+    };
+    Value query = b.add(queryBegin, b.div(row, spec.group()));
+    Value queryHead = b.add(b.mul(head, spec.group()), b.rem(row, spec.group()));
+    writeRow(b, spec, b.add(firstQuery, query), queryHead, {greatest, sum, accumulator});
+  });
+}
+
+} // namespace kv

@@ -1,0 +1,14 @@
+// Level 0 -> level 1, of what is no attention.
+#ifndef KV_KERNELS_PASSES_H
+#define KV_KERNELS_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace kv {
+
+/// kv.append -> a kernel of one item as a loop over tokens, on tiles.
+std::unique_ptr<mlir::Pass> createTileAppendPass();
+
+} // namespace kv
+
+#endif

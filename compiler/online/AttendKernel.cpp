@@ -1,0 +1,466 @@
+// The attend kernel of one item: see TileAttend.cpp for the algorithm.
+#include "compiler/online/AttendImpl.h"
+
+#include <limits>
+#include <numeric>
+
+using namespace mlir;
+
+namespace kv {
+
+static int64_t roundUp(int64_t n, int64_t unit) { return int64_t(llvm::divideCeil(n, unit)) * unit; }
+
+/// Rows of softmax at a time: as the schedule says, or a few less that so many rows are a multiple of.
+static int64_t softmaxRows(ScheduleAttr schedule, int64_t rows) {
+  int64_t few = schedule.getSoftmaxRows() ? std::min(schedule.getSoftmaxRows(), rows) : rows;
+  while (rows && rows % few)
+    --few;
+  return few;
+}
+
+/// Whether no step is of one row tile: the last item of one may be, and is treated as the others.
+static bool alwaysSeveral(const AttendSpec &spec) {
+  return spec.schedule.getManyRows() && spec.minQueries * spec.group() > spec.schedule.getRows();
+}
+
+/// Rows at a time of a softmax that both kinds of row tile share; 0: each has its own. A score of its own makes softmax long, and
+/// its code would stand in the kernel twice. To share it costs one row tile up to 8 % of its time, so what is short is not shared.
+static int64_t rowsOfSharedSoftmax(const AttendSpec &spec) {
+  ScheduleAttr schedule = spec.schedule;
+  if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty() || schedule.getHalide())
+    return 0;
+  int64_t rows = std::gcd(softmaxRows(schedule, schedule.getRows()), schedule.getManyRows());
+  return rows > 1 || schedule.getRows() == 1 ? rows : 0;
+}
+
+static RowTile rowTile(const AttendSpec &spec, int64_t rows, int64_t keySlice, int64_t valueSlice, bool several) {
+  int64_t shared = rowsOfSharedSoftmax(spec);
+  return {rows, keySlice, valueSlice, shared ? shared : softmaxRows(spec.schedule, rows), several};
+}
+
+/// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
+/// so that there are no more pairs of both than either number allows alone.
+static int64_t rowsOfLargestItem(const AttendSpec &spec) {
+  ScheduleAttr schedule = spec.schedule;
+  int64_t pairs = std::max(schedule.getHeads(), schedule.getQueryBlock()), most = 0;
+  for (int64_t queries = 1; queries <= schedule.getQueryBlock(); ++queries) {
+    int64_t rows = queries * spec.group(), heads = std::clamp<int64_t>(pairs / queries, 1, schedule.getHeads());
+    bool several = schedule.getManyRows() && (rows > schedule.getRows() || alwaysSeveral(spec));
+    most = std::max(most, heads * roundUp(rows, several ? schedule.getManyRows() : schedule.getRows()));
+  }
+  return most;
+}
+
+Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
+    : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
+      schedule(spec.schedule), block(schedule.getBlock()), sharesSoftmax(rowsOfSharedSoftmax(spec) > 0),
+      one(rowTile(spec, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
+      many(rowTile(spec, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
+      tile(one), maxRows(rowsOfLargestItem(spec)) {}
+
+int64_t Attend::elementsOfIteration(Stream stream) const {
+  Dot dot = stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot();
+  return loadsOfIteration(cache, stream, schedule.getLanes(), dot, schedule.getUnroll()) *
+         productLoad(cache, stream, schedule.getLanes()).pack;
+}
+
+int64_t Attend::keyShift() const {
+  if (!isIntegerDot(schedule.getKeyDot()))
+    return 0;
+  IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
+  assert(form.factor == 1 && "keys are unsigned operands");
+  return form.shift;
+}
+
+/// Channels whose products are summed before the scale comes in: a group. Under `exact`, no more than some 32 where codes have
+/// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
+int64_t Attend::keyRun() const {
+  CodecAttr codec = cache.getKey();
+  if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
+    return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+  int64_t run = 0, step = elementsOfIteration(Stream::key); // which takes no less
+  while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
+    run += step;
+  return run;
+}
+
+void Attend::readArguments() {
+  seq = b.itemI64(offsetof(kv_item, seq));
+  firstHead = b.itemI64(offsetof(kv_item, head));
+  numHeads = b.itemI64(offsetof(kv_item, num_heads));
+  queryBegin = b.itemI64(offsetof(kv_item, query_begin));
+  queryEnd = b.itemI64(offsetof(kv_item, query_end));
+  tokenBegin = b.itemI64(offsetof(kv_item, token_begin));
+  tokenEnd = b.itemI64(offsetof(kv_item, token_end));
+  length = b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq);
+  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
+  queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
+  numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
+  auto padded = [&](int64_t rows) { return b.mul(b.div(b.add(numRows, rows - 1), rows), rows); };
+  paddedRows = padded(alwaysSeveral(spec) ? many.rows : one.rows);
+  if (many.rows && !alwaysSeveral(spec))
+    paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many.rows));
+  if (many.rows) {
+    Value tiles = b.max(b.div(paddedRows, many.rows), b.i64(1));
+    tilesShare = arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), tiles);
+  }
+  table = b.sequenceTable(cache, seq);
+
+  if (roundsQueries()) {
+    homeQ = b.scratch("q", maxRows, rowWords(schedule.getKeyDot(), cache.getKeyDim()), b.getI32Type());
+    homeQScale = b.scratch("qscale", maxRows, 1, b.getF32Type());
+    homeQFloats = b.scratch("qfloats", 1, cache.getKeyDim(), b.getF32Type());
+    if (isIntegerDot(schedule.getKeyDot())) {
+      homeQRest = b.scratch("qrest", maxRows, cache.getKeyDim() / dotDepth(schedule.getKeyDot()), b.getI32Type());
+      homeRefined = b.scratch("refined", maxRows, 1, b.getI32Type());
+    }
+  } else {
+    homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
+  }
+  if (cache.getKey().isAsym() || keyShift())
+    homeQSum = b.scratch("qsum", keyRuns() * maxRows, 1, b.getF32Type());
+  homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
+  homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
+  homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
+  int64_t rows = std::max(one.rows, many.rows);
+  homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
+                                : b.scratch("p", rows, block, b.getF32Type());
+  if (schedule.getHalide()) {
+    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
+    homeNewMax = b.scratch("newmax", rows, 1, b.getF32Type());
+    homeNewSum = b.scratch("newsum", rows, 1, b.getF32Type());
+    if (!spec.score->empty()) {
+      homePositions = b.scratch("positions", rows, 1, b.getI32Type());
+      homeHeads = b.scratch("heads", rows, 1, b.getI32Type());
+      homeArrays = b.scratch("arrays", std::max<int64_t>(1, int64_t(spec.params.size())) * rows, 1, b.getF32Type());
+    }
+    return;
+  }
+  if (sharesSoftmax || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
+    homeS = b.scratch("s", rows, block, b.getF32Type());
+    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
+    homeCorrection = b.scratch("correction", rows, 1, b.getF32Type());
+    homeScale = b.scratch("pscale", rows, 1, b.getF32Type());
+    homeStart = b.scratch("pstart", rows, 1, b.getI32Type());
+    homeBias = b.scratch("bias", rows, 1, b.getF32Type());
+  }
+  if (many.rows && schedule.getKeyDot() == Dot::f32)
+    homeCodes[0] = b.scratch("keys", block / many.keySlice * cache.getKeyDim(), many.keySlice, b.getF32Type());
+  if (many.rows && schedule.getValueDot() == Dot::f32)
+    homeCodes[1] = b.scratch("values", cache.getValueDim() / many.valueSlice * block, many.valueSlice, b.getF32Type());
+}
+
+/// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
+void Attend::prepareRows(const Head &head) {
+  Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
+  Value firstQuery = b.entry(starts, seq);
+  Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
+  int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
+  b.loop(zero(), paddedRows, 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
+    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
+    Value row = b.add(head.firstRow, ofHead);
+    b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
+      Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), spec.queryType);
+      // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
+      if (roundsQueries())
+        b.put(loaded, homeQFloats, zero(), channel);
+      else
+        b.put(loaded, homeQ, row, channel);
+    });
+    Value outliers = before[0];
+    if (Value isOutlier = roundsQueries() ? roundRow(row) : Value(); homeRefined)
+      outliers = noteOutlier(head, ofHead, outliers, isOutlier);
+    if (homeQSum)
+      sumRow(row, roundsQueries() ? homeQFloats : homeQ);
+    if (stages() && canCarry())
+      return {outliers};
+    b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), homeMax, row, zero());
+    b.put(b.spread(b.f32(0), 0, b.tileF32({1})), homeSum, row, zero());
+    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+      b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), homeAcc, row, channel);
+    });
+    return {outliers};
+  });
+}
+
+/// Notes at the first row of the row's tile whether one of the tile's rows so far has outliers, and returns it; `before` is of the row
+/// before.
+Value Attend::noteOutlier(const Head &head, Value ofHead, Value before, Value isOutlier) {
+  Value rows = b.i64(alwaysSeveral(spec) ? many.rows : one.rows);
+  if (many.rows && !alwaysSeveral(spec))
+    rows = arith::SelectOp::create(b, b.loc, fitsOne(), rows, b.i64(many.rows));
+  Value ofTile = arith::RemUIOp::create(b, b.loc, ofHead, rows), first = b.add(head.firstRow, b.sub(ofHead, ofTile));
+  Value isFirst = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, ofTile, zero());
+  Value noted = arith::OrIOp::create(b, b.loc, isOutlier, arith::SelectOp::create(b, b.loc, isFirst, b.i32(0), before));
+  b.put(b.spread(noted, 0, b.tile({1}, b.getI32Type())), homeRefined, first, zero());
+  return noted;
+}
+
+/// How many times the mean of the others the greatest magnitude of a row may be: rounding moves a score by about greatest / levels
+/// / 4 times a key's deviation, by at most what the class allows. `fast` goes there, as rows with more cost it a third of its time.
+double Attend::outlierRatio() const {
+  double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
+  return levels * (spec.accuracy == Accuracy::fast ? 4 * 1.5e-2 : 3 * 1e-3);
+}
+
+/// Rounds a row of queries to what the key record multiplies, with one scale for the row; a row that is not finite has scale NaN.
+/// Keeps what rounding leaves of a row with outliers too, in units of 2^-8. Returns whether the row is one, i32.
+Value Attend::roundRow(Value row) {
+  int64_t dim = cache.getKeyDim(), chunk = b.rowChunk(dim);
+  double levels = double(rowLevels(schedule.getKeyDot(), cache.getKey().getGroup()));
+  RankedTensorType tile = b.tileF32({1, chunk});
+  SmallVector<Value> init(3, b.spread(b.f32(0), 0, tile));
+  SmallVector<Value> found = b.loop(zero(), b.i64(dim), chunk, init, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+    Value x = b.fetch(homeQFloats, zero(), channel, {1, chunk}), magnitude = math::AbsFOp::create(b, b.loc, x);
+    Value nothing = b.mulf(x, b.spread(b.f32(0), 0, tile)); // NaN where x is not finite
+    return {b.maxf(magnitude, carried[0]), b.addf(carried[1], nothing), b.addf(carried[2], magnitude)};
+  });
+  auto total = [&](Reduction kind, Value source) -> Value {
+    return RowOp::create(b, b.loc, b.getF32Type(), ReduceOp::create(b, b.loc, b.tileF32({1}), kind, source));
+  };
+  Value greatest = total(Reduction::max, found[0]), check = total(Reduction::add, found[1]), unit, perUnit;
+  if (isIntegerDot(schedule.getKeyDot())) {
+    unit = b.mulf(greatest, b.f32(1 / levels));
+    perUnit = b.levelsPerUnit(greatest, levels);
+  } else { // a power of two: numbers of few bits stay what they are
+    unit = powerBelow(greatest);
+    perUnit = arith::DivFOp::create(b, b.loc, b.f32(1), unit);
+  }
+  // Never 0, nor near what a caller's flushing makes 0: a masked score would make NaN of it.
+  Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(rowFactor())), b.f32(1e-37)), check);
+  b.put(b.spread(scale, 0, b.tileF32({1})), homeQScale, row, zero());
+  Value inverse = b.spread(perUnit, 0, tile);
+  Dot dot = schedule.getKeyDot();
+  if (!isIntegerDot(dot)) {
+    b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+      Value scaled = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse);
+      b.put(scaled, homeQFloats, zero(), channel);
+      PackOp::create(b, b.loc, scaled, homeQ, row, channel, Stream::key, dot, cache);
+    });
+    return b.i32(0);
+  }
+  Value others = b.mulf(b.subf(total(Reduction::add, found[2]), greatest), b.f32(outlierRatio() / double(dim - 1)));
+  Value isOutlier = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OGT, greatest, others);
+  // Where rows have none, nothing is left: a row's results do not depend on the rows beside it.
+  Value units = b.spread(arith::SelectOp::create(b, b.loc, isOutlier, b.f32(restUnits), b.f32(0)), 0, tile);
+  Value most = b.spread(b.f32(restUnits / 2 - 1), 0, tile), unit1 = b.spread(b.f32(1 / restUnits), 0, tile);
+  b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+    Value scaled = b.mulf(b.fetch(homeQFloats, zero(), channel, {1, chunk}), inverse), rounded = b.round(scaled);
+    Value left = b.round(b.mulf(b.subf(scaled, rounded), units)), rest = b.negate(b.maxf(b.negate(left), b.negate(most)));
+    b.put(b.fma(rest, unit1, rounded), homeQFloats, zero(), channel);
+    PackOp::create(b, b.loc, rounded, homeQ, row, channel, Stream::key, dot, cache);
+    PackOp::create(b, b.loc, rest, homeQRest, row, channel, Stream::key, isTwoBytes(dot) ? plainDot(dot) : dot, cache);
+  });
+  return arith::ExtUIOp::create(b, b.loc, b.getI32Type(), isOutlier);
+}
+
+/// Half the greatest power of two that is not above x, and no less than 2^-100.
+Value Attend::powerBelow(Value x) {
+  Value bits = arith::BitcastOp::create(b, b.loc, b.getI32Type(), x);
+  Value exponent = arith::AndIOp::create(b, b.loc, bits, b.i32(0x7f800000));
+  Value least = arith::MaxUIOp::create(b, b.loc, exponent, b.i32((127 - 99) << 23));
+  return arith::BitcastOp::create(b, b.loc, b.getF32Type(), arith::SubIOp::create(b, b.loc, least, b.i32(1 << 23)));
+}
+
+/// Sums of a row's operands over each run of channels.
+void Attend::sumRow(Value row, Value home) {
+  int64_t width = keyRun(), chunk = b.rowChunk(width);
+  b.loop(zero(), b.i64(keyRuns()), 1, [&](Value run) {
+    Value first = b.mul(run, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
+    Value sum = b.loop(first, b.end(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+      return {b.addf(carried[0], b.fetch(home, home == homeQ ? row : zero(), channel, {1, chunk}))};
+    })[0];
+    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), homeQSum, sumOfRow(row, run), zero());
+  });
+}
+
+Attend::Place Attend::placeAhead(Value at, Value index) {
+  Value steps = b.add(index, schedule.getPrefetch());
+  Value blocks = arith::DivUIOp::create(b, b.loc, steps, numHeads);
+  return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
+}
+
+/// Row tiles of the smallest item that is worked on in several.
+int64_t Attend::fewestTiles() const {
+  int64_t least = spec.minQueries * spec.group();
+  return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
+}
+
+void Attend::use(const RowTile &chosen) {
+  tile = chosen;
+  pace.reset();
+  if (!schedule.getPrefetch() || schedule.getThreads())
+    return;
+  auto elements = [&](Stream stream) { return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(stream); };
+  pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
+}
+
+/// With the row tile that suits the item.
+void Attend::withTiles(function_ref<void()> body) {
+  auto with = [&](const RowTile &chosen) {
+    use(chosen);
+    body();
+  };
+  if (!many.rows)
+    return with(one);
+  if (alwaysSeveral(spec))
+    return with(many);
+  b.ifElse(
+      fitsOne(), [&] { with(one); }, [&] { with(many); });
+}
+
+/// Blocks never cross a page unless they hold whole pages.
+void Attend::loopOverBlocks() {
+  int64_t page = cache.getLayout().getSlots();
+  Value end = tokenEnd;
+  if (spec.causal) // what the item's last query sees
+    end = b.min(end, b.add(b.sub(length, queries), queryEnd));
+  Value first, last;
+  llvm::unique_function<Span(Value)> blockAt;
+  if (fitBlocks(cache, block) != BlockFit::cut) {
+    first = zero();
+    last = b.div(b.add(b.max(b.sub(end, tokenBegin), zero()), block - 1), block);
+    blockAt = [&](Value at) {
+      Value token = b.add(tokenBegin, b.mul(at, block));
+      return Span{token, b.min(b.i64(block), b.sub(end, token))};
+    };
+  } else { // tokenBegin is the first token of a page
+    int64_t blocksPerPage = (page + block - 1) / block;
+    first = b.mul(b.div(tokenBegin, page), blocksPerPage);
+    last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
+    blockAt = [&, blocksPerPage](Value at) {
+      Value slot = b.mul(b.rem(at, blocksPerPage), block);
+      Value token = b.add(b.mul(b.div(at, blocksPerPage), page), slot);
+      return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
+    };
+  }
+  if (stages())
+    attendStaged(first, last, blockAt);
+  else
+    attendAhead(first, last, blockAt);
+}
+
+/// Reading a block prefetches one that comes later, maybe of another head.
+void Attend::attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt) {
+  b.loop(first, last, 1, [&](Value at) {
+    Span here = blockAt(at);
+    b.ifThen(some(here), [&] {
+      b.loop(zero(), numHeads, 1, [&](Value index) {
+        Head head = headAt(index);
+        if (!schedule.getPrefetch())
+          return attendBlock(acquire(head, here, {}), here, head);
+        Place next = placeAhead(at, index);
+        Span ahead = blockAt(next.block);
+        Value inside = some(ahead);
+        auto choose = [&](Value there, Value otherwise) -> Value {
+          return arith::SelectOp::create(b, b.loc, inside, there, otherwise);
+        };
+        Value token = choose(ahead.token, here.token), count = choose(ahead.count, here.count);
+        Value headAhead = choose(b.add(firstHead, next.index), head.number);
+        attendBlock(acquire(head, here, {headAhead, token, count}), here, head);
+      });
+    });
+  });
+}
+
+/// A team of threads copies blocks into a ring in scratch, so many before it reads them; an item has one head.
+void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt) {
+  int64_t ahead = schedule.getPrefetch(), slots = ahead + 1;
+  CacheType staged = stagedCache(cache, block);
+  Value ring = b.scratch("ring", slots, mapPage(staged).bytes, b.getI8Type());
+  Head head = headAt(zero());
+  auto slotOf = [&](Value at) { return b.rem(b.sub(at, first), slots); };
+  auto stage = [&](Value at) {
+    Span span = blockAt(at);
+    b.ifThen(some(span), [&] { StageOp::create(b, b.loc, acquire(head, span, {}), ring, slotOf(at)); });
+    CommitOp::create(b, b.loc);
+  };
+  b.loop(first, b.add(first, ahead), 1, stage);
+  auto attend = [&](Value at) {
+    stage(b.add(at, ahead));
+    auto type = BlockType::get(b.getContext(), staged, block);
+    attendBlock(StagedOp::create(b, b.loc, type, ring, slotOf(at), ahead), blockAt(at), head);
+  };
+  if (!canCarry())
+    return b.loop(first, last, 1, attend);
+  RankedTensorType perRow = b.tileF32({one.rows}), slice = b.tileF32({one.rows, one.valueSlice});
+  SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
+  init.append(cache.getValueDim() / one.valueSlice, b.spread(b.f32(0), 0, slice));
+  SmallVector<Value> result = b.loop(first, last, 1, init, [&](Value at, ValueRange values) {
+    carried = {values[0], values[1], SmallVector<Value>(values.drop_front(2))};
+    attend(at);
+    SmallVector<Value> next = {carried->max, carried->sum};
+    llvm::append_range(next, carried->acc);
+    return next;
+  });
+  carried.reset();
+  b.put(result[0], homeMax, zero(), zero());
+  b.put(result[1], homeSum, zero(), zero());
+  for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))
+    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * one.valueSlice));
+}
+
+Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
+  Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
+  return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number, here.token,
+                           here.count, ahead);
+}
+
+/// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).
+void Attend::writeResults(const Head &head) {
+  Value partial = b.itemPtr(offsetof(kv_item, partial));
+  Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+  Value whole = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::eq, partial, null);
+  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc)), firstQuery = b.entry(starts, seq);
+  auto scalar = [&](Value home, Value row) {
+    Value tile = b.fetch(home, b.add(head.firstRow, row), zero(), {1});
+    return RowOp::create(b, b.loc, b.getF32Type(), tile).getResult();
+  };
+  // As a score: what softmax has is a product in units of the row.
+  auto maximum = [&](Value row) {
+    if (!spec.score->empty())
+      return scalar(homeMax, row);
+    Value unit = roundsQueries() ? b.mulf(scalar(homeQScale, row), b.f32(ln2)) : b.f32(rowFactor() * ln2);
+    return b.mulf(scalar(homeMax, row), unit);
+  };
+  b.ifElse(
+      whole,
+      [&] {
+        b.loop(zero(), numRows, 1, [&](Value row) {
+          auto accumulator = [&](Value channel, int64_t chunk) {
+            return b.fetch(homeAcc, b.add(head.firstRow, row), channel, {1, chunk});
+          };
+          writeRow(b, spec, b.add(firstQuery, queryOfRow(row)), headOfRow(head, row),
+                   {maximum(row), scalar(homeSum, row), accumulator});
+        });
+      },
+      [&] {
+        int64_t chunk = b.rowChunk(cache.getValueDim());
+        // Partial results of a head lie split after split.
+        Value floats = b.mul(numRows, cache.getValueDim() + 2), splits = b.itemI64(offsetof(kv_item, num_partials));
+        Value before = arith::MulIOp::create(b, b.loc, b.sub(head.number, firstHead), b.KernelBuilder::mul(splits, floats));
+        Value own = b.at(partial, b.mul(before, 4));
+        b.loop(zero(), numRows, 1, [&](Value row) {
+          b.store(maximum(row), b.at(own, b.mul(row, 4)));
+          b.store(scalar(homeSum, row), b.at(own, b.mul(b.add(numRows, row), 4)));
+          Value element = b.add(b.mul(numRows, 2), b.mul(row, cache.getValueDim()));
+          b.loop(zero(), b.i64(cache.getValueDim()), chunk, [&](Value channel) {
+            Value tile = b.fetch(homeAcc, b.add(head.firstRow, row), channel, {1, chunk});
+            SaveOp::create(b, b.loc, tile, own, b.add(element, channel), b.getF32Type());
+          });
+        });
+      });
+}
+
+void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec) {
+  Attend attend(module, func, spec);
+  attend.readArguments();
+  attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
+  if (attend.sharesSoftmax)
+    attend.loopOverBlocks();
+  else
+    attend.withTiles([&] { attend.loopOverBlocks(); });
+  attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });
+}
+
+} // namespace kv

@@ -1,0 +1,58 @@
+#include "compiler/schedule/Pacing.h"
+
+using namespace mlir;
+
+namespace kv {
+
+int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll) {
+  if (stream == Stream::key && readsWholeRows(cache, lanes))
+    return lanes;
+  int64_t pack = productLoad(cache, stream, lanes).pack, words = roundsRows(dot) ? pack / dotDepth(dot) : pack;
+  int64_t unit = isPaired(dot) && words % 2 ? 2 : 1;   // loads that an iteration has whole numbers of
+  int64_t elements = pack >= 4 && lanes >= 16 ? 8 : 4; // measured: a loop of 16 dots gains from twice as many
+  int64_t loads = unroll ? unroll : std::max<int64_t>(1, elements / pack);
+  loads = (loads + unit - 1) / unit * unit;
+  CodecAttr codec = cache.getKey();
+  int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+  while (stream == Stream::key && length % (loads * pack))
+    loads -= unit;
+  return loads;
+}
+
+std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes) {
+  PageMap map = mapPage(cache);
+  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
+  if (!map.tile || map.tile * count != block || readsWholeRows(cache, lanes))
+    return std::nullopt;
+  return WholeTiles{count, map.tileBytes};
+}
+
+std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule, const TileWork &tile) {
+  // Vector instructions of softmax for a vector of scores, and of each group of channels that probabilities are packed for after
+  // the first; more or less.
+  constexpr int64_t softmaxWork = 16, packWork = 4;
+  int64_t block = schedule.getBlock(), lanes = schedule.getLanes(), rows = tile.rows;
+  std::optional<WholeTiles> whole = wholeTiles(cache, block, lanes);
+  if (!whole)
+    return std::nullopt;
+
+  // Vector instructions of a block, more or less.
+  auto work = [&](Dot dot) { return rows * rowParts(dot) + (dot == Dot::f32); }; // for each vector of operands
+  int64_t keyVectors = block * cache.getKeyDim() / lanes / dotDepth(schedule.getKeyDot());
+  int64_t valueVectors = block * cache.getValueDim() / lanes / dotDepth(schedule.getValueDot());
+  int64_t groups = cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1;
+  int64_t keyWork = keyVectors * work(schedule.getKeyDot()), valueWork = valueVectors * work(schedule.getValueDot());
+  int64_t total = keyWork + valueWork + rows * block / lanes * (softmaxWork + (groups - 1) * packWork);
+  int64_t bytes = whole->count * whole->bytes;
+
+  auto product = [&](Dot dot, int64_t slices, int64_t along, int64_t elements, int64_t work) {
+    int64_t iterations = int64_t(llvm::divideCeil(slices * rowParts(dot) * along, elements)),
+            fair = bytes * work / total / iterations;
+    int64_t step = fair < 48 ? std::min<int64_t>(fair, 32) : (fair + 32) / 64 * 64; // whole lines, or halves
+    return Pace::Product{iterations, iterations * step <= bytes ? step : fair};
+  };
+  return Pace{product(schedule.getKeyDot(), block / tile.keySlice, cache.getKeyDim(), tile.keyElements, keyWork),
+              product(schedule.getValueDot(), cache.getValueDim() / tile.valueSlice, block, tile.valueElements, valueWork), bytes};
+}
+
+} // namespace kv

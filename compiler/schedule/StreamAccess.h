@@ -1,0 +1,79 @@
+// How a team reads codes: which lanes lie together in memory, and where in a lane's bits each element of the contraction is.
+#ifndef KV_STREAM_ACCESS_H
+#define KV_STREAM_ACCESS_H
+
+#include "compiler/schedule/Capabilities.h"
+#include "dialect/Storage.h"
+
+namespace kv {
+
+/// How blocks of tokens lie on pages: each inside one (`even`), each of whole ones (`whole`), or cut short at the end of every
+/// page.
+enum class BlockFit { even, whole, cut };
+BlockFit fitBlocks(CacheType cache, int64_t block);
+
+/// What one load of a team brings: `lanes` consecutive x, each with `pack` consecutive z in its bits.
+struct LoadRecord {
+  enum Kind {
+    vector, ///< the lanes lie one after another: one vector load
+    halves, ///< 4-bit lanes one after another, two in a byte
+    rows,   ///< each lane's `pack` elements lie together, the lanes apart: one scalar load a lane
+    single  ///< every element is apart, pack is 1
+  } kind;
+  int64_t pack;
+  int64_t laneBits;                       ///< bits of a lane that are read: pack * element bits
+  llvm::SmallVector<int64_t> elementBits; ///< bit offset in the lane of element z % pack
+};
+
+/// The widest load for lanes along `x` and a contraction along `z` ('t' or 'd') of `region`, whose z ranges start at and span
+/// multiples of `alignment`.
+LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment);
+
+/// The load that a product of `stream` uses.
+LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
+
+/// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
+int64_t matrixRun(CacheType cache, Stream stream);
+
+/// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small.
+/// Stored bits become two's complement centred codes by this xor, element by element.
+int64_t centeringFlip(CodecAttr codec);
+
+/// What an integer record multiplies row operands by: (centred code + shift) * factor, so that the bits fit the instruction's
+/// operand.
+struct IntegerForm {
+  int64_t shift, factor;
+  int64_t flip; ///< stored codes are xored with this, element by element
+};
+IntegerForm integerForm(CodecAttr codec, Dot dot);
+
+/// Whether `dot`, of less than f32, on vectors, can run on what `load` brings: 32-bit lanes of integer codes or of bf16,
+/// 16-bit lanes of f16.
+bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot);
+
+/// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.
+int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub);
+
+/// The greatest magnitude of a row operand: what its type holds and `length` products can add up to in 32 bits.
+int64_t rowLevels(Dot dot, int64_t length);
+
+/// What rounding to an integer record leaves of a row is kept in units of one part in so many: a byte.
+constexpr double restUnits = 256;
+
+/// Elements between z and z + step for every z that is a multiple of `step`, both in one aligned run of `run`, when that is one
+/// number; else 0.
+int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
+
+/// Whether keys whose channels lie together are read row by row, so many words of as many tokens, and transposed in registers: one
+/// load for a lane's words of all loads of an iteration.
+bool readsWholeRows(CacheType cache, int64_t lanes);
+
+/// Elements of the contraction that are read at once: of a load, or of keys read row by row of as many loads as lanes.
+int64_t loadDepth(CacheType cache, Stream stream, int64_t lanes);
+
+/// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
+int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);
+
+} // namespace kv
+
+#endif

@@ -1,0 +1,100 @@
+#include "dialect/KernelBuilder.h"
+
+#include <cfloat>
+
+using namespace mlir;
+using llvm::isInt;
+
+namespace kv {
+
+Value addBytes(OpBuilder &b, Location loc, Value base, Value offset) {
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{offset});
+}
+
+Value addBytes(OpBuilder &b, Location loc, Value base, int64_t offset) {
+  if (!isInt<LLVM::kGEPConstantBitWidth>(offset)) // GEPArg would drop the high bits
+    return addBytes(b, loc, base, arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(offset)));
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+}
+
+KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, Attribute schedule)
+    : OpBuilder(module.getContext()), loc(loc) {
+  setInsertionPointToEnd(module.getBody());
+  func = func::FuncOp::create(*this, loc, symbol, getFunctionType({ptr(), ptr()}, {}));
+  func->setAttr("kv.kernel", getUnitAttr());
+  if (schedule)
+    func->setAttr("kv.schedule", schedule);
+  Block *body = func.addEntryBlock();
+  step = body->getArgument(0);
+  item = body->getArgument(1);
+  setInsertionPointToEnd(body);
+  setInsertionPoint(func::ReturnOp::create(*this, loc));
+}
+
+Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
+  auto constant = [&](double value) {
+    return isa<RankedTensorType>(greatest.getType()) ? spreadLike(f32(value), greatest) : f32(value);
+  };
+  Value quotient = arith::DivFOp::create(*this, loc, constant(levels), greatest);
+  Value finite = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::OLE, quotient, constant(FLT_MAX));
+  return arith::SelectOp::create(*this, loc, finite, quotient, constant(0));
+}
+
+Value KernelBuilder::variable(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(&func.front());
+  return LLVM::AllocaOp::create(*this, loc, ptr(), element, i64(count), 8);
+}
+
+void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
+  auto op = scf::ForOp::create(*this, loc, begin, end, i64(step));
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+SmallVector<Value> KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange init,
+                                       function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(*this, loc, begin, end, i64(step), init);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  SmallVector<Value> results = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(*this, loc, results);
+  return SmallVector<Value>(op.getResults());
+}
+
+Value KernelBuilder::sequenceTable(CacheType cache, Value seq) {
+  Value table = stepPtr(offsetof(kv_step, block_table)), stride = stepI64(offsetof(kv_step, block_table_stride));
+  Value row = at(table, mul(mul(seq, stride), 4));
+  if (cache.getLayout().getKind() != LayoutKind::dense)
+    return row;
+  Value own = variable(getI32Type(), 1);
+  store(toI32(seq), own);
+  Value none = LLVM::ICmpOp::create(*this, loc, LLVM::ICmpPredicate::eq, table, LLVM::ZeroOp::create(*this, loc, ptr()));
+  return LLVM::SelectOp::create(*this, loc, none, own, row);
+}
+
+void KernelBuilder::ifThen(Value condition, function_ref<void()> then) {
+  auto op = scf::IfOp::create(*this, loc, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  then();
+}
+
+void KernelBuilder::ifElse(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(*this, loc, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  then();
+  setInsertionPointToStart(op.elseBlock());
+  otherwise();
+}
+
+int64_t KernelBuilder::rowChunk(int64_t channels) const {
+  int64_t chunk = llvm::bit_floor(uint64_t(4 * function()->getAttrOfType<ScheduleAttr>("kv.schedule").getLanes()));
+  while (channels % chunk)
+    chunk /= 2;
+  return chunk;
+}
+
+} // namespace kv
