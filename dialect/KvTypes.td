@@ -21,6 +21,11 @@ def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
                         "CodecAttr":$value, "LayoutAttr":$layout);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    CodecAttr getCodec(Stream stream) const { return stream == Stream::key ? getKey() : getValue(); }
+    int64_t getDim(Stream stream) const { return stream == Stream::key ? getKeyDim() : getValueDim(); }
+    OrderAttr getOrder(Stream stream) const { return stream == Stream::key ? getLayout().getKey() : getLayout().getValue(); }
+  }];
 }
 
 def Kv_BlockType : TypeDef<Kv_Dialect, "Block"> {

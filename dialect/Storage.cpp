@@ -13,6 +13,28 @@ int64_t Region::element(int64_t h, int64_t t, int64_t d) const {
   return index;
 }
 
+std::string Region::name(StringRef separator) const {
+  static const char *const roles[] = {"", "scale", "zero"};
+  std::string text = stringifyStream(stream).str();
+  return role == RegionRole::codes ? text : text + separator.str() + roles[size_t(role)];
+}
+
+std::string Region::title() const {
+  static const char *const roles[] = {"codes", "scales", "zeros"};
+  return (stringifyStream(stream) + " " + roles[size_t(role)]).str();
+}
+
+const Region *PageMap::find(Stream stream, RegionRole role) const {
+  const Region *found = llvm::find_if(regions, [&](const Region &region) { return region.stream == stream && region.role == role; });
+  return found == regions.end() ? nullptr : found;
+}
+
+const Region &PageMap::at(Stream stream, RegionRole role) const {
+  const Region *region = find(stream, role);
+  assert(region && "no such region");
+  return *region;
+}
+
 bool keepsBytesApart(const Digit &fastest) {
   // Tokens t and t + divisor share a byte.
   return fastest.coordinate == 'd' || (fastest.coordinate == 't' && storedRun % (2 * fastest.divisor) == 0);
@@ -66,42 +88,32 @@ PageMap mapPage(CacheType cache) {
   map.slots = layout.getSlots();
   map.tile = layout.getTile();
   int64_t slots = map.tile ? map.tile : map.slots;
-  SmallVector<Region *> placed;
-  auto place = [&](Region &region) {
+  auto place = [&](Stream stream, RegionRole role, ArrayRef<Digit> digits, int64_t bits, int64_t channels) {
+    Region region = makeRegion(digits, bits, cache.getHeads(), slots, channels);
+    region.stream = stream;
+    region.role = role;
     region.offset = map.bytes;
     map.bytes += divideUp(region.bytes, 64) * 64;
-    placed.push_back(&region);
+    map.regions.push_back(region);
   };
-  struct Stream {
-    CodecAttr codec;
-    ArrayRef<Digit> digits;
-    int64_t dim;
-    Region &codes;
-    std::optional<Region> &scale, &zero;
-  } streams[] = {
-      {cache.getKey(), layout.getKey().getDigits(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero},
-      {cache.getValue(), layout.getValue().getDigits(), cache.getValueDim(), map.value, map.valueScale, map.valueZero},
-  };
-  for (Stream &stream : streams) {
-    assert(!stream.digits.empty() && "orders must be resolved first");
-    stream.codes = makeRegion(stream.digits, stream.codec.bits(), cache.getHeads(), slots, stream.dim);
-    place(stream.codes);
+  for (Stream stream : allStreams) {
+    ArrayRef<Digit> digits = cache.getOrder(stream).getDigits();
+    assert(!digits.empty() && "orders must be resolved first");
+    place(stream, RegionRole::codes, digits, cache.getCodec(stream).bits(), cache.getDim(stream));
   }
-  for (Stream &stream : streams) {
-    if (!stream.codec.isInteger())
+  for (Stream stream : allStreams) {
+    CodecAttr codec = cache.getCodec(stream);
+    if (!codec.isInteger())
       continue;
-    int64_t bits = stream.codec.getScale() == Element::f32 ? 32 : 16;
-    stream.scale = makeRegion(scaleDigits(map.tile), bits, cache.getHeads(), slots, stream.dim / stream.codec.getGroup());
-    place(*stream.scale);
-    if (stream.codec.isAsym()) {
-      stream.zero = *stream.scale;
-      place(*stream.zero);
-    }
+    int64_t bits = codec.getScale() == Element::f32 ? 32 : 16, groups = cache.getDim(stream) / codec.getGroup();
+    place(stream, RegionRole::scale, scaleDigits(map.tile), bits, groups);
+    if (codec.isAsym())
+      place(stream, RegionRole::zero, scaleDigits(map.tile), bits, groups);
   }
   map.tileBytes = map.bytes;
   if (map.tile) {
-    for (Region *region : placed)
-      repeatInTiles(*region, map.tile, map.bytes, cache.getHeads(), map.slots);
+    for (Region &region : map.regions)
+      repeatInTiles(region, map.tile, map.bytes, cache.getHeads(), map.slots);
     map.bytes *= divideUp(map.slots, map.tile) * cache.getHeads();
   }
   return map;

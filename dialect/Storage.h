@@ -4,6 +4,7 @@
 #define KV_STORAGE_H
 
 #include "dialect/KvTypes.h"
+#include "llvm/ADT/STLExtras.h"
 
 #include <optional>
 
@@ -19,8 +20,16 @@ struct Axis {
   int64_t index(int64_t coordinate) const { return (modulus ? coordinate % modulus : coordinate) / digit.divisor % extent; }
 };
 
+/// The streams of a cache, in the order of their regions.
+inline constexpr Stream allStreams[] = {Stream::key, Stream::value};
+
+/// What the elements of a region are: codes, or the parameters of their groups.
+enum class RegionRole { codes, scale, zero };
+
 /// Where one kind of element lies in a page, in the order of its axes (slowest first); with tiles, a run in each of them.
 struct Region {
+  Stream stream = Stream::key;
+  RegionRole role = RegionRole::codes;
   int64_t offset = 0; ///< bytes from the start of the page, a multiple of 64
   int64_t bytes = 0;  ///< from its first to its last; padding of the digits included, padding to 64 not
   int64_t bits = 0;   ///< of an element: 32, 16, 8 or 4
@@ -30,6 +39,10 @@ struct Region {
   int64_t element(int64_t h, int64_t t, int64_t d) const;
   /// Byte of that element from the start of the page; a 4-bit element with an odd index is its high nibble.
   int64_t byte(int64_t h, int64_t t, int64_t d) const { return offset + element(h, t, d) * bits / 8; }
+  /// "key", "key_scale": the stream, and what is no codes after a separator.
+  std::string name(llvm::StringRef separator = "_") const;
+  /// "key codes", "key scales".
+  std::string title() const;
 };
 
 /// What stores codes has one head and whole aligned runs of so many tokens to itself; other threads may store what lies beside
@@ -39,14 +52,24 @@ inline constexpr int64_t storedRun = 16;
 /// Whether the two 4-bit codes of a byte are always stored by the same thread, in an order that ends with this digit.
 bool keepsBytesApart(const Digit &fastest);
 
-/// A page, or each of its tiles: regions in this order, those that exist, each at a multiple of 64 bytes.
+/// A page, or each of its tiles: regions each at a multiple of 64 bytes, one after another.
 struct PageMap {
-  Region key, value;
-  std::optional<Region> keyScale, keyZero, valueScale, valueZero; ///< in the order [h, t/16, group, t%16]
-  int64_t bytes = 0;                                              ///< of a page, a multiple of 64
-  int64_t slots = 0;                                              ///< tokens of a page
-  int64_t tile = 0;                                               ///< tokens of a tile; 0: there are none
-  int64_t tileBytes = 0;                                          ///< of a tile, or of the page where there are none
+  /// Codes of all streams first; then, stream by stream, scales and zeros, in the order [h, t/16, group, t%16].
+  llvm::SmallVector<Region, 6> regions;
+  int64_t bytes = 0;     ///< of a page, a multiple of 64
+  int64_t slots = 0;     ///< tokens of a page
+  int64_t tile = 0;      ///< tokens of a tile; 0: there are none
+  int64_t tileBytes = 0; ///< of a tile, or of the page where there are none
+
+  /// Null where the stream has no such elements.
+  const Region *find(Stream stream, RegionRole role) const;
+  /// One that is there.
+  const Region &at(Stream stream, RegionRole role) const;
+  const Region &codes(Stream stream) const { return at(stream, RegionRole::codes); }
+  /// The regions of a stream: codes, then scales, then zeros.
+  auto of(Stream stream) const {
+    return llvm::make_filter_range(regions, [stream](const Region &region) { return region.stream == stream; });
+  }
 
   /// Past the last byte of a region in the first tile.
   int64_t endInTile(const Region &region) const { return region.offset + region.bytes - (bytes - tileBytes); }

@@ -18,14 +18,10 @@ void Distributor::convert(StoreTokenOp op) {
   fences.beforeWrite();
   auto cache = cast<CacheType>(op.getCache());
   PageMap map = mapPage(cache);
-  bool isKey = op.getStream() == Stream::key;
   SmallVector<Value> arguments = {halideBuffer(homeAddress(op.getToken(), b.i64(0), b.i64(0))), b.toI32(scalar(op.getHead())),
                                   b.toI32(scalar(op.getSlot()))};
-  auto passRegion = [&](const Region &region) { arguments.push_back(halideBuffer(b.at(scalar(op.getPage()), region.offset))); };
-  passRegion(isKey ? map.key : map.value);
-  for (const std::optional<Region> &region : {isKey ? map.keyScale : map.valueScale, isKey ? map.keyZero : map.valueZero})
-    if (region)
-      passRegion(*region);
+  for (const Region &region : map.of(op.getStream()))
+    arguments.push_back(halideBuffer(b.at(scalar(op.getPage()), region.offset)));
   func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
 }
 
@@ -47,16 +43,9 @@ void Distributor::convert(AttendRowsOp op) {
   // Several pages are found by where they are from the cache's start; one is what the others are relative to.
   bool several = block.pages.size() > 1;
   Value start = several ? b.stepPtr(offsetof(kv_step, pages)) : block.pages[0];
-  const PageMap &map = block.map;
-  auto passRegion = [&](const Region &region) { pass(b.at(start, region.offset)); };
-  auto passStream = [&](const Region &codes, const std::optional<Region> &scale, const std::optional<Region> &zero) {
-    passRegion(codes);
-    for (const std::optional<Region> *region : {&scale, &zero})
-      if (*region)
-        passRegion(**region);
-  };
-  passStream(map.key, map.keyScale, map.keyZero);
-  passStream(map.value, map.valueScale, map.valueZero);
+  for (Stream stream : allStreams)
+    for (const Region &region : block.map.of(stream))
+      pass(b.at(start, region.offset));
   if (several) {
     Value table = allocate(int64_t(block.pages.size()) * 8);
     auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };

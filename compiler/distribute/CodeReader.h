@@ -10,8 +10,8 @@ namespace kv {
 struct StreamSource {
   StreamSource(Distributor &d, mlir::Value blockValue, Stream stream)
       : d(d), b(d.b), block(d.blocks.find(blockValue)->second), isKey(stream == Stream::key),
-        cache(mlir::cast<BlockType>(blockValue.getType()).getCache()), codec(isKey ? cache.getKey() : cache.getValue()),
-        region(isKey ? block.map.key : block.map.value) {}
+        cache(mlir::cast<BlockType>(blockValue.getType()).getCache()), codec(cache.getCodec(stream)),
+        region(block.map.codes(stream)) {}
 
   Distributor &d;
   TeamBuilder &b;

@@ -24,8 +24,9 @@ void Distributor::convert(AcquireOp op) {
     auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
     block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getLanes());
     if (block.tilesAhead) {
-      Value index = b.element(map.key, block.ahead->head, block.ahead->firstSlot, b.i64(0));
-      block.ahead->tileOffset = b.add(b.div(b.mul(index, map.key.bits), 8), map.key.offset);
+      const Region &first = map.regions.front();
+      Value index = b.element(first, block.ahead->head, block.ahead->firstSlot, b.i64(0));
+      block.ahead->tileOffset = b.add(b.div(b.mul(index, first.bits), 8), first.offset);
     }
   }
   blocks.insert({op.getBlock(), block});
@@ -134,9 +135,7 @@ Distributor::OwnToken Distributor::ownToken(const BlockPages &block, Value token
 }
 
 static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {
-  if (stream == Stream::key)
-    return parameter == CodecParameter::scale ? *map.keyScale : *map.keyZero;
-  return parameter == CodecParameter::scale ? *map.valueScale : *map.valueZero;
+  return map.at(stream, parameter == CodecParameter::scale ? RegionRole::scale : RegionRole::zero);
 }
 
 void Distributor::convert(ReadOp op) {
@@ -187,8 +186,8 @@ void Distributor::convert(ParameterAddressOp op) {
 void Distributor::convert(ScatterOp op) {
   auto cache = cast<CacheType>(op.getCache());
   PageMap map = mapPage(cache);
-  const Region &region = op.getStream() == Stream::key ? map.key : map.value;
-  int64_t dim = op.getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  const Region &region = map.codes(op.getStream());
+  int64_t dim = cache.getDim(op.getStream());
   const Axis &fastest = region.axes.back();
   int64_t run = 1; // consecutive channels in consecutive elements
   if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)

@@ -56,10 +56,9 @@ void Distributor::convert(StageOp op) {
   Value target = homeAddress(op.getRing(), scalar(op.getSlot()), b.i64(0));
   fences.beforeWrite();
   for (auto [i, page] : llvm::enumerate(block.pages))
-    for (auto [source, staged] : llvm::zip_equal(regionsOf(block.map), regionsOf(to)))
-      if (source)
-        RegionCopy(b, *source, *staged, block.tokensPerPage())
-            .run(block.head, page, block.firstSlot, target, int64_t(i) * block.tokensPerPage());
+    for (auto [source, staged] : llvm::zip_equal(block.map.regions, to.regions))
+      RegionCopy(b, source, staged, block.tokensPerPage())
+          .run(block.head, page, block.firstSlot, target, int64_t(i) * block.tokensPerPage());
 }
 
 void Distributor::convert(StagedOp op) {

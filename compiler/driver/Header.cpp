@@ -92,8 +92,12 @@ private:
     line("#ifdef __cplusplus\nextern \"C\" {{\n#endif\n");
   }
 
-  void writeRegion(const char *what, const PageMap &map, const Region &region, const char *d) {
-    line(" *   {:<13} {:>7} .. {:<7} {} of (h, t, {}) at {}", what, region.offset, map.endInTile(region) - 1,
+  void writeRegion(const PageMap &map, Region region) {
+    char d = region.role == RegionRole::codes ? 'd' : 'g';
+    for (Axis &axis : region.axes)
+      if (axis.digit.coordinate == 'd')
+        axis.digit.coordinate = d;
+    line(" *   {:<13} {:>7} .. {:<7} {} of (h, t, {}) at {}", region.title(), region.offset, map.endInTile(region) - 1,
          region.bits == 4 ? "nibble" : fmt::format("{} byte{}", region.bits / 8, region.bits == 8 ? "" : "s"), d,
          elementText(region));
   }
@@ -123,21 +127,8 @@ private:
     if (cache.map.tile)
       line(" * (in tiles of {} slots of one head, {} bytes each: the ranges are those of the first)", cache.map.tile,
            cache.map.tileBytes);
-    writeRegion("key codes", cache.map, cache.map.key, "d");
-    writeRegion("value codes", cache.map, cache.map.value, "d");
-    auto optional = [&](const char *what, const std::optional<Region> &region, CodecAttr codec) {
-      if (!region)
-        return;
-      Region grouped = *region;
-      for (Axis &axis : grouped.axes)
-        if (axis.digit.coordinate == 'd')
-          axis.digit.coordinate = 'g';
-      writeRegion(what, cache.map, grouped, "g");
-    };
-    optional("key scales", cache.map.keyScale, type.getKey());
-    optional("key zeros", cache.map.keyZero, type.getKey());
-    optional("value scales", cache.map.valueScale, type.getValue());
-    optional("value zeros", cache.map.valueZero, type.getValue());
+    for (const Region &region : cache.map.regions)
+      writeRegion(cache.map, region);
     if (type.getLayout().getKind() == LayoutKind::dense)
       line(" * The cache is dense: a sequence is one page, and block_table may be null (sequence b is page b).");
     line(" * Caches with equal layout hashes hold interchangeable pages. */");

@@ -56,8 +56,8 @@ static kv_type typeOf(Type type) {
   return element.isF16() ? KV_TYPE_F16 : element.isBF16() ? KV_TYPE_BF16 : KV_TYPE_F32;
 }
 
-static void describe(std::string &text, const char *name, const Region &region) {
-  text += fmt::format(";{}@{}+{}:{}b", name, region.offset, region.bytes, region.bits);
+static void describe(std::string &text, const Region &region) {
+  text += fmt::format(";{}@{}+{}:{}b", region.name("-"), region.offset, region.bytes, region.bits);
   for (const Axis &axis : region.axes)
     text += fmt::format(",{}{}/{}%{}*{}", axis.digit.coordinate, axis.modulus ? fmt::format("%{}", axis.modulus) : "",
                         axis.digit.divisor, axis.extent, axis.stride);
@@ -68,16 +68,8 @@ uint64_t hashLayout(CacheType cache) {
   std::string text = fmt::format("kv-layout-1;heads={};dk={};dv={};k={};v={};{}({});page={}", cache.getHeads(), cache.getKeyDim(),
                                  cache.getValueDim(), codecText(cache.getKey()), codecText(cache.getValue()),
                                  stringifyLayoutKind(cache.getLayout().getKind()).str(), map.slots, map.bytes);
-  describe(text, "key", map.key);
-  describe(text, "value", map.value);
-  auto optional = [&](const char *name, const std::optional<Region> &region) {
-    if (region)
-      describe(text, name, *region);
-  };
-  optional("key-scale", map.keyScale);
-  optional("key-zero", map.keyZero);
-  optional("value-scale", map.valueScale);
-  optional("value-zero", map.valueZero);
+  for (const Region &region : map.regions)
+    describe(text, region);
   return XXH64(text.data(), text.size(), 0);
 }
 

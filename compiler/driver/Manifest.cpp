@@ -34,15 +34,9 @@ static json codecJson(CodecAttr codec) {
 
 static json cacheJson(const CacheSpec &cache) {
   CacheType type = cache.type;
-  json regions = {{"key", orderJson(cache.map.key)}, {"value", orderJson(cache.map.value)}};
-  auto optional = [&](const char *name, const std::optional<Region> &region) {
-    if (region)
-      regions[name] = orderJson(*region);
-  };
-  optional("key_scale", cache.map.keyScale);
-  optional("key_zero", cache.map.keyZero);
-  optional("value_scale", cache.map.valueScale);
-  optional("value_zero", cache.map.valueZero);
+  json regions;
+  for (const Region &region : cache.map.regions)
+    regions[region.name()] = orderJson(region);
   return {{"name", cache.name},
           {"heads_kv", type.getHeads()},
           {"dim_k", type.getKeyDim()},

@@ -16,20 +16,20 @@ static Region planOf(const kv::Region &region) {
   return plan;
 }
 
-static Stream planOf(CodecAttr codec, int64_t dim, const kv::Region &codes, const std::optional<kv::Region> &scale,
-                     const std::optional<kv::Region> &zero) {
+static Stream planOf(CacheType cache, const PageMap &map, kv::Stream stream) {
+  CodecAttr codec = cache.getCodec(stream);
   Stream plan;
   plan.element = stringifyElement(codec.getElement()).str();
-  plan.dim = dim;
-  plan.codes = planOf(codes);
+  plan.dim = cache.getDim(stream);
+  plan.codes = planOf(map.codes(stream));
   if (!codec.isInteger())
     return plan;
   plan.group = codec.getGroup();
   plan.bias = codec.storedBias();
   plan.isSigned = codec.getElement() == Element::i8 || codec.getElement() == Element::i4;
   plan.parameter = stringifyElement(codec.getScale()).str();
-  plan.scale = planOf(*scale);
-  if (zero)
+  plan.scale = planOf(map.at(stream, RegionRole::scale));
+  if (const kv::Region *zero = map.find(stream, RegionRole::zero))
     plan.zero = planOf(*zero);
   return plan;
 }
@@ -75,8 +75,8 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.unroll = schedule.getUnroll();
   std::optional<WholeTiles> tiles = wholeTiles(cache, plan.tokens, plan.lanes);
   plan.aheadBytes = schedule.getPrefetch() && tiles ? tiles->bytes : 0;
-  plan.key = planOf(cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
-  plan.value = planOf(cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+  plan.key = planOf(cache, map, kv::Stream::key);
+  plan.value = planOf(cache, map, kv::Stream::value);
   setDot(plan.key, cache.getKey(), schedule.getKeyDot());
   setDot(plan.value, cache.getValue(), schedule.getValueDot());
   plan.rowsOfSums = number("rowsOfSums");
@@ -85,13 +85,8 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
 
 static Row rowOf(func::FuncOp function, DictionaryAttr what) {
   auto cache = cast<CacheType>(what.getAs<TypeAttr>("cache").getValue());
-  PageMap map = mapPage(cache);
-  Row plan{function.getName().str(), what.getAs<ScheduleAttr>("schedule").getLanes(), {}};
-  if (what.getAs<StreamAttr>("stream").getValue() == kv::Stream::key)
-    plan.stream = planOf(cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
-  else
-    plan.stream = planOf(cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
-  return plan;
+  return {function.getName().str(), what.getAs<ScheduleAttr>("schedule").getLanes(),
+          planOf(cache, mapPage(cache), what.getAs<StreamAttr>("stream").getValue())};
 }
 
 Plan writePlan(ModuleOp module, const std::string &target) {

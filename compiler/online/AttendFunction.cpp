@@ -7,14 +7,6 @@ using namespace mlir;
 
 namespace kv {
 
-/// Codes, scales and zeros of keys and of values.
-static int64_t regionsOf(CacheType cache) {
-  int64_t count = 0;
-  for (CodecAttr codec : {cache.getKey(), cache.getValue()})
-    count += 1 + codec.isInteger() + codec.isAsym();
-  return count;
-}
-
 /// The score region as a list: see halide::ScoreOp.
 static ArrayAttr scoreOps(OpBuilder &b, const AttendSpec &spec) {
   SmallVector<Attribute> ops;
@@ -95,7 +87,7 @@ FlatSymbolRefAttr Attend::functionOfTile() {
   // maybe what is ahead; three results.
   bool several = fitBlocks(cache, block) == BlockFit::whole && block > cache.getLayout().getSlots();
   bool hasScore = !spec.score->empty();
-  SmallVector<Type> arguments(4 + roundings().size() + bool(homeQRest) + (hasScore ? 3 : 0) + regionsOf(cache) + several, b.ptr());
+  SmallVector<Type> arguments(4 + roundings().size() + bool(homeQRest) + (hasScore ? 3 : 0) + mapPage(cache).regions.size() + several, b.ptr());
   arguments.append(3 + bool(homeQRest) + hasScore, b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
   int64_t spread = mixesQueries() ? int64_t(llvm::divideCeil(tile.rows - 1, spec.group())) : 0; // queries of a tile, less one

@@ -39,17 +39,17 @@ void PageImage::Places::store(uint8_t *page, int64_t element, uint32_t value) co
 }
 
 PageImage::PageImage(CacheType cache) : map(mapPage(cache)), cache(cache) {
-  auto places = [&](const char *name, CodecAttr codec, int64_t dim, const Region &codes, const std::optional<Region> &scale,
-                    const std::optional<Region> &zero) {
-    StreamPlaces result{name, Places(codes, cache.getHeads(), map.slots, dim), {}, {}};
-    if (scale)
-      result.scale.emplace(*scale, cache.getHeads(), map.slots, dim / codec.getGroup());
-    if (zero)
-      result.zero.emplace(*zero, cache.getHeads(), map.slots, dim / codec.getGroup());
+  auto places = [&](const char *name, Stream stream) {
+    int64_t dim = cache.getDim(stream), group = cache.getCodec(stream).getGroup();
+    StreamPlaces result{name, Places(map.codes(stream), cache.getHeads(), map.slots, dim), {}, {}};
+    if (const Region *scale = map.find(stream, RegionRole::scale))
+      result.scale.emplace(*scale, cache.getHeads(), map.slots, dim / group);
+    if (const Region *zero = map.find(stream, RegionRole::zero))
+      result.zero.emplace(*zero, cache.getHeads(), map.slots, dim / group);
     return result;
   };
-  key = places("key", cache.getKey(), cache.getKeyDim(), map.key, map.keyScale, map.keyZero);
-  value = places("value", cache.getValue(), cache.getValueDim(), map.value, map.valueScale, map.valueZero);
+  key = places("key", Stream::key);
+  value = places("value", Stream::value);
 }
 
 void PageImage::writeStream(const StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const {

@@ -6,11 +6,6 @@ using namespace mlir;
 
 namespace kv {
 
-SmallVector<const Region *> regionsOf(const PageMap &map) {
-  auto some = [](const std::optional<Region> &region) { return region ? &*region : nullptr; };
-  return {&map.key, &map.value, some(map.keyScale), some(map.keyZero), some(map.valueScale), some(map.valueZero)};
-}
-
 SmallVector<int64_t> extentsOver(const Region &region, int64_t tokens) {
   SmallVector<int64_t> extents;
   for (const Axis &axis : region.axes) {
@@ -48,12 +43,11 @@ bool canStage(CacheType cache, int64_t block) {
     return false;
   int64_t tokens = fit == BlockFit::whole ? slots : block;
   PageMap from = mapPage(cache), to = mapPage(stagedCache(cache, block));
-  for (auto [source, target] : llvm::zip_equal(regionsOf(from), regionsOf(to)))
-    if (source) {
-      SmallVector<int64_t> extents = extentsOver(*source, tokens);
-      if (extents.empty() || !commonRun(*source, *target, extents))
-        return false;
-    }
+  for (auto [source, target] : llvm::zip_equal(from.regions, to.regions)) {
+    SmallVector<int64_t> extents = extentsOver(source, tokens);
+    if (extents.empty() || !commonRun(source, target, extents))
+      return false;
+  }
   return true;
 }
 

@@ -10,9 +10,6 @@ namespace kv {
 /// whole pages, and runs of at least four bytes stay together.
 bool canStage(CacheType cache, int64_t block);
 
-/// The regions of a page, in their order; those that are not there are null.
-llvm::SmallVector<const Region *> regionsOf(const PageMap &map);
-
 /// Extents of the axes of `region` over one head and `tokens` tokens; empty when a digit of the token reaches beyond them.
 llvm::SmallVector<int64_t> extentsOver(const Region &region, int64_t tokens);
 

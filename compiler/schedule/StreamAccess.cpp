@@ -101,8 +101,8 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
 LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
   PageMap map = mapPage(cache);
   if (stream == Stream::value)
-    return chooseLoad(map.value, 'd', 't', lanes, /*alignment=*/16);
-  return chooseLoad(map.key, 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
+    return chooseLoad(map.codes(stream), 'd', 't', lanes, /*alignment=*/16);
+  return chooseLoad(map.codes(stream), 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
 }
 
 int64_t matrixRun(CacheType cache, Stream stream) { return std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack); }
@@ -162,7 +162,7 @@ bool readsWholeRows(CacheType cache, int64_t lanes) {
   if (lanes == 1) // a register has one word: nothing to transpose
     return false;
   LoadRecord load = productLoad(cache, Stream::key, lanes);
-  Region region = mapPage(cache).key;
+  Region region = mapPage(cache).codes(Stream::key);
   int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
   return load.kind >= LoadRecord::rows && load.laneBits == 32 && length % (lanes * load.pack) == 0 &&
          linearStride(region, 'd', load.pack, length) == load.pack;

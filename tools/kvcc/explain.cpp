@@ -29,14 +29,14 @@ template <typename... Args> void comment(fmt::format_string<Args...> format, Arg
   llvm::outs() << "// " << fmt::format(format, std::forward<Args>(args)...) << "\n";
 }
 
-/// `channel` is what the letter d counts: channels of codes, groups of scales.
-void explainRegion(const char *name, const PageMap &map, const Region &region, char channel = 'd') {
+void explainRegion(const PageMap &map, const Region &region) {
+  char channel = region.role == RegionRole::codes ? 'd' : 'g'; // what the letter d counts
   std::string order;
   for (const Axis &axis : region.axes)
     order += fmt::format("{}{}{}{} x{}", order.empty() ? "" : ", ", axis.digit.coordinate == 'd' ? channel : axis.digit.coordinate,
                          axis.modulus ? fmt::format("%{}", axis.modulus) : "",
                          axis.digit.divisor == 1 ? "" : fmt::format("/{}", axis.digit.divisor), axis.extent);
-  comment("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]", name, region.offset, map.endInTile(region) - 1, region.bits, order);
+  comment("  {:<13} {:>8} .. {:<8} {:>2} bits  [{}]", region.title(), region.offset, map.endInTile(region) - 1, region.bits, order);
 }
 
 void explainCache(const CacheSpec &cache) {
@@ -51,16 +51,8 @@ void explainCache(const CacheSpec &cache) {
           static_cast<double>(cache.map.bytes) / static_cast<double>(cache.map.slots));
   comment("  a page is {} bytes and holds {} tokens{}:", cache.map.bytes, cache.map.slots,
           cache.map.tile ? fmt::format(", in tiles of {} bytes, the first of which", cache.map.tileBytes) : "");
-  explainRegion("key codes", cache.map, cache.map.key);
-  explainRegion("value codes", cache.map, cache.map.value);
-  auto optional = [&](const char *name, const std::optional<Region> &region) {
-    if (region)
-      explainRegion(name, cache.map, *region, 'g');
-  };
-  optional("key scales", cache.map.keyScale);
-  optional("key zeros", cache.map.keyZero);
-  optional("value scales", cache.map.valueScale);
-  optional("value zeros", cache.map.valueZero);
+  for (const Region &region : cache.map.regions)
+    explainRegion(cache.map, region);
 }
 
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {

@@ -30,8 +30,9 @@ int64_t appendUnit(CacheType cache) {
 /// Whether a byte holds codes of two slots.
 bool slotsShareBytes(CacheType cache) {
   PageMap map = mapPage(resolveAuto(cache));
-  return llvm::any_of(std::array{&map.key, &map.value},
-                      [](const Region *region) { return region->bits < 8 && region->axes.back().digit.coordinate == 't'; });
+  return llvm::any_of(map.regions, [](const Region &region) {
+    return region.role == RegionRole::codes && region.bits < 8 && region.axes.back().digit.coordinate == 't';
+  });
 }
 
 class GridBuilder : public KernelBuilder {

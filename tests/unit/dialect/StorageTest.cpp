@@ -56,16 +56,16 @@ std::vector<Kind> kindsOf(CacheType cache, const PageMap &map) {
   std::vector<Digit> scales = {{'h', 1, 0}, {'t', 16, 0}, {'d', 1, 0}, {'t', 1, 16}};
   if (layout.getTile())
     scales.erase(scales.begin());
-  std::vector<Kind> kinds = {{&map.key, order(layout.getKey().getDigits(), cache.getKeyDim())},
-                             {&map.value, order(layout.getValue().getDigits(), cache.getValueDim())}};
-  auto parameters = [&](const std::optional<Region> &region, CodecAttr codec, int64_t dim) {
-    if (region)
-      kinds.push_back({&*region, order(scales, dim / codec.getGroup())});
+  std::vector<Kind> kinds = {{&map.codes(Stream::key), order(layout.getKey().getDigits(), cache.getKeyDim())},
+                             {&map.codes(Stream::value), order(layout.getValue().getDigits(), cache.getValueDim())}};
+  auto parameters = [&](Stream stream, RegionRole role) {
+    if (const Region *region = map.find(stream, role))
+      kinds.push_back({region, order(scales, cache.getDim(stream) / cache.getCodec(stream).getGroup())});
   };
-  parameters(map.keyScale, cache.getKey(), cache.getKeyDim());
-  parameters(map.keyZero, cache.getKey(), cache.getKeyDim());
-  parameters(map.valueScale, cache.getValue(), cache.getValueDim());
-  parameters(map.valueZero, cache.getValue(), cache.getValueDim());
+  for (Stream stream : allStreams)
+    for (RegionRole role : {RegionRole::scale, RegionRole::zero})
+      parameters(stream, role);
+  EXPECT_EQ(kinds.size(), map.regions.size());
   return kinds;
 }
 
@@ -104,7 +104,7 @@ TEST(Storage, EveryElementHasAPlaceOfItsOwn) {
   int padded = 0;
   forRandomCaches(400, [&](CacheType cache) {
     countThrough(cache);
-    for (const Axis &axis : mapPage(cache).key.axes)
+    for (const Axis &axis : mapPage(cache).codes(Stream::key).axes)
       padded += axis.modulus != 0;
   });
   EXPECT_GT(padded, 10) << "digits that pad their tile are hardly drawn";

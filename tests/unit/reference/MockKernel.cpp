@@ -69,17 +69,17 @@ struct Stream {
   Codec codec;
   int64_t dim;
   const Region &codes;
-  const std::optional<Region> &scale, &zero;
+  const Region *scale, *zero;
 };
 
-Stream keyStream() {
-  return {Codec(mock.cache.type.getKey()), mock.cache.type.getKeyDim(), mock.cache.map.key, mock.cache.map.keyScale,
-          mock.cache.map.keyZero};
+Stream streamOf(kv::Stream stream) {
+  const CacheType type = mock.cache.type;
+  const PageMap &map = mock.cache.map;
+  return {Codec(type.getCodec(stream)), type.getDim(stream), map.codes(stream), map.find(stream, RegionRole::scale),
+          map.find(stream, RegionRole::zero)};
 }
-Stream valueStream() {
-  return {Codec(mock.cache.type.getValue()), mock.cache.type.getValueDim(), mock.cache.map.value, mock.cache.map.valueScale,
-          mock.cache.map.valueZero};
-}
+Stream keyStream() { return streamOf(kv::Stream::key); }
+Stream valueStream() { return streamOf(kv::Stream::value); }
 
 /// Codes of a symmetric group, wrongly.
 void encodeBadly(const Codec &codec, const std::vector<float> &group, std::vector<uint32_t> &stored) {

@@ -87,12 +87,12 @@ TEST(PageImage, OneFlippedBitIsFound) {
   Pages pages(image, 23);
   image.write(sequence, 0, 23, pages.memory());
   uint8_t *page = pages.bytes.data() + pages.table[1] * pages.stride; // tokens 16 .. 22
-  page[image.map.value.byte(1, 3, 5)] ^= 1;
+  page[image.map.codes(Stream::value).byte(1, 3, 5)] ^= 1;
   std::optional<std::string> difference = image.compare(sequence, pages.memory());
   ASSERT_TRUE(difference);
   EXPECT_NE(difference->find("value code of token 19"), std::string::npos) << *difference;
   EXPECT_NE(difference->find("head 1, channel 5"), std::string::npos) << *difference;
-  page[image.map.value.byte(1, 3, 5)] ^= 1;
-  page[image.map.value.byte(1, 8, 5)] ^= 1; // slot 8 is past the end: its bytes do not matter
+  page[image.map.codes(Stream::value).byte(1, 3, 5)] ^= 1;
+  page[image.map.codes(Stream::value).byte(1, 8, 5)] ^= 1; // slot 8 is past the end: its bytes do not matter
   EXPECT_EQ(image.compare(sequence, pages.memory()), std::nullopt);
 }

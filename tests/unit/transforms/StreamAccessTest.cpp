@@ -16,7 +16,7 @@ namespace {
 /// One stream of a cache, with coordinates x along lanes and z along the contraction, of head `h`.
 struct Plane {
   Plane(CacheType cache, Stream stream)
-      : map(mapPage(cache)), isKey(stream == Stream::key), region(isKey ? map.key : map.value), bits(region.bits),
+      : map(mapPage(cache)), isKey(stream == Stream::key), region(map.codes(stream)), bits(region.bits),
         xs(isKey ? map.slots : cache.getValueDim()), zs(isKey ? cache.getKeyDim() : map.slots), h(cache.getHeads() - 1) {}
 
   PageMap map;
@@ -84,18 +84,18 @@ TEST(LinearStride, HoldsWhereverItIsUsed) {
   int64_t found = 0, missed = 0, none = 0;
   forRandomCaches(1500, [&](CacheType cache) {
     PageMap map = mapPage(cache);
-    for (const Region *region : {&map.key, &map.value})
+    for (Stream stream : allStreams)
       for (char z : {'t', 'd'})
         for (int64_t step : {1, 2, 4, 8, 16})
           for (int64_t run : {16, 32, 64}) {
-            int64_t whole = z == 't' ? map.slots : region == &map.key ? cache.getKeyDim() : cache.getValueDim();
+            int64_t whole = z == 't' ? map.slots : cache.getDim(stream);
             if (z == 'd')
               run = whole;
             if (run % step || (z == 't' && map.tile && map.tile < map.slots && map.tile % run))
               continue; // runs lie inside tiles
-            int64_t stride = linearStride(*region, z, step, run);
-            std::set<int64_t> counted = countedStrides(*region, z, whole, step, run);
-            SCOPED_TRACE(fmt::format("{} of {}, step {}, run {}", z, region == &map.key ? "keys" : "values", step, run));
+            int64_t stride = linearStride(map.codes(stream), z, step, run);
+            std::set<int64_t> counted = countedStrides(map.codes(stream), z, whole, step, run);
+            SCOPED_TRACE(fmt::format("{} of {}, step {}, run {}", z, map.codes(stream).title(), step, run));
             if (counted.empty())
               continue;
             ASSERT_TRUE(!stride || counted == std::set{stride})
