@@ -50,11 +50,10 @@ SmallVector<CodeReader::Lanes> CodeReader::tokensAt(const TokenPages &where, Val
 }
 
 SmallVector<CodeReader::Lanes> CodeReader::channelsAt(const TokenPages &where, Value x, Value first) {
-  int64_t inPage = block.tokensPerPage();
   Value page = where.pages[0], slot = first ? b.KernelBuilder::add(where.firstSlot, first) : where.firstSlot;
   if (where.list) {
-    page = b.load(b.ptr(), b.at(where.list, b.mul(b.div(first, inPage), 8)));
-    slot = b.rem(first, inPage);
+    page = d.pageInList(block, where, first);
+    slot = TokenMap(b, block.tokensPerPage()).slotOf(first);
   }
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {

@@ -48,7 +48,12 @@ std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const
   Value token = b.add(first, offset);
   if (!where.list)
     return {where.pages[0], b.KernelBuilder::add(where.firstSlot, token)};
-  return {b.load(b.ptr(), b.at(where.list, b.mul(b.div(token, inPage), 8))), b.rem(token, inPage)};
+  Value page = pageInList(block, where, token);
+  return {page, TokenMap(b, inPage).slotOf(token)};
+}
+
+Value Distributor::pageInList(const BlockPages &block, const TokenPages &where, Value token) {
+  return b.load(b.ptr(), b.at(where.list, b.mul(TokenMap(b, block.tokensPerPage()).entryOf(token), 8)));
 }
 
 SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, int64_t lines) {
@@ -82,11 +87,12 @@ SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, 
 TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {
   int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
   int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
-  Value first = b.div(scalar(token), slots);
-  Value last = b.div(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)), slots);
+  TokenMap map(b, slots);
+  Value first = map.entryOf(scalar(token));
+  Value last = map.entryOf(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)));
   TokenPages found;
   found.head = scalar(head);
-  found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), b.mul(first, slots));
+  found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), map.firstOf(first));
   for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
     Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
     found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
@@ -130,8 +136,8 @@ Distributor::OwnToken Distributor::ownToken(const BlockPages &block, Value token
     return {block.pages[0], block.ragged ? b.min(slot, b.i64(block.map.slots - 1)) : slot};
   }
   fences.beforeRead();
-  Value page = b.load(b.ptr(), b.at(block.list, b.mul(b.div(token, block.tokensPerPage()), 8)));
-  return {page, b.rem(token, block.tokensPerPage())};
+  Value page = pageInList(block, block, token);
+  return {page, TokenMap(b, block.tokensPerPage()).slotOf(token)};
 }
 
 static const Region &parameterRegion(const PageMap &map, Stream stream, CodecParameter parameter) {

@@ -5,6 +5,7 @@
 #include "compiler/distribute/LaneMap.h"
 #include "compiler/schedule/Pacing.h"
 #include "dialect/KernelBuilder.h"
+#include "dialect/TokenMap.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -136,6 +137,8 @@ public:
     mlir::Value page, slot;
   };
   OwnToken ownToken(const BlockPages &block, mlir::Value token);
+  /// The page of a token of a block that is several pages, by their list.
+  mlir::Value pageInList(const BlockPages &block, const TokenPages &where, mlir::Value token);
   /// Page and slot of token `first + offset`, of a block or of the one ahead.
   std::pair<mlir::Value, mlir::Value> placeOfToken(const BlockPages &block, const TokenPages &where, mlir::Value first,
                                                    int64_t offset);

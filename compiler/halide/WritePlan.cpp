@@ -1,6 +1,7 @@
 #include "compiler/halide/Halide.h"
 #include "compiler/schedule/Pacing.h"
 #include "compiler/schedule/StreamAccess.h"
+#include "kv/kv_tokens.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -55,7 +56,7 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.rows = number("rows");
   plan.tokens = schedule.getBlock();
   bool whole = fitBlocks(cache, plan.tokens) == BlockFit::whole;
-  plan.pages = whole ? plan.tokens / map.slots : 1;
+  plan.pages = whole ? kv_entries({map.slots}, plan.tokens) : 1;
   plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getLanes()));
   plan.slotUnit = plan.tokens;
   plan.ragged = !whole && map.slots % plan.tokens != 0;

@@ -9,6 +9,7 @@
 // The arithmetic is the codec's definition (compiler/frontend/language.md): f32, each operation rounded, never contracted.
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/kernels/Passes.h"
+#include "dialect/TokenMap.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cfloat>
@@ -86,6 +87,7 @@ void Append::build() {
        offsetof(kv_step, v_head_stride)},
   };
   int64_t slots = cache.getLayout().getSlots();
+  TokenMap tokens(b, slots);
   Value mapped = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, mapping, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.loop(begin, end, 1, [&](Value query) {
     Value token = b.add(first, query);
@@ -99,7 +101,7 @@ void Append::build() {
           ValueRange{arith::DivSIOp::create(b, b.loc, index, b.i64(slots)), arith::RemSIOp::create(b, b.loc, index, b.i64(slots))});
       b.setInsertionPointToStart(place.elseBlock());
       Value position = b.add(firstPosition, query);
-      scf::YieldOp::create(b, b.loc, ValueRange{b.entry(table, b.div(position, slots)), b.rem(position, slots)});
+      scf::YieldOp::create(b, b.loc, ValueRange{b.entry(table, tokens.entryOf(position)), tokens.slotOf(position)});
     }
     Value slot = place.getResult(1);
     // -1 skips; it is slot 0 of page -1 where a page has one slot.

@@ -1,5 +1,6 @@
 // The attend kernel of one item: see TileAttend.cpp for the algorithm.
 #include "compiler/online/AttendImpl.h"
+#include "dialect/TokenMap.h"
 
 #include <limits>
 #include <numeric>
@@ -312,6 +313,7 @@ void Attend::withTiles(function_ref<void()> body) {
 /// Blocks never cross a page unless they hold whole pages.
 void Attend::loopOverBlocks() {
   int64_t page = cache.getLayout().getSlots();
+  TokenMap tokens(b, page);
   Value end = tokenEnd;
   if (spec.causal) // what the item's last query sees
     end = b.min(end, b.add(b.sub(length, queries), queryEnd));
@@ -326,11 +328,11 @@ void Attend::loopOverBlocks() {
     };
   } else { // tokenBegin is the first token of a page
     int64_t blocksPerPage = (page + block - 1) / block;
-    first = b.mul(b.div(tokenBegin, page), blocksPerPage);
-    last = b.mul(b.div(b.add(b.max(end, tokenBegin), page - 1), page), blocksPerPage);
+    first = b.mul(tokens.entryOf(tokenBegin), blocksPerPage);
+    last = b.mul(tokens.entryOf(b.add(b.max(end, tokenBegin), page - 1)), blocksPerPage);
     blockAt = [&, blocksPerPage](Value at) {
       Value slot = b.mul(b.rem(at, blocksPerPage), block);
-      Value token = b.add(b.mul(b.div(at, blocksPerPage), page), slot);
+      Value token = b.add(tokens.firstOf(b.div(at, blocksPerPage)), slot);
       return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
     };
   }
@@ -365,21 +367,21 @@ void Attend::attendAhead(Value first, Value last, function_ref<Span(Value)> bloc
 
 /// A team of threads copies blocks into a ring in scratch, so many before it reads them; an item has one head.
 void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt) {
-  int64_t ahead = schedule.getPrefetch(), slots = ahead + 1;
+  int64_t ahead = schedule.getPrefetch(), stages = ahead + 1;
   CacheType staged = stagedCache(cache, block);
-  Value ring = b.scratch("ring", slots, mapPage(staged).bytes, b.getI8Type());
+  Value ring = b.scratch("ring", stages, mapPage(staged).bytes, b.getI8Type());
   Head head = headAt(zero());
-  auto slotOf = [&](Value at) { return b.rem(b.sub(at, first), slots); };
+  auto stageOf = [&](Value at) { return b.rem(b.sub(at, first), stages); };
   auto stage = [&](Value at) {
     Span span = blockAt(at);
-    b.ifThen(some(span), [&] { StageOp::create(b, b.loc, acquire(head, span, {}), ring, slotOf(at)); });
+    b.ifThen(some(span), [&] { StageOp::create(b, b.loc, acquire(head, span, {}), ring, stageOf(at)); });
     CommitOp::create(b, b.loc);
   };
   b.loop(first, b.add(first, ahead), 1, stage);
   auto attend = [&](Value at) {
     stage(b.add(at, ahead));
     auto type = BlockType::get(b.getContext(), staged, block);
-    attendBlock(StagedOp::create(b, b.loc, type, ring, slotOf(at), ahead), blockAt(at), head);
+    attendBlock(StagedOp::create(b, b.loc, type, ring, stageOf(at), ahead), blockAt(at), head);
   };
   if (!canCarry())
     return b.loop(first, last, 1, attend);

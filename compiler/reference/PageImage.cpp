@@ -53,8 +53,7 @@ PageImage::PageImage(CacheType cache) : map(mapPage(cache)), cache(cache) {
 }
 
 void PageImage::writeStream(const StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const {
-  uint8_t *page = pageOf(memory, token);
-  int64_t slot = token % map.slots;
+  const auto [page, number, slot] = find(memory, token);
   for (int64_t head = 0; head < stream.heads; ++head) {
     for (int64_t d = 0; d < stream.dim; ++d)
       places.codes.store(page, places.codes.element(head, slot, d), stream.code(token, head, d));
@@ -68,8 +67,7 @@ void PageImage::writeStream(const StoredStream &stream, const StreamPlaces &plac
 }
 
 void PageImage::readStream(StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const {
-  const uint8_t *page = pageOf(memory, token);
-  int64_t slot = token % map.slots;
+  const auto [page, number, slot] = find(memory, token);
   std::vector<uint32_t> codes;
   std::vector<GroupParameters> parameters;
   for (int64_t head = 0; head < stream.heads; ++head) {
@@ -84,11 +82,10 @@ void PageImage::readStream(StoredStream &stream, const StreamPlaces &places, int
 
 std::optional<std::string> PageImage::compareStream(const StoredStream &stream, const StreamPlaces &places, int64_t token,
                                                     PagedMemory memory) const {
-  const uint8_t *page = pageOf(memory, token);
-  int64_t slot = token % map.slots;
+  const auto [page, number, slot] = find(memory, token);
   auto describe = [&](const char *what, int64_t head, const char *unit, int64_t index, uint32_t seen, uint32_t want, const Places &at) {
     return fmt::format("{} {} of token {} (page {}, slot {}), head {}, {} {}: {:#x} is stored, expected {:#x} (byte {} of the page)",
-                       places.name, what, token, memory.table[token / map.slots], slot, head, unit, index, seen, want,
+                       places.name, what, token, number, slot, head, unit, index, seen, want,
                        at.offset + at.element(head, slot, index) * at.bits / 8);
   };
   for (int64_t head = 0; head < stream.heads; ++head) {

@@ -4,13 +4,14 @@
 
 #include "compiler/reference/Reference.h"
 #include "dialect/Storage.h"
+#include "kv/kv_tokens.h"
 
 #include <optional>
 #include <string>
 
 namespace kv {
 
-/// Pages of one sequence in a caller's memory: token t is in page table[t / slots], slot t % slots.
+/// Pages of one sequence in a caller's memory: where a token is, kv_tokens.h says.
 struct PagedMemory {
   uint8_t *pages = nullptr;
   int64_t stride = 0; ///< bytes between pages
@@ -52,8 +53,15 @@ private:
     std::optional<Places> scale, zero;
   };
 
-  uint8_t *pageOf(PagedMemory memory, int64_t token) const {
-    return memory.pages + memory.table[token / map.slots] * memory.stride;
+  /// A token's place in the caller's memory.
+  struct Stored {
+    uint8_t *page;
+    int64_t number, slot; ///< of the page; in it
+  };
+  Stored find(PagedMemory memory, int64_t token) const {
+    const kv_place place = kv_place_of({map.slots}, token);
+    const int64_t number = memory.table[size_t(place.entry)];
+    return {memory.pages + number * memory.stride, number, place.slot};
   }
   void writeStream(const StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const;
   void readStream(StoredStream &stream, const StreamPlaces &places, int64_t token, PagedMemory memory) const;

@@ -1,4 +1,5 @@
 #include "compiler/schedule/Pacing.h"
+#include "kv/kv_tokens.h"
 
 using namespace mlir;
 
@@ -21,7 +22,7 @@ int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot,
 
 std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes) {
   PageMap map = mapPage(cache);
-  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? block / map.slots : 1;
+  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? kv_entries({map.slots}, block) : 1;
   if (!map.tile || map.tile * count != block || readsWholeRows(cache, lanes))
     return std::nullopt;
   return WholeTiles{count, map.tileBytes};

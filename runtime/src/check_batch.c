@@ -51,7 +51,7 @@ kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
 /* Rows are wide enough for their sequences. */
 static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
   for (int64_t b = 0; b < step->num_seqs; ++b) {
-    const int64_t pages = kvrt_ceil_div(step->seq_lens[b], kernel->page_tokens);
+    const int64_t pages = kv_entries(kv_tokens_of(kernel), step->seq_lens[b]);
     if (pages > step->block_table_stride && step->query_start_loc[b + 1] != step->query_start_loc[b])
       return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; sequence %lld of %d tokens needs %lld pages",
                        (long long)step->block_table_stride, (long long)b, step->seq_lens[b], (long long)pages);
@@ -61,8 +61,8 @@ static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
 
 /* The entries of a sequence's row that a step touches: pages of its tokens [firstToken, length). */
 static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken) {
-  const int64_t begin = firstToken / kernel->page_tokens;
-  const int64_t end = kvrt_ceil_div(step->seq_lens[seq], kernel->page_tokens);
+  const kv_tokens tokens = kv_tokens_of(kernel);
+  const int64_t begin = kv_place_of(tokens, firstToken).entry, end = kv_entries(tokens, step->seq_lens[seq]);
   const int32_t *row = step->block_table + seq * step->block_table_stride;
   /* One pass without exits, so that it is vectorised; then the culprit. */
   const uint32_t pages = (uint32_t)kvrt_min(step->num_pages, (int64_t)INT32_MAX + 1);
@@ -85,7 +85,7 @@ static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t 
 
 /* Every new token's slot: -1, or one of the cache's; for append_attend, the very one where attend will look for it. */
 static kv_status checkSlots(const kv_kernel *kernel, const kv_step *step) {
-  const int64_t perPage = kernel->page_tokens;
+  const kv_tokens tokens = kv_tokens_of(kernel);
   for (int64_t b = 0; b < step->num_seqs; ++b) {
     const int64_t start = step->query_start_loc[b], queries = step->query_start_loc[b + 1] - start;
     const int64_t first = step->seq_lens[b] - queries;
@@ -93,18 +93,19 @@ static kv_status checkSlots(const kv_kernel *kernel, const kv_step *step) {
       const int64_t slot = step->slot_mapping[start + i];
       if (slot == -1)
         continue;
-      if (slot < 0 || slot / perPage >= step->num_pages)
+      if (slot < 0 || kv_place_of_slot(tokens, slot).entry >= step->num_pages)
         return kvrt_fail(KV_ERROR_SLOT_MAPPING, "slot_mapping[%lld] is %lld; expected -1 or a slot of %lld pages of %lld",
-                         (long long)(start + i), (long long)slot, (long long)step->num_pages, (long long)perPage);
+                         (long long)(start + i), (long long)slot, (long long)step->num_pages, (long long)tokens.page_tokens);
       if (kernel->op != KV_OP_APPEND_ATTEND)
         continue;
       const int64_t position = first + i;
-      const int64_t page = step->block_table ? step->block_table[b * step->block_table_stride + position / perPage] : b;
-      if (slot != page * perPage + position % perPage)
+      const kv_place place = kv_place_of(tokens, position);
+      const int64_t page = step->block_table ? step->block_table[b * step->block_table_stride + place.entry] : b;
+      const int64_t expected = kv_slot_number(tokens, page, place.slot);
+      if (slot != expected)
         return kvrt_fail(KV_ERROR_SLOT_MAPPING,
                          "slot_mapping[%lld] is %lld; block_table puts token %lld of sequence %lld in slot %lld",
-                         (long long)(start + i), (long long)slot, (long long)position, (long long)b,
-                         (long long)(page * perPage + position % perPage));
+                         (long long)(start + i), (long long)slot, (long long)position, (long long)b, (long long)expected);
     }
   }
   return KV_OK;

@@ -3,6 +3,7 @@
 #define KVRT_INTERNAL_H
 
 #include "kv/kv.h"
+#include "kv/kv_tokens.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -61,13 +61,12 @@ static uint64_t mergeCost(const kvrt_block *block) { return (uint64_t)(block->sp
  * apart. */
 enum { chunkSlots = 256, smallestChunk = 64 };
 static int64_t chunkEnd(const kv_kernel *kernel, int64_t position) {
-  const int64_t page = position / kernel->page_tokens;
-  if (kernel->page_tokens > chunkSlots) {
-    const int64_t slot = position % kernel->page_tokens;
-    return page * kernel->page_tokens + kvrt_min((slot / chunkSlots + 1) * chunkSlots, kernel->page_tokens);
-  }
-  const int64_t pages = kvrt_ceil_div(smallestChunk, kernel->page_tokens);
-  return (page / pages + 1) * pages * kernel->page_tokens;
+  const kv_tokens tokens = kv_tokens_of(kernel);
+  const kv_place place = kv_place_of(tokens, position);
+  if (tokens.page_tokens > chunkSlots)
+    return position - place.slot + kvrt_min((place.slot / chunkSlots + 1) * chunkSlots, tokens.page_tokens);
+  const int64_t pages = kv_entries(tokens, smallestChunk);
+  return (place.entry / pages + 1) * pages * tokens.page_tokens;
 }
 
 /* A walk over the items of a phase. Everything it holds is a running sum. */
@@ -116,14 +115,15 @@ static int nextRun(const kv_kernel *kernel, const int64_t *slots, int64_t querie
     ++i;
   if (i == queries)
     return 0;
-  const int64_t page = slots[i] / kernel->page_tokens, first = page * kernel->page_tokens;
-  const int64_t unit = (slots[i] - first) / unitSlots, low = first + unit * unitSlots;
-  const int64_t high = kvrt_min(low + unitSlots, first + kernel->page_tokens);
+  const kv_tokens tokens = kv_tokens_of(kernel);
+  const kv_place place = kv_place_of_slot(tokens, slots[i]);
+  const int64_t first = slots[i] - place.slot, unit = place.slot / unitSlots, low = first + unit * unitSlots;
+  const int64_t high = kvrt_min(low + unitSlots, first + tokens.page_tokens);
   run->begin = i;
   while (i < queries && (slots[i] < 0 || (slots[i] >= low && slots[i] < high)))
     ++i;
   run->end = i;
-  run->unit = (uint64_t)(page * kvrt_ceil_div(kernel->page_tokens, unitSlots) + unit);
+  run->unit = (uint64_t)(place.entry * kvrt_ceil_div(tokens.page_tokens, unitSlots) + unit);
   return 1;
 }
 

@@ -1,5 +1,6 @@
 // Scene.cpp: see Scene.h.
 #include "Scene.h"
+#include "kv/kv_tokens.h"
 
 #include <algorithm>
 #include <cstring>
@@ -155,7 +156,7 @@ struct Cache {
 Cache::Cache(const kv_kernel &kernel, const std::vector<Sequence> &sequences, const Options &options) : kernel(kernel) {
   int64_t used = 0;
   for (const Sequence &sequence : sequences) {
-    const int64_t pages = (sequence.length + kernel.page_tokens - 1) / kernel.page_tokens;
+    const int64_t pages = kv_entries(kv_tokens_of(&kernel), sequence.length);
     owned.emplace_back(pages);
     used += pages;
     width = std::max(width, pages);

@@ -1,4 +1,5 @@
 #include "tools/kvcc/BenchCase.h"
+#include "kv/kv_tokens.h"
 
 #include "tools/kvcc/Tensor.h"
 
@@ -88,7 +89,7 @@ void BenchCase::shareOutPages() {
   const kv_kernel &kernel = *setup.row.kernel;
   firstPages = {0};
   for (int32_t length : lengths) {
-    int64_t pages = kernel.dense ? 1 : (length + kernel.page_tokens - 1) / kernel.page_tokens;
+    int64_t pages = kernel.dense ? 1 : kv_entries(kv_tokens_of(&kernel), length);
     firstPages.push_back(firstPages.back() + pages);
     tableStride = std::max(tableStride, pages);
     tokens += length;

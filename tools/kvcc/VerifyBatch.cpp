@@ -1,4 +1,5 @@
 #include "tools/kvcc/VerifyBatch.h"
+#include "kv/kv_tokens.h"
 
 #include <fmt/format.h>
 
@@ -90,11 +91,14 @@ bool StepOutput::operator==(const StepOutput &other) const {
 VerifyBatch::VerifyBatch(Execution &execution, const CacheSpec &cache, const std::vector<SequenceData> &sequences, Random &random)
     : execution(execution), cache(cache), sequences(sequences), random(random), stride(cache.map.bytes + random.below(3) * 64),
       table(execution.memory()) {
-  const int64_t slots = cache.map.slots, count = int64_t(sequences.size());
+  const int64_t count = int64_t(sequences.size());
   const bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
   int64_t needed = 0;
+  auto pagesOf = [&](const SequenceData &sequence) {
+    return dense ? 1 : kv_entries({cache.map.slots}, sequence.shape.length);
+  };
   for (const SequenceData &sequence : sequences) {
-    int64_t pages = dense ? 1 : (sequence.shape.length + slots - 1) / slots;
+    int64_t pages = pagesOf(sequence);
     needed += pages;
     tableStride = std::max(tableStride, pages);
   }
@@ -110,7 +114,7 @@ VerifyBatch::VerifyBatch(Execution &execution, const CacheSpec &cache, const std
   table.assign(size_t(count * tableStride), INT32_MIN); // entries not in use: nobody may follow them
   size_t next = 0;
   for (int64_t b = 0; b < count; ++b)
-    for (int64_t page = 0; dense ? page < 1 : page * slots < sequences[size_t(b)].shape.length; ++page) {
+    for (int64_t page = 0; page < pagesOf(sequences[size_t(b)]); ++page) {
       owned[size_t(order[next])] = true;
       table[size_t(b * tableStride + page)] = order[next++];
     }
@@ -199,13 +203,15 @@ std::string VerifyBatch::run(const Runnable &row, kv_step &step, Drive drive) {
 std::string VerifyBatch::append(const Runnable &row, const std::vector<int64_t> &from, const std::vector<int64_t> &to, Drive drive,
                                 bool mapped) {
   Ragged ragged(execution.memory());
-  const int64_t slots = cache.map.slots;
+  const kv_tokens tokens{cache.map.slots};
   for (size_t b = 0; b < sequences.size(); ++b) {
     ragged.starts.push_back(ragged.starts.back() + int32_t(to[b] - from[b]));
     ragged.lengths.push_back(int32_t(to[b]));
     PagedMemory paged = memory(int64_t(b));
-    for (int64_t token = from[b]; token < to[b]; ++token)
-      ragged.slots.push_back(paged.table[size_t(token / slots)] * slots + token % slots);
+    for (int64_t token = from[b]; token < to[b]; ++token) {
+      const kv_place place = kv_place_of(tokens, token);
+      ragged.slots.push_back(kv_slot_number(tokens, paged.table[size_t(place.entry)], place.slot));
+    }
   }
   // Slots say where tokens go, so that the step may have them in any order: neighbours in memory are anywhere in the batch.
   std::vector<int64_t> order;

@@ -12,6 +12,7 @@
 #include "compiler/targets/cuda/Cuda.h"
 #include "dialect/KernelBuilder.h"
 #include "dialect/Storage.h"
+#include "dialect/TokenMap.h"
 
 #include <array>
 
@@ -121,13 +122,14 @@ void appendByPosition(GridBuilder &b, const KernelFunctions &kernel) {
 /// To an append that is told its slots, the tokens of the step are the first sequence's.
 void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) {
   int64_t heads = kernel.cache.getHeads(), slots = kernel.cache.getLayout().getSlots(), lanes = 32;
+  TokenMap tokens(b, slots);
   Value seqs = b.stepI64(offsetof(kv_step, num_seqs)), warps = b.mul(seqs, b.height);
   Value own = b.add(b.mul(b.div(b.x, heads), b.height), b.y);
   Value total = b.entry(b.stepPtr(offsetof(kv_step, query_start_loc)), seqs), lane = b.toI64(b.lane());
   b.loop(b.i64(0), total, lanes, [&](Value first) {
     Value token = b.add(first, lane), inside = b.less(token, total);
     Value slot = b.load(b.getI64Type(), b.at(mapping, b.mul(b.min(token, b.sub(total, b.i64(1))), 8)));
-    Value unit = b.add(b.mul(b.div(slot, slots), (slots + storedRun - 1) / storedRun), b.div(b.rem(slot, slots), storedRun));
+    Value unit = b.add(b.mul(tokens.entryOf(slot), (slots + storedRun - 1) / storedRun), b.div(tokens.slotOf(slot), storedRun));
     // Multiples of the golden ratio spread neighbours evenly.
     Value spread = arith::MulIOp::create(b, b.loc, b.toI32(unit), b.i32(int32_t(0x9e3779b9)));
     Value share = arith::ExtUIOp::create(b, b.loc, b.getI64Type(), spread);

@@ -8,13 +8,14 @@ import pathlib
 import re
 import sys
 
-FACTS = {  # pattern, in sources of the compiler and dialect, and the home that may have it
+FACTS = {  # pattern, in sources, and the home that may have it
     "offset of a field": (r"offsetof\(kv_", "compiler/kernels/LowerEntry.cpp"),
     "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b", "compiler/schedule/"),
     "route": (r"\bgetHalide\(|capabilities\.halide", "compiler/schedule/"),
     "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
-    "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)", "compiler/codecs/TokenMap.cpp"),
-    "region of a page": (r"map\.(?:keyScale|keyZero|valueScale|valueZero)\b", "dialect/Cache/PageMap.cpp"),
+    "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)|[/%] (?:\w+(?:->|\.))?(?:page_tokens|map\.slots)\b",
+                               "dialect/TokenMap.h"),  # its twin is runtime/include/kv/kv_tokens.h
+    "region of a page": (r"map\.(?:keyScale|keyZero|valueScale|valueZero)\b", "dialect/Storage.cpp"),
     "who sees what": (r"\bcausal\b", "compiler/policy/AnalyzeMask.cpp"),
     "form of a partial": (r"getValueDim\(\) \+ 2", "compiler/online/State.cpp"),
 }
@@ -22,9 +23,9 @@ FACTS = {  # pattern, in sources of the compiler and dialect, and the home that 
 root, here = pathlib.Path(sys.argv[1]), pathlib.Path(__file__).parent
 found = {}
 seen = 0
-for folder in ("compiler", "dialect"):
+for folder in ("compiler", "dialect", "runtime/src", "tools"):
     for path in sorted((root / folder).rglob("*")):
-        if path.suffix not in (".cpp", ".h"):
+        if path.suffix not in (".c", ".cpp", ".h"):
             continue
         seen += 1
         text, name = path.read_text(), path.relative_to(root).as_posix()
