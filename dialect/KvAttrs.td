@@ -98,6 +98,10 @@ def Kv_LayoutAttr : Kv_Attr<"Layout", "layout"> {
 def Kv_StreamEnum : Kv_Enum<"Stream", "which half of a cache", [I32EnumAttrCase<"key", 0>, I32EnumAttrCase<"value", 1>]>;
 def Kv_StreamAttr : EnumAttr<Kv_Dialect, Kv_StreamEnum, "stream">;
 
+def Kv_ContractEnum : Kv_Enum<"Contract", "what a product sums over: channels give scores, tokens give sums", [
+  I32EnumAttrCase<"d", 0>, I32EnumAttrCase<"t", 1>]>;
+def Kv_ContractAttr : EnumAttr<Kv_Dialect, Kv_ContractEnum, "contract">;
+
 def Kv_ReductionEnum : Kv_Enum<"Reduction", "how a tile is reduced", [
   I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>, I32EnumAttrCase<"umax", 3>]>;
 def Kv_ReductionAttr : EnumAttr<Kv_Dialect, Kv_ReductionEnum, "reduction">;

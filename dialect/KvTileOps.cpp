@@ -12,8 +12,6 @@ namespace kv {
 
 static RankedTensorType tileOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static CodecAttr codecOf(CacheType cache, Stream stream) { return stream == Stream::key ? cache.getKey() : cache.getValue(); }
-
 static bool hasParameter(CodecAttr codec, CodecParameter parameter) {
   return parameter == CodecParameter::scale ? codec.isInteger() : codec.isAsym();
 }
@@ -47,7 +45,7 @@ template <typename OpType> static LogicalResult verifyRow(OpType op) {
 }
 
 template <typename OpType> static LogicalResult verifyParameter(OpType op, CacheType cache) {
-  CodecAttr codec = codecOf(cache, op.getStream());
+  CodecAttr codec = cache.getCodec(op.getStream());
   if (!hasParameter(codec, op.getParameter())) // read C1, parameter_address C1
     return op.emitOpError() << "expected a codec with a " << stringifyCodecParameter(op.getParameter()) << ", got " << codec;
   return success();
@@ -72,7 +70,7 @@ LogicalResult PackOp::verify() {
                          << home;
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > home.getDimSize(0)) // C2
     return emitOpError() << "expected a tile of [rows, columns] with at most " << home.getDimSize(0) << " rows, got " << tile;
-  CodecAttr codec = codecOf(cast<CacheType>(getCache()), getStream());
+  CodecAttr codec = cast<CacheType>(getCache()).getCodec(getStream());
   if (isIntegerDot(getDot()) && !codec.isInteger()) // C3
     return emitOpError() << "expected a codec of integer elements, got " << codec;
   return success();
@@ -85,7 +83,7 @@ LogicalResult SaveOp::verify() { return verifyRow(*this); }
 LogicalResult ScatterOp::verify() {
   auto bits = cast<MemRefType>(getBits().getType());
   auto cache = cast<CacheType>(getCache());
-  int64_t dim = getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  int64_t dim = cache.getDim(getStream());
   if (!bits.getElementType().isInteger(32) || bits.getDimSize(1) < dim) // C1
     return emitOpError() << "expected bits of i32 with at least " << dim << " columns, got " << bits;
   return success();
@@ -145,7 +143,7 @@ LogicalResult AttendRowsOp::verify() {
 LogicalResult StoreTokenOp::verify() {
   auto cache = cast<CacheType>(getCache());
   auto token = cast<MemRefType>(getToken().getType());
-  int64_t dim = getStream() == Stream::key ? cache.getKeyDim() : cache.getValueDim();
+  int64_t dim = cache.getDim(getStream());
   if (!token.getElementType().isF32() || token.getShape() != ArrayRef<int64_t>{1, dim}) // C1
     return emitOpError() << "expected a token of 1 x " << dim << " f32, got " << token;
   return success();
@@ -261,15 +259,16 @@ LogicalResult ProductOp::verify() {
     return emitOpError() << "expected rows of " << (packed ? "i32" : "f32") << " and a result of " << (integer ? "i32" : "f32")
                          << " for the record " << stringifyDot(getDot()) << ", got " << rows << " and " << tile;
   CacheType cache = getBlock().getType().getCache();
-  CodecAttr codec = codecOf(cache, getStream());
+  CodecAttr codec = cache.getCodec(getStream());
   if (integer && !codec.isInteger()) // C2
     return emitOpError() << "expected a codec of integer elements for the record " << stringifyDot(getDot()) << ", got " << codec;
-  int64_t most = getStream() == Stream::key ? getBlock().getType().getTokens() : cache.getValueDim();
+  bool overTokens = getContract() == Contract::t;
+  int64_t most = overTokens ? cache.getDim(getStream()) : getBlock().getType().getTokens();
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got "
                          << tile;
   bool limited = !getLimits().empty();
-  if (limited && (getStream() == Stream::key || codec.isInteger() || int64_t(getLimits().size()) != tile.getDimSize(0))) // C5
+  if (limited && (!overTokens || codec.isInteger() || int64_t(getLimits().size()) != tile.getDimSize(0))) // C5
     return emitOpError() << "expected no limits, or " << tile.getDimSize(0) << " of values that are no codes, got "
                          << getLimits().size();
   if (bool(getRest()) != bool(getRefined()) || (getRest() && !integer)) // C6
@@ -280,9 +279,9 @@ LogicalResult ProductOp::verify() {
 LogicalResult DecodeOp::verify() {
   RankedTensorType tile = tileOf(getTile());
   CacheType cache = getBlock().getType().getCache();
-  int64_t tokens = getBlock().getType().getTokens(), z = cache.getKeyDim(), x = tokens;
-  if (getStream() == Stream::value)
-    std::tie(z, x) = std::pair(tokens, cache.getValueDim());
+  int64_t z = cache.getDim(getStream()), x = getBlock().getType().getTokens();
+  if (getContract() == Contract::t)
+    std::swap(z, x);
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > z || tile.getDimSize(1) > x) // C1
     return emitOpError() << "expected a tile of at most " << z << " by " << x << ", got " << tile;
   return success();

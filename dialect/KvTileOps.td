@@ -257,15 +257,15 @@ def Kv_ReadOp : Kv_Op<"read", [MemoryEffects<[MemRead]>]> {
 def Kv_DecodeOp : Kv_Op<"decode", [MemoryEffects<[MemRead]>]> {
   let summary = "codes of a block as f32: values, or of integer codecs centred codes as numbers";
   let description = [{
-    tile[i, j] is element z + i, x + j of the stream: of keys x counts tokens of the block and z channels, of values x counts channels and
-    z tokens of the block. Of tokens past the end it may be anything.
+    tile[i, j] is element z + i, x + j of the stream, for a product that contracts z: of `d` z counts channels and x tokens of the block,
+    of `t` z counts tokens of the block and x channels. Of tokens past the end it may be anything.
 
     Rules:
     - C1: the tile is [z, x], no more than the block has tokens and the cache channels.
   }];
-  let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, I64:$z, I64:$x);
+  let arguments = (ins Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_ContractAttr:$contract, I64:$z, I64:$x);
   let results = (outs Kv_F32Tile:$tile);
-  let assemblyFormat = "$stream `of` $block `[` $z `,` $x `]` attr-dict `:` type($block) `->` type($tile)";
+  let assemblyFormat = "$stream `of` $block `contract` $contract `[` $z `,` $x `]` attr-dict `:` type($block) `->` type($tile)";
   let hasVerifier = 1;
 }
 
@@ -356,7 +356,7 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, AttrSizedOperandS
   let summary = "init + rows x a tile of a block";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of operand(rows)[row + r][z] * codes[x, z]
-    For keys x counts tokens of the block and z channels; for values x counts channels and z tokens of the block. The codes are plain
+    `contract d`: z counts channels and x tokens of the block; `contract t`: z counts tokens of the block and x channels. The codes are plain
     integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter; with
     `limits`, one for each row, neither do those of row r at limits[r] and later, though they may be NaN and other rows' own. Limits
     ascend, from zBegin to zEnd.
@@ -370,17 +370,17 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, AttrSizedOperandS
     Rules:
     - C1: row operands are f32 for the record f32, else i32; the result is i32 for integer records, else f32.
     - C2: an integer record needs a codec of integer elements.
-    - C3: the result is [rows, x], no more than the home has rows and the block tokens (keys) or the cache channels (values).
+    - C3: the result is [rows, x], no more than the home has rows and the block tokens (`contract d`) or the stream channels (`contract t`).
     - C4: `ask` is nothing, or two bytes.
-    - C5: `limits` is nothing, or of values that are no codes a number for each row.
+    - C5: `limits` is nothing, or of elements that are no codes, where tokens are contracted, a number for each row.
     - C6: `rest` and `refined` stand together, for an integer record.
   }];
-  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot, I64:$x, I64:$zBegin,
-                       I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$limits,
+  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
+                       Kv_ContractAttr:$contract, I64:$x, I64:$zBegin, I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$limits,
                        Optional<Kv_Home>:$rest, Optional<I1>:$refined, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs RankedTensorOf<[F32, I32]>:$tile);
   let assemblyFormat = [{
-    $rows `[` $row `]` `,` $stream $dot `of` $block `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
+    $rows `[` $row `]` `,` $stream $dot `of` $block `contract` $contract `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
     (`limits` `[` $limits^ `]`)? (`rest` $rest^ `if` $refined)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict
     `:` type($rows) (`rest` type($rest)^)? `,` type($block) `->` type($tile)
   }];

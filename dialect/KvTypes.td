@@ -24,6 +24,8 @@ def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
   let extraClassDeclaration = [{
     CodecAttr getCodec(Stream stream) const { return stream == Stream::key ? getKey() : getValue(); }
     int64_t getDim(Stream stream) const { return stream == Stream::key ? getKeyDim() : getValueDim(); }
+    /// Channels that share a scale: a group of an integer codec, else all.
+    int64_t getRun(Stream stream) const { return getCodec(stream).isInteger() ? getCodec(stream).getGroup() : getDim(stream); }
     OrderAttr getOrder(Stream stream) const { return stream == Stream::key ? getLayout().getKey() : getLayout().getValue(); }
   }];
 }

@@ -4,20 +4,21 @@ using namespace mlir;
 
 namespace kv {
 
-CodeReader::CodeReader(Distributor &d, Value blockValue, Stream stream, RankedTensorType type, int64_t flip)
+CodeReader::CodeReader(Distributor &d, Value blockValue, StreamRef stream, RankedTensorType type, int64_t flip)
     : StreamSource(d, blockValue, stream), type(type),
       lanes(b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes()),
       vectors(type.getDimSize(1) / lanes), load(productLoad(cache, stream, lanes)),
-      wholeRows(isKey && !b.threads && readsWholeRows(cache, lanes)), tileRun(tokensInTile(block.map, block.tokensPerPage())),
-      stride(isKey ? linearStride(region, 'd', load.pack, cache.getKeyDim()) : linearStride(region, 't', load.pack, tileRun)),
+      wholeRows(!b.threads && readsWholeRows(cache, stream, lanes)), tileRun(tokensInTile(block.map, block.tokensPerPage())),
+      stride(overChannels ? linearStride(region, 'd', load.pack, cache.getDim(stream.stream))
+                          : linearStride(region, 't', load.pack, tileRun)),
       flipOfCode(flip) {}
 
 /// From a vector to the next, where that is one number.
 std::optional<int64_t> CodeReader::bytesBetweenVectors() const {
-  int64_t run = isKey ? tileRun : cache.getValueDim();
+  int64_t run = overChannels ? tileRun : cache.getDim(stream.stream);
   if (b.threads || load.kind > LoadRecord::halves || block.ragged || run % (vectors * lanes))
     return std::nullopt;
-  int64_t bits = linearStride(region, isKey ? 't' : 'd', lanes, run) * region.bits;
+  int64_t bits = linearStride(region, overChannels ? 't' : 'd', lanes, run) * region.bits;
   return bits && bits % 8 == 0 ? std::optional(bits / 8) : std::nullopt;
 }
 
@@ -73,7 +74,7 @@ Value CodeReader::laneX(const Lanes &at, int64_t lane) {
     return at.x;
   Value x = b.add(at.x, lane);
   // A lane past the page reads the page's last slot: it is masked, but must not be read outside.
-  return isKey && block.ragged ? b.min(x, b.i64(block.map.slots - 1)) : x;
+  return overChannels && block.ragged ? b.min(x, b.i64(block.map.slots - 1)) : x;
 }
 
 /// Offset in bytes of z from z = 0, where z is linear.
@@ -87,13 +88,14 @@ Value CodeReader::zOffset(Value z) {
 CodeReader::Lanes CodeReader::place(const TokenPages &where, Value page, Value x, Value origin) {
   Lanes at{where.head, page, x, origin, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
-  if (isKey && block.ragged && load.kind <= LoadRecord::halves) // lanes lie together as far as the digits reach, past the last slot
+  if (overChannels && block.ragged &&
+      load.kind <= LoadRecord::halves) // lanes lie together as far as the digits reach, past the last slot
     at.x = b.min(x, b.i64(int64_t(llvm::alignTo(block.map.slots, lanes)) - lanes));
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;
   int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
   // Bits from a token to the next, where that is one number.
-  int64_t between = isKey && !block.ragged ? linearStride(region, 't', 1, tileRun) * region.bits : 0;
+  int64_t between = overChannels && !block.ragged ? linearStride(region, 't', 1, tileRun) * region.bits : 0;
   for (int64_t lane = 0; lane < count; ++lane) {
     if (lane && between && between % 8 == 0) {
       at.addresses.push_back(b.at(at.addresses.front(), lane * between / 8));

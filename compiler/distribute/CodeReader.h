@@ -8,25 +8,25 @@ namespace kv {
 
 /// One stream of a block.
 struct StreamSource {
-  StreamSource(Distributor &d, mlir::Value blockValue, Stream stream)
-      : d(d), b(d.b), block(d.blocks.find(blockValue)->second), isKey(stream == Stream::key),
-        cache(mlir::cast<BlockType>(blockValue.getType()).getCache()), codec(cache.getCodec(stream)),
-        region(block.map.codes(stream)) {}
+  StreamSource(Distributor &d, mlir::Value blockValue, StreamRef stream)
+      : d(d), b(d.b), block(d.blocks.find(blockValue)->second), stream(stream), overChannels(stream.overChannels()),
+        cache(mlir::cast<BlockType>(blockValue.getType()).getCache()), codec(cache.getCodec(stream.stream)),
+        region(block.map.codes(stream.stream)) {}
 
   Distributor &d;
   TeamBuilder &b;
   const BlockPages &block;
-  bool isKey;
+  StreamRef stream;
+  bool overChannels; ///< what is contracted: channels, with tokens along lanes; else tokens, with channels along lanes
   CacheType cache;
   CodecAttr codec;
   const Region &region;
 };
 
-/// Along x, tokens of keys or channels of values, lie the lanes; along z, channels of keys or tokens of values, the elements of a
-/// load.
+/// The lanes lie along x, the elements of a load along z, which is contracted.
 struct CodeReader : StreamSource {
   /// `type`: of the tile whose last dimension lies along x. `flip`: bits that differ between a stored code and the one wanted.
-  CodeReader(Distributor &d, mlir::Value blockValue, Stream stream, mlir::RankedTensorType type, int64_t flip);
+  CodeReader(Distributor &d, mlir::Value blockValue, StreamRef stream, mlir::RankedTensorType type, int64_t flip);
 
   using Value = mlir::Value;
   template <typename T> using SmallVector = llvm::SmallVector<T>;
@@ -41,14 +41,14 @@ struct CodeReader : StreamSource {
 
   /// Where a vector of lanes is: its page and the coordinates of its first lane.
   struct Lanes {
-    Value head, page, x;          ///< x: slot for keys, channel for values
-    Value origin;                 ///< where z counts from: a slot for values, channel 0 for keys
+    Value head, page, x;          ///< x: a slot, or a channel
+    Value origin;                 ///< where z counts from: channel 0, or a slot
     SmallVector<Value> addresses; ///< at z = 0, of the vector or of each lane; empty when z is not linear
   };
-  /// All vectors of keys, from token `first` of the block on.
+  /// All vectors of tokens, from token `first` of the block on.
   SmallVector<Lanes> tokensAt(const TokenPages &where, Value first);
-  /// All vectors of values, from channel `x` on; z counts from token `first` of the block, or from its first token. A run of tokens
-  /// that lies on one page.
+  /// All vectors of channels, from channel `x` on; z counts from token `first` of the block, or from its first token. A run of
+  /// tokens that lies on one page.
   SmallVector<Lanes> channelsAt(const TokenPages &where, Value x, Value first);
 
   Value address(const Lanes &at, int64_t lane, Value z);
@@ -75,7 +75,7 @@ private:
   Value ownLane() { return b.laneOffset(LaneMap(type).bits(1)); }
   Value elementOf(const Lanes &at, Value x, Value z) {
     z = b.KernelBuilder::add(at.origin, z);
-    return isKey ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
+    return overChannels ? b.element(region, at.head, x, z) : b.element(region, at.head, z, x);
   }
   Value zOffset(Value z);
   Value laneX(const Lanes &at, int64_t lane);

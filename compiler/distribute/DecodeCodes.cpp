@@ -13,7 +13,9 @@ namespace {
 
 struct Decoder : CodeReader {
   Decoder(Distributor &d, DecodeOp op)
-      : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), /*flip=*/0), op(op) {
+      : CodeReader(d, op.getBlock(), {op.getStream(), op.getContract()}, cast<RankedTensorType>(op.getTile().getType()),
+                   /*flip=*/0),
+        op(op) {
     flipOfCode = centeringFlip(codec);
   }
   DecodeOp op;
@@ -30,7 +32,7 @@ struct Decoder : CodeReader {
 private:
   /// z from which `place`'s lanes count: of keys the first channel, of values themselves.
   SmallVector<Lanes> place(const TokenPages &where, Value z) {
-    if (!isKey)
+    if (!overChannels)
       return channelsAt(where, d.scalar(op.getX()), z);
     return tokensAt(where, d.scalar(op.getX()));
   }
@@ -39,7 +41,7 @@ private:
   void decodeLoads(Value z, MutableArrayRef<Value> parts) {
     SmallVector<Lanes> here = place(block, z),
                        ahead = block.ahead && !block.tilesAhead ? place(*block.ahead, z) : SmallVector<Lanes>();
-    Value own = isKey ? z : b.i64(0);
+    Value own = overChannels ? z : b.i64(0);
     int64_t loads = wholeRows ? lanes : 1;
     for (int64_t u = 0; u < vectors; ++u) {
       SmallVector<Value> raw = wholeRows ? loadRows(here[u], own) : SmallVector<Value>{loadRaw(here[u], own)};

@@ -27,20 +27,20 @@ namespace {
 class MatrixProduct : StreamSource {
 public:
   MatrixProduct(Distributor &d, ProductOp op)
-      : StreamSource(d, op.getBlock(), op.getStream()), op(op), load(productLoad(cache, op.getStream(), /*lanes=*/1)),
-        run(matrixRun(cache, op.getStream())), chunk(4 * run) {
+      : StreamSource(d, op.getBlock(), {op.getStream(), op.getContract()}), op(op), load(productLoad(cache, stream, /*lanes=*/1)),
+        run(matrixRun(cache, stream)), chunk(4 * run) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     rows = type.getDimSize(0);
     tiles = type.getDimSize(1) / 8;
-    int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-    LoadRecord eight = productLoad(cache, op.getStream(), /*lanes=*/8);
-    transposed =
-        block.staged && region.bits == 16 && eight.kind == LoadRecord::vector && eight.pack == 1 && (!isKey || length % 16 == 0);
+    int64_t length = cache.getRun(stream.stream);
+    LoadRecord eight = productLoad(cache, stream, /*lanes=*/8);
+    transposed = block.staged && region.bits == 16 && eight.kind == LoadRecord::vector && eight.pack == 1 &&
+                 (!overChannels || length % 16 == 0);
     if (transposed) {
       run = 4;
       chunk = 16;
     }
-    whole = isKey && length % chunk == 0;
+    whole = overChannels && length % chunk == 0;
     thread = b.laneOffset({0, 1});
     column = b.laneOffset({2, 3, 4});
   }
@@ -72,7 +72,7 @@ private:
 
 /// `pack` elements from z on, in the low bits of an i32.
 Value MatrixProduct::loadWord(Value page, Value x, Value z) {
-  Value index = isKey ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
+  Value index = overChannels ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
   Value address = b.elementAddress(region, page, index);
   if (region.bits < 8 && load.pack == 1) { // a nibble by itself
     Value byte = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
@@ -132,15 +132,15 @@ SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Valu
   for (int64_t first = 0; first < run; first += load.pack) {
     Value at = b.add(z, first);
     // What lies past the page's slots, or past the contraction, must not be read outside.
-    if (!isKey && block.ragged)
+    if (!overChannels && block.ragged)
       at = b.min(at, b.i64((block.map.slots - 1) / load.pack * load.pack));
-    else if (isKey && !whole)
+    else if (overChannels && !whole)
       at = b.min(at, b.sub(zEnd, b.i64(load.pack)));
     words.push_back(loadWord(page, x, at));
   }
   for (int64_t element = 0; element < run; element += 2)
-    pairs.push_back(pair(words, element, z, isKey ? Value() : zEnd));
-  if (isKey && !whole) { // a run lies inside or outside
+    pairs.push_back(pair(words, element, z, overChannels ? Value() : zEnd));
+  if (overChannels && !whole) { // a run lies inside or outside
     Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, zEnd);
     for (Value &value : pairs)
       value = arith::SelectOp::create(b, b.loc, there, value, b.i32(0));
@@ -153,7 +153,7 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEn
   Value row = b.KernelBuilder::add(z, b.laneOffset({0, 1, 2, 3})),
         second = b.laneOffset({-1, -1, -1, 4}); // of two tiles of columns
   SmallVector<Value> keep;                      // bits of the elements that are there
-  for (int64_t pair = 0; pair < 2 && !isKey; ++pair) {
+  for (int64_t pair = 0; pair < 2 && !overChannels; ++pair) {
     Value mask;
     for (int64_t half = 0; half < 2; ++half) {
       Value element = b.add(b.KernelBuilder::add(z, b.mul(thread, 2)), 8 * pair + half);
@@ -168,11 +168,11 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEn
     Value x = b.add(d.scalar(op.getX()), 8 * tile);
     if (tile + 1 < tiles)
       x = b.KernelBuilder::add(x, second);
-    Value index = isKey ? b.element(region, block.head, x, row) : b.element(region, block.head, row, x);
+    Value index = overChannels ? b.element(region, block.head, x, row) : b.element(region, block.head, row, x);
     auto words = ReadTransposedOp::create(b, b.loc, b.elementAddress(region, block.pages[0], index)).getResults();
     for (int64_t i = 0; i < 2 && tile + i < tiles; ++i) {
       pairs.push_back({words[2 * i], words[2 * i + 1]});
-      for (int64_t pair = 0; pair < 2 && !isKey; ++pair)
+      for (int64_t pair = 0; pair < 2 && !overChannels; ++pair)
         pairs.back()[pair] = arith::AndIOp::create(b, b.loc, pairs.back()[pair], keep[pair]);
     }
   }
@@ -183,7 +183,7 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEn
 SmallVector<SmallVector<Value>> MatrixProduct::readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z,
                                                         Value zEnd) {
   SmallVector<SmallVector<Value>> pairs;
-  if (isKey) {
+  if (overChannels) {
     for (const Distributor::OwnToken &token : tokens)
       pairs.push_back(columnPairs(token.page, token.slot, z, zEnd));
     return pairs;
@@ -294,7 +294,7 @@ SmallVector<Value> MatrixProduct::build() {
   for (int64_t tile = 0; tile < tiles; ++tile) {
     Value x = b.KernelBuilder::add(d.scalar(op.getX()), b.add(column, 8 * tile));
     columns.push_back(x);
-    if (isKey && !transposed)
+    if (overChannels && !transposed)
       tokens.push_back(d.ownToken(block, x));
   }
   auto sumsOver = [&](Value zEnd) {
@@ -302,7 +302,7 @@ SmallVector<Value> MatrixProduct::build() {
       SmallVector<Value> sums(carried);
       Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
       SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
-      Value zRow = isKey && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
+      Value zRow = overChannels && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
       int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
       for (int64_t step = 0; step < run / 4; ++step)
         for (int64_t part = 0; part < parts; ++part) {

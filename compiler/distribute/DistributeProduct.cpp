@@ -21,17 +21,18 @@ namespace {
 class Product : CodeReader {
 public:
   Product(Distributor &d, ProductOp op)
-      : CodeReader(d, op.getBlock(), op.getStream(), cast<RankedTensorType>(op.getTile().getType()), flipFor(op)), op(op),
-        record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
-        rows(type.getDimSize(0)), keyLength(codec.isInteger() ? codec.getGroup() : cache.getKeyDim()),
-        unroll(loadsOfIteration(cache, op.getStream(), lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
+      : CodeReader(d, op.getBlock(), {op.getStream(), op.getContract()}, cast<RankedTensorType>(op.getTile().getType()),
+                   flipFor(op)),
+        op(op), record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
+        rows(type.getDimSize(0)), runLength(cache.getRun(op.getStream())),
+        unroll(loadsOfIteration(cache, stream, lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
 
   SmallVector<Value> build();
 
 private:
   static int64_t flipFor(ProductOp op) {
     CacheType cache = cast<BlockType>(op.getBlock().getType()).getCache();
-    CodecAttr codec = op.getStream() == Stream::key ? cache.getKey() : cache.getValue();
+    CodecAttr codec = cache.getCodec(op.getStream());
     return integerForm(codec, op.getDot()).flip;
   }
   void run(SmallVector<Value> &acc);
@@ -40,7 +41,7 @@ private:
   Dot record; ///< of one part of the rows
   Dot plain;  ///< the same for one row at a time
   int64_t part = 0;
-  int64_t rows, keyLength;
+  int64_t rows, runLength;
   int64_t unroll;                        ///< loads of an iteration
   bool prefetches = false, asks = false; ///< asks: for lines of the block ahead that it was told; else for what is where it reads
   SmallVector<Value> rowBases;
@@ -100,7 +101,8 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
         lines.ahead.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
     }
   if (asks && count == unroll) {
-    Value walked = b.add(isKey ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (isKey ? keyLength : block.tokens));
+    Value walked =
+        b.add(overChannels ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (overChannels ? runLength : block.tokens));
     Value iteration = b.div(walked, unroll * load.pack);
     llvm::append_range(lines.ahead, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
   }
@@ -277,7 +279,7 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
   };
   // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
   int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.pack) * load.pack;
-  if (isKey || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
+  if (overChannels || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
     return loop(begin, end, unroll, {});
   auto wholeChunks = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), chunk), chunk)); };
   if (op.getLimits().empty()) {
@@ -366,7 +368,7 @@ void Product::run(SmallVector<Value> &acc) {
   d.fences.beforeRead();
   asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
   prefetches = block.ahead && !b.threads && !ofRest && (load.kind <= LoadRecord::halves || wholeRows);
-  if (isKey) {
+  if (overChannels) {
     Value token = d.scalar(op.getX());
     Source all{tokensAt(block, token), prefetches && !asks ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};
     if (!wholeRows)

@@ -292,7 +292,7 @@ void Distributor::convert(PackOp op) {
   auto cache = cast<CacheType>(op.getCache());
   auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
   LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
-  int64_t bits = (op.getStream() == Stream::key ? cache.getKey() : cache.getValue()).bits();
+  int64_t bits = cache.getCodec(op.getStream()).bits();
   int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
   if (schedule.getHalide()) // as they are numbered: Halide's own loads say which
     load.pack = dotDepth(op.getDot());

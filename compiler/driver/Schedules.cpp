@@ -44,7 +44,7 @@ static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr 
 //===- what is slow ----------------------------------------------------------------------------------------------------------===//
 
 static bool gathers(CacheType cache, Stream stream, int64_t lanes) {
-  if (stream == Stream::key && readsWholeRows(cache, lanes))
+  if (readsWholeRows(cache, stream, lanes))
     return false;
   LoadRecord::Kind kind = productLoad(cache, stream, lanes).kind;
   return kind == LoadRecord::rows || kind == LoadRecord::single;

@@ -44,7 +44,7 @@ void Attend::decodeBlock(Value blockValue, Value count) {
     b.loop(zero(), b.i64(block), width, [&](Value x) {
       Value first = b.mul(b.div(x, tile.keySlice), dim), column = b.rem(x, tile.keySlice);
       b.loop(zero(), b.i64(dim), depth, [&](Value z) {
-        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::key, z, x);
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::key, Contract::d, z, x);
         b.put(codes, homeCodes[0], b.add(first, z), column);
       });
     });
@@ -53,7 +53,8 @@ void Attend::decodeBlock(Value blockValue, Value count) {
     int64_t depth = loadDepth(cache, Stream::value, lanes), width = tile.valueSlice;
     b.loop(zero(), count, depth, [&](Value z) {
       b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
-        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::value, z, b.mul(slice, width));
+        Value codes =
+            DecodeOp::create(b, b.loc, b.tileF32({depth, width}), blockValue, Stream::value, Contract::t, z, b.mul(slice, width));
         b.put(codes, homeCodes[1], b.add(b.mul(slice, block), z), zero());
       });
     });
@@ -139,25 +140,25 @@ Attend::Ask Attend::ask(const Rows &at, Value byte, int64_t step) {
 }
 
 /// init + operands of the row tile x a slice of the block from x on, over [zBegin, seen.end).
-Value Attend::product(const Rows &at, Stream stream, Value x, Value zBegin, const Seen &seen, Value init) {
-  bool isKey = stream == Stream::key, decoded = decodesOnce(stream);
-  Dot dot = isKey ? schedule.getKeyDot() : schedule.getValueDot();
-  Value home = isKey ? homeQ : homeP, row = isKey ? rowOf(at) : zero();
-  Value slice = b.div(x, isKey ? tile.keySlice : tile.valueSlice);
+Value Attend::product(const Rows &at, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init) {
+  bool isScores = ref.overChannels(), decoded = decodesOnce(ref.stream);
+  Dot dot = isScores ? schedule.getKeyDot() : schedule.getValueDot();
+  Value home = isScores ? homeQ : homeP, row = isScores ? rowOf(at) : zero();
+  Value slice = b.div(x, isScores ? tile.keySlice : tile.valueSlice);
   auto type = cast<RankedTensorType>(init.getType());
-  int64_t along = isKey ? cache.getKeyDim() : block;
+  int64_t along = isScores ? cache.getDim(ref.stream) : block;
   Ask asked;
   if (pace) { // in the order of the kernel: slices, groups of keys
     Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dot));
-    const Pace::Product &walk = isKey ? pace->key : pace->value;
-    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(stream));
-    asked = ask(at, b.add(b.mul(iteration, walk.step), isKey ? 0 : pace->valueStart()), walk.step);
+    const Pace::Product &walk = isScores ? pace->key : pace->value;
+    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(ref.stream));
+    asked = ask(at, b.add(b.mul(iteration, walk.step), isScores ? 0 : pace->valueStart()), walk.step);
   }
   if (!decoded)
-    return ProductOp::create(b, b.loc, type, home, row, at.block, stream, dot, x, zBegin, seen.end, schedule.getUnroll(), init,
-                             seen.limits, isKey ? homeQRest : Value(), isKey ? hasOutliers(at) : Value(), asked.bytes,
-                             asked.lines);
-  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isKey ? 0 : 1], b.mul(slice, along), at.block, zBegin, seen.end,
+    return ProductOp::create(b, b.loc, type, home, row, at.block, ref.stream, dot, ref.contract, x, zBegin, seen.end,
+                             schedule.getUnroll(), init, seen.limits, isScores ? homeQRest : Value(),
+                             isScores ? hasOutliers(at) : Value(), asked.bytes, asked.lines);
+  return MultiplyOp::create(b, b.loc, type, home, row, homeCodes[isScores ? 0 : 1], b.mul(slice, along), at.block, zBegin, seen.end,
                             multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
 }
 

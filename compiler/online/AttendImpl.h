@@ -166,7 +166,7 @@ struct Attend {
     SmallVector<Value> limits;
   };
   Seen seenBy(const Rows &at);
-  Value product(const Rows &at, Stream stream, Value x, Value zBegin, const Seen &seen, Value init);
+  Value product(const Rows &at, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init);
   Value scores(const Rows &at, Value x);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
   /// now.

@@ -5,17 +5,15 @@ using namespace mlir;
 
 namespace kv {
 
-int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll) {
-  if (stream == Stream::key && readsWholeRows(cache, lanes))
+int64_t loadsOfIteration(CacheType cache, StreamRef stream, int64_t lanes, Dot dot, int64_t unroll) {
+  if (readsWholeRows(cache, stream, lanes))
     return lanes;
   int64_t pack = productLoad(cache, stream, lanes).pack, words = roundsRows(dot) ? pack / dotDepth(dot) : pack;
   int64_t unit = isPaired(dot) && words % 2 ? 2 : 1;   // loads that an iteration has whole numbers of
   int64_t elements = pack >= 4 && lanes >= 16 ? 8 : 4; // measured: a loop of 16 dots gains from twice as many
   int64_t loads = unroll ? unroll : std::max<int64_t>(1, elements / pack);
   loads = (loads + unit - 1) / unit * unit;
-  CodecAttr codec = cache.getKey();
-  int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-  while (stream == Stream::key && length % (loads * pack))
+  while (stream.overChannels() && cache.getRun(stream.stream) % (loads * pack))
     loads -= unit;
   return loads;
 }
@@ -23,7 +21,7 @@ int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot,
 std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes) {
   PageMap map = mapPage(cache);
   int64_t count = fitBlocks(cache, block) == BlockFit::whole ? kv_entries({map.slots}, block) : 1;
-  if (!map.tile || map.tile * count != block || readsWholeRows(cache, lanes))
+  if (!map.tile || map.tile * count != block || readsWholeRows(cache, Stream::key, lanes))
     return std::nullopt;
   return WholeTiles{count, map.tileBytes};
 }

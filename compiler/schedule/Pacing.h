@@ -12,7 +12,7 @@ namespace kv {
 inline constexpr uint32_t prefetchLocality = 2;
 
 /// How many loads, of all vectors of a slice each, an iteration of a product makes.
-int64_t loadsOfIteration(CacheType cache, Stream stream, int64_t lanes, Dot dot, int64_t unroll);
+int64_t loadsOfIteration(CacheType cache, StreamRef stream, int64_t lanes, Dot dot, int64_t unroll);
 
 /// The tiles that a block is, one or one on each of several pages.
 struct WholeTiles {

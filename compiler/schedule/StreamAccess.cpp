@@ -98,14 +98,14 @@ LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64
   return {LoadRecord::single, 1, region.bits, {0}};
 }
 
-LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes) {
+LoadRecord productLoad(CacheType cache, StreamRef ref, int64_t lanes) {
   PageMap map = mapPage(cache);
-  if (stream == Stream::value)
-    return chooseLoad(map.codes(stream), 'd', 't', lanes, /*alignment=*/16);
-  return chooseLoad(map.codes(stream), 't', 'd', lanes, cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim());
+  if (!ref.overChannels())
+    return chooseLoad(map.codes(ref.stream), 'd', 't', lanes, /*alignment=*/16);
+  return chooseLoad(map.codes(ref.stream), 't', 'd', lanes, cache.getRun(ref.stream));
 }
 
-int64_t matrixRun(CacheType cache, Stream stream) { return std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack); }
+int64_t matrixRun(CacheType cache, StreamRef stream) { return std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack); }
 
 int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement()) ? int64_t(1) << (codec.bits() - 1) : 0; }
 
@@ -158,19 +158,18 @@ int64_t linearStride(const Region &region, char z, int64_t step, int64_t run) {
   return own[i].stride * (step / own[i].digit.divisor);
 }
 
-bool readsWholeRows(CacheType cache, int64_t lanes) {
-  if (lanes == 1) // a register has one word: nothing to transpose
+bool readsWholeRows(CacheType cache, StreamRef ref, int64_t lanes) {
+  if (!ref.overChannels() || lanes == 1) // a register has one word: nothing to transpose
     return false;
-  LoadRecord load = productLoad(cache, Stream::key, lanes);
-  Region region = mapPage(cache).codes(Stream::key);
-  int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
+  LoadRecord load = productLoad(cache, ref, lanes);
+  Region region = mapPage(cache).codes(ref.stream);
+  int64_t length = cache.getRun(ref.stream);
   return load.kind >= LoadRecord::rows && load.laneBits == 32 && length % (lanes * load.pack) == 0 &&
          linearStride(region, 'd', load.pack, length) == load.pack;
 }
 
-int64_t loadDepth(CacheType cache, Stream stream, int64_t lanes) {
-  bool wholeRows = stream == Stream::key && readsWholeRows(cache, lanes);
-  return productLoad(cache, stream, lanes).pack * (wholeRows ? lanes : 1);
+int64_t loadDepth(CacheType cache, StreamRef stream, int64_t lanes) {
+  return productLoad(cache, stream, lanes).pack * (readsWholeRows(cache, stream, lanes) ? lanes : 1);
 }
 
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage) {

@@ -29,11 +29,21 @@ struct LoadRecord {
 /// multiples of `alignment`.
 LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment);
 
-/// The load that a product of `stream` uses.
-LoadRecord productLoad(CacheType cache, Stream stream, int64_t lanes);
+/// A stream as a product reads it: which, and what is summed over. Alone, a stream is read as attention reads it: scores contract
+/// channels of keys, sums tokens of values.
+struct StreamRef {
+  Stream stream;
+  Contract contract;
+  StreamRef(Stream stream) : stream(stream), contract(stream == Stream::key ? Contract::d : Contract::t) {}
+  StreamRef(Stream stream, Contract contract) : stream(stream), contract(contract) {}
+  bool overChannels() const { return contract == Contract::d; }
+};
+
+/// The load that a product uses.
+LoadRecord productLoad(CacheType cache, StreamRef stream, int64_t lanes);
 
 /// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
-int64_t matrixRun(CacheType cache, Stream stream);
+int64_t matrixRun(CacheType cache, StreamRef stream);
 
 /// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small.
 /// Stored bits become two's complement centred codes by this xor, element by element.
@@ -64,12 +74,12 @@ constexpr double restUnits = 256;
 /// number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
 
-/// Whether keys whose channels lie together are read row by row, so many words of as many tokens, and transposed in registers: one
-/// load for a lane's words of all loads of an iteration.
-bool readsWholeRows(CacheType cache, int64_t lanes);
+/// Whether channels that are contracted and lie together are read row by row, so many words of as many tokens, and transposed in
+/// registers: one load for a lane's words of all loads of an iteration.
+bool readsWholeRows(CacheType cache, StreamRef stream, int64_t lanes);
 
-/// Elements of the contraction that are read at once: of a load, or of keys read row by row of as many loads as lanes.
-int64_t loadDepth(CacheType cache, Stream stream, int64_t lanes);
+/// Elements of the contraction that are read at once: of a load, or row by row of as many loads as lanes.
+int64_t loadDepth(CacheType cache, StreamRef stream, int64_t lanes);
 
 /// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);

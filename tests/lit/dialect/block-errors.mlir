@@ -106,7 +106,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64) {
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
   // expected-error @+1 {{expected rows of i32 and a result of i32 for the record u8s8}}
-  %t = kv.product %q[%n], key u8s8 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %q[%n], key u8s8 of %b contract d at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
   return
 }
@@ -117,7 +117,7 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
   // expected-error @+1 {{expected rows of f32 and a result of f32 for the record f32}}
-  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %q[%n], key f32 of %b contract d at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
   return
 }
@@ -128,7 +128,7 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%p: memref<4x16xi32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
   // expected-error @+1 {{expected a codec of integer elements for the record s16, got #kv.codec<f16>}}
-  %t = kv.product %p[%n], value s16 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %p[%n], value s16 of %b contract t at %n over [%n, %n) unroll 1 init %init
        : memref<4x16xi32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
   return
 }
@@ -139,7 +139,7 @@ func.func @f(%p: memref<4x16xi32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x64xf32>) {
   // expected-error @+1 {{expected a result of at most 4 rows and 32 columns, got 'tensor<4x64xf32>'}}
-  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %q[%n], key f32 of %b contract d at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<4x64xf32>
   return
 }
@@ -150,7 +150,7 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%p: memref<4x32xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x128xf32>) {
   // expected-error @+1 {{expected a result of at most 4 rows and 64 columns, got 'tensor<4x128xf32>'}}
-  %t = kv.product %p[%n], value f32 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %p[%n], value f32 of %b contract t at %n over [%n, %n) unroll 1 init %init
        : memref<4x32xf32>, !kv.block<32 of !cache> -> tensor<4x128xf32>
   return
 }
@@ -161,7 +161,7 @@ func.func @f(%p: memref<4x32xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
                    layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<8x32xf32>) {
   // expected-error @+1 {{expected a result of at most 4 rows and 32 columns, got 'tensor<8x32xf32>'}}
-  %t = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 1 init %init
+  %t = kv.product %q[%n], key f32 of %b contract d at %n over [%n, %n) unroll 1 init %init
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<8x32xf32>
   return
 }

@@ -38,8 +38,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   // CHECK: kv.acquire {{.*}} head %[[N]] ahead[%[[N]], %[[N]], %[[N]]] :
   %ahead = kv.acquire %base by %n, %base[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
-  // CHECK: kv.decode value of %[[BLOCK]][%[[N]], %[[N]]] : <{{.*}}> -> tensor<2x32xf32
-  %codes = kv.decode value of %block[%n, %n] : !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.decode value of %[[BLOCK]] contract t[%[[N]], %[[N]]] : <{{.*}}> -> tensor<2x32xf32
+  %codes = kv.decode value of %block contract t[%n, %n] : !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.read key scale of %[[BLOCK]][%[[N]]] group %[[N]] : <{{.*}}> -> tensor<32xf32, #kv.tile<lanes = 16, dim = 0>>
   %scale = kv.read key scale of %block[%n] group %n : !kv.block<32 of !cache> -> tensor<32xf32, #tokens>
   // CHECK: kv.index %{{.*}} : tensor<32xi32
@@ -52,14 +52,14 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   %across = kv.spread %scale along 1 : tensor<32xf32, #tokens> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.spread %[[X]] along 0 : f32 -> tensor<2x32xf32
   %all = kv.spread %x along 0 : f32 -> tensor<2x32xf32, #lanes>
-  // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
-  %s = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all
+  // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] contract d at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
+  %s = kv.product %q[%n], key f32 of %block contract d at %n over [%n, %n) unroll 4 init %all
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.product {{.*}} ask[%[[N]], %[[N]]] lines 3 :
-  %asking = kv.product %q[%n], key f32 of %block at %n over [%n, %n) unroll 4 init %all ask [%n, %n] lines 3
+  %asking = kv.product %q[%n], key f32 of %block contract d at %n over [%n, %n) unroll 4 init %all ask [%n, %n] lines 3
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.product {{.*}} limits[%[[N]], %[[N]]] :
-  %limited = kv.product %q[%n], value f32 of %block at %n over [%n, %n) unroll 4 init %all limits [%n, %n]
+  %limited = kv.product %q[%n], value f32 of %block contract t at %n over [%n, %n) unroll 4 init %all limits [%n, %n]
       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] of %[[BLOCK]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} ask[%[[N]], %[[N]]] lines 1 : memref<4x64xf32>, memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
   %m = kv.multiply %q[%n], %q[%n] of %block over [%n, %n) unroll 4 init %all ask [%n, %n] lines 1

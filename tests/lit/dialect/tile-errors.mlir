@@ -189,7 +189,7 @@ func.func @f(%acc: vector<4xf32>, %x: vector<4xi32>) {
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%block: !kv.block<32 of !c>, %n: i64) {
   // expected-error @+1 {{expected a tile of at most 64 by 32, got 'tensor<4x64xf32>'}}
-  %0 = kv.decode key of %block[%n, %n] : !kv.block<32 of !c> -> tensor<4x64xf32>
+  %0 = kv.decode key of %block contract d[%n, %n] : !kv.block<32 of !c> -> tensor<4x64xf32>
   return
 }
 
@@ -225,7 +225,7 @@ func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.blo
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected to ask for nothing, or from a byte in steps, got 1 values}}
-  %0 = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.product %q[%n], key f32 of %b contract d at %n over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 
@@ -234,7 +234,7 @@ func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected no limits, or 4 of values that are no codes, got 3}}
-  %0 = kv.product %q[%n], value f32 of %b at %n over [%n, %n) unroll 4 init %t limits [%n, %n, %n] : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.product %q[%n], value f32 of %b contract t at %n over [%n, %n) unroll 4 init %t limits [%n, %n, %n] : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 
@@ -243,7 +243,7 @@ func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %w: memref<4x16xi32>, %n: i64, %if: i1, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected what rounding has left, and when to add it, of an integer record}}
-  %0 = kv.product %q[%n], key f32 of %b at %n over [%n, %n) unroll 4 init %t rest %w if %if : memref<4x64xf32> rest memref<4x16xi32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.product %q[%n], key f32 of %b contract d at %n over [%n, %n) unroll 4 init %t rest %w if %if : memref<4x64xf32> rest memref<4x16xi32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 

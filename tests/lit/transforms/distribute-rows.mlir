@@ -33,7 +33,7 @@ func.func @limits(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %first: i64, %sec
   %x = arith.constant 0.0 : f32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   %init = kv.spread %x along 0 : f32 -> tensor<2x8xf32, #lanes>
-  %s = kv.product %p[%zero], value f32 of %block at %zero over [%zero, %second) unroll 4 init %init limits [%first, %second]
+  %s = kv.product %p[%zero], value f32 of %block contract t at %zero over [%zero, %second) unroll 4 init %init limits [%first, %second]
        : memref<2x32xf32>, !kv.block<32 of !cache> -> tensor<2x8xf32, #lanes>
   kv.store %s to %p[%zero, %zero] : tensor<2x8xf32, #lanes>, memref<2x32xf32>
   return
@@ -67,7 +67,7 @@ func.func @rest(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %if: i1) attributes
   %x = arith.constant 5 : i32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
-  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init rest %left if %if
+  %s = kv.product %q[%zero], key u8s8 of %block contract d at %zero over [%zero, %end) unroll 2 init %init rest %left if %if
        : memref<1x16xi32> rest memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
   kv.save %f to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr

@@ -115,7 +115,7 @@ func.func @multiplies(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel,
   %x = arith.constant 0.0 : f32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
   %init = kv.spread %x along 0 : f32 -> tensor<1x16xf32, #lanes>
-  %s = kv.product %q[%zero], key f32 of %block at %zero over [%zero, %end) unroll 4 init %init
+  %s = kv.product %q[%zero], key f32 of %block contract d at %zero over [%zero, %end) unroll 4 init %init
        : memref<2x64xf32>, !kv.block<32 of !cache> -> tensor<1x16xf32, #lanes>
   kv.save %s to %step[%zero] as f32 : tensor<1x16xf32, #lanes>, !llvm.ptr
   return
@@ -142,7 +142,7 @@ func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.k
   %x = arith.constant 0 : i32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
-  %s = kv.product %q[%zero], key u8s8x2 of %block at %zero over [%zero, %end) unroll 2 init %init
+  %s = kv.product %q[%zero], key u8s8x2 of %block contract d at %zero over [%zero, %end) unroll 2 init %init
        : memref<1x32xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
   kv.save %f to %step[%zero] as f32 : tensor<1x32xf32, #lanes>, !llvm.ptr
@@ -167,7 +167,7 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
   %x = arith.constant 0 : i32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
-  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init ask [%n, %step64] lines 1
+  %s = kv.product %q[%zero], key u8s8 of %block contract d at %zero over [%zero, %end) unroll 2 init %init ask [%n, %step64] lines 1
        : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
   kv.ask %block from %n lines 2 : !kv.block<32 of !codes>
@@ -198,7 +198,7 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
   %n = llvm.load %item : !llvm.ptr -> i64
   %x = arith.constant 0.0 : f32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
-  %codes = kv.decode key of %block[%n, %zero] : !kv.block<32 of !codes> -> tensor<4x16xf32, #lanes>
+  %codes = kv.decode key of %block contract d[%n, %zero] : !kv.block<32 of !codes> -> tensor<4x16xf32, #lanes>
   kv.store %codes to %keys[%n, %zero] : tensor<4x16xf32, #lanes>, memref<128x16xf32>
   %init = kv.spread %x along 0 : f32 -> tensor<2x16xf32, #lanes>
   %s = kv.multiply %q[%zero], %keys[%zero] of %block over [%zero, %n) unroll 4 init %init
@@ -226,7 +226,7 @@ func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.sc
   %x = arith.constant 0 : i32
   %block = kv.acquire %step by %n, %step[%n, %n] head %n ahead [%n, %n, %n] : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !codes>
   %init = kv.spread %x along 0 : i32 -> tensor<1x32xi32, #lanes>
-  %s = kv.product %q[%zero], key u8s8 of %block at %zero over [%zero, %end) unroll 2 init %init ask [%n, %n] lines 2
+  %s = kv.product %q[%zero], key u8s8 of %block contract d at %zero over [%zero, %end) unroll 2 init %init ask [%n, %n] lines 2
        : memref<1x16xi32>, !kv.block<32 of !codes> -> tensor<1x32xi32, #lanes>
   %f = arith.sitofp %s : tensor<1x32xi32, #lanes> to tensor<1x32xf32, #lanes>
   kv.ask %block from %n lines 1 : !kv.block<32 of !codes>
@@ -267,7 +267,7 @@ func.func @large(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64) attributes {kv.ker
   %x = arith.constant 0.0 : f32
   %block = kv.acquire %step by %n, %step[%n, %n] head %zero : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !large>
   %init = kv.spread %x along 0 : f32 -> tensor<1x8xf32, #lanes>
-  %s = kv.product %p[%zero], value f32 of %block at %zero over [%zero, %n) unroll 4 init %init
+  %s = kv.product %p[%zero], value f32 of %block contract t at %zero over [%zero, %n) unroll 4 init %init
        : memref<1x32xf32>, !kv.block<32 of !large> -> tensor<1x8xf32, #lanes>
   kv.store %s to %p[%zero, %zero] : tensor<1x8xf32, #lanes>, memref<1x32xf32>
   return

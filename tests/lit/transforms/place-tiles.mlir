@@ -34,7 +34,7 @@ func.func @places(%p: !llvm.ptr, %n: i64, %i: i32) attributes {kv.kernel, kv.sch
   %init = kv.spread %square along 1 : tensor<32xf32> -> tensor<2x32xf32>
   %limits = kv.spread %limit along 0 : tensor<2xi32> -> tensor<2x32xi32>
   %mask = arith.cmpi slt, %limits, %limits : tensor<2x32xi32>
-  %s = kv.product %q[%zero], key f32 of %block at %zero over [%zero, %n) unroll 0 init %init
+  %s = kv.product %q[%zero], key f32 of %block contract d at %zero over [%zero, %n) unroll 0 init %init
        : memref<2x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32>
   %m = kv.reduce max %s : tensor<2x32xf32> -> tensor<2xf32>
   %sum = scf.for %k = %zero to %n step %one iter_args(%t = %s) -> (tensor<2x32xf32>) : i64 {

@@ -125,7 +125,7 @@ TEST(ReadsWholeRows, OnlyWhereWordsLieOneAfterAnother) {
   forRandomCaches(1500, [&](CacheType cache) {
     int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
     for (int64_t lanes : {1, 2, 4, 8, 16})
-      if (readsWholeRows(cache, lanes)) {
+      if (readsWholeRows(cache, Stream::key, lanes)) {
         checkWholeRows(Plane(cache, Stream::key), productLoad(cache, Stream::key, lanes), lanes, length);
         ++rows;
       }
