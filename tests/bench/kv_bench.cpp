@@ -4,8 +4,8 @@
 //   kv_bench [--target=NAME] --benchmark_filter=decode/int8 --benchmark_repetitions=3 --benchmark_format=json
 //
 // Time is the mean of all steps, CPU has the yardsticks in it; the counters are made of medians of samples, so that a neighbour's
-// burst does not move them: bytes/s of the cache, read_bytes/s of the streaming read, share of it, GFLOP/s, peak_GFLOP/s of f32
-// multiply-adds, peak_share of them. A preempted sample is repeated (tools/kvcc/Stopwatch.h); `preempted` counts those that were so
+// burst does not move them: bytes/s of the cache, read_bytes/s of the streaming read, share of it where cold, GFLOP/s, peak_GFLOP/s of
+// f32 multiply-adds, peak_share of them. A preempted sample is repeated (tools/kvcc/Stopwatch.h); `preempted` counts those that were so
 // in every try. spread, read_spread: from the first quarter of the samples to the third, over the median. Memory: up to four times
 // the last-level cache for the read and as much, at most 3 GB, for the caches.
 #include "tests/bench/BenchRows.h"
@@ -143,7 +143,8 @@ void time(benchmark::State &state, Stage &stage, const BenchRow &row) {
   state.counters["preempted"] = samples.seconds().preempted();
   state.counters["read_bytes/s"] = samples.memoryRate().median();
   state.counters["read_spread"] = samples.memoryRate().spread();
-  state.counters["share"] = rate / samples.memoryRate().median();
+  if (row.cold)
+    state.counters["share"] = rate / samples.memoryRate().median();
   state.counters["peak_GFLOP/s"] = samples.multiplyAddRate().median() * 1e-9;
   if (double flops = steps->flopsPerStep()) {
     state.counters["GFLOP/s"] = flops / samples.seconds().median() * 1e-9;

@@ -106,8 +106,9 @@ def line(row):
     """A row of the table."""
     median = statistics.median
     error = f"{row['kvcc_error']:.1e}" if row["kvcc_error"] is not None else "-"
+    share = f"{100 * median(row['share']):.0f} %" if row["mode"] == "cold" else "-"
     text = (f"{row['type']:<8} {row['context']:>7} {row['mode']:<4} {row['threads']:>7} {median(row['kvcc_us']):>10.1f} "
-            f"{100 * median(row['share']):>4.0f} % {error:>8}")
+            f"{share:>6} {error:>8}")
     if not row["peer"]:
         return text
     if "failure" in row:

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace kv {
 namespace {
@@ -42,6 +43,8 @@ struct BenchRow {
   double memoryRate() const { return samples.memoryRate().median(); }
   double peakRate() const { return samples.multiplyAddRate().median(); }
   double rate() const { return bytes / seconds(); }
+  /// Of what memory gives; a cache read hot comes from somewhere faster, or not from memory alone.
+  std::optional<double> share() const { return mode == "cold" ? std::optional(rate() / memoryRate()) : std::nullopt; }
   double flopRate() const { return flops / seconds(); }
 };
 
@@ -140,7 +143,7 @@ public:
                        {"memory_spread", row.samples.memoryRate().spread()},
                        {"memory_preempted", row.samples.memoryRate().preempted()},
                        {"yardstick", row.yardstick},
-                       {"share", row.rate() / row.memoryRate()}});
+                       {"share", row.share() ? nlohmann::json(*row.share()) : nlohmann::json()}});
       llvm::outs() << jsonText(all);
       return;
     }
@@ -166,9 +169,9 @@ private:
                row.context);
       if (manyQueries)
         printOut("{:>7} ", row.queries);
-      printOut("{:<5} {:>10.2f} {:>4.0f} % {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} % {:>4.0f} %", row.mode, row.seconds() * 1e6,
+      printOut("{:<5} {:>10.2f} {:>4.0f} % {:>10.0f} {:>7.2f} {:>11.2f} {:>4.0f} % {:>6}", row.mode, row.seconds() * 1e6,
                100 * row.samples.seconds().spread(), row.bytes, row.rate() * 1e-9, row.memoryRate() * 1e-9,
-               100 * row.samples.memoryRate().spread(), 100 * row.rate() / row.memoryRate());
+               100 * row.samples.memoryRate().spread(), row.share() ? fmt::format("{:.0f} %", 100 * *row.share()) : "-");
       printOut(" {:>8}", row.flops > 0 ? fmt::format("{:.1f}", row.flopRate() * 1e-9) : "-");
       if (manyQueries)
         printOut(" {:>7}", row.queries > 1 && row.flops > 0 && row.peakRate() > 0
@@ -194,9 +197,9 @@ private:
   bool runMachine(BenchMachine &machine, llvm::ArrayRef<const Target *> targets) {
     if (!machine.problem().empty())
       return fail(machine.problem());
-    addNote(
-        fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the {}",
-                    static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick()));
+    addNote(fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the {}, "
+                        "where cold",
+                        static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick()));
     std::vector<std::vector<Row>> groups; // what is measured in turn
     for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
