@@ -88,8 +88,8 @@ Value CodeReader::zOffset(Value z) {
 CodeReader::Lanes CodeReader::place(const TokenPages &where, Value page, Value x, Value origin) {
   Lanes at{where.head, page, x, origin, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
-  if (overChannels && block.ragged &&
-      load.kind <= LoadRecord::halves) // lanes lie together as far as the digits reach, past the last slot
+  // Lanes lie together as far as the digits reach, past the last slot.
+  if (overChannels && block.ragged && load.kind <= LoadRecord::halves)
     at.x = b.min(x, b.i64(int64_t(llvm::alignTo(block.map.slots, lanes)) - lanes));
   if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
     return at;

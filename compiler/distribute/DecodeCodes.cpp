@@ -30,7 +30,7 @@ struct Decoder : CodeReader {
   }
 
 private:
-  /// z from which `place`'s lanes count: of keys the first channel, of values themselves.
+  /// The lanes of a load; where tokens are contracted they count from z on, else from the first channel.
   SmallVector<Lanes> place(const TokenPages &where, Value z) {
     if (!overChannels)
       return channelsAt(where, d.scalar(op.getX()), z);

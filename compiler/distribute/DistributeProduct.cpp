@@ -51,8 +51,8 @@ private:
   using Ends = ArrayRef<Value>;
 
   Value keepIf(Value condition, Value operand);
-  /// Lines of the block ahead that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after loads; as many as
-  /// one for two loads, or more, between the rows of products.
+  /// Lines of the block ahead that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after
+  /// loads; as many as one for two loads, or more, between the rows of products.
   struct Lines {
     SmallVector<Value> ahead;
     bool afterLoads = false;

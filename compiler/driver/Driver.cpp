@@ -211,7 +211,7 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
   return CompileStatus::ok;
 }
 
-/// Of the file with everything spelled out, and the targets in their order.
+/// Hashes the file with everything spelled out, and the targets of each kernel in their order.
 static std::string identityOf(const Source &source, const Compiled &compiled) {
   std::string text;
   raw_string_ostream stream(text);

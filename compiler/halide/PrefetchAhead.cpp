@@ -64,7 +64,8 @@ void prefetchAhead(Function &function, const Block &plan) {
     Value *at = b.CreateLoad(number, cursor);
     for (uint64_t ahead = 0; ahead < uint64_t(step); ahead += line)
       b.CreateIntrinsic(b.getVoidTy(), Intrinsic::prefetch,
-                        {addressAhead(b, plan, pages, b.CreateAdd(at, b.getInt64(ahead))), b.getInt32(0), b.getInt32(prefetchLocality), b.getInt32(1)});
+                        {addressAhead(b, plan, pages, b.CreateAdd(at, b.getInt64(ahead))), b.getInt32(0),
+                         b.getInt32(prefetchLocality), b.getInt32(1)});
     b.CreateStore(b.CreateAdd(at, b.getInt64(uint64_t(step))), cursor);
   }
   PromoteMemToReg({cursor}, dominators);

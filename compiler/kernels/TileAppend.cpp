@@ -86,8 +86,7 @@ void Append::build() {
       {Stream::value, cache.getValue(), cache.getValueDim(), offsetof(kv_step, v), offsetof(kv_step, v_token_stride),
        offsetof(kv_step, v_head_stride)},
   };
-  int64_t slots = cache.getLayout().getSlots();
-  TokenMap tokens(b, slots);
+  TokenMap tokens(b, cache.getLayout().getSlots());
   Value mapped = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, mapping, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.loop(begin, end, 1, [&](Value query) {
     Value token = b.add(first, query);
@@ -96,9 +95,7 @@ void Append::build() {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(place.thenBlock());
       Value index = b.load(b.getI64Type(), b.at(mapping, b.mul(token, 8)));
-      scf::YieldOp::create(
-          b, b.loc,
-          ValueRange{arith::DivSIOp::create(b, b.loc, index, b.i64(slots)), arith::RemSIOp::create(b, b.loc, index, b.i64(slots))});
+      scf::YieldOp::create(b, b.loc, ValueRange{tokens.pageOfNumber(index), tokens.slotOfNumber(index)});
       b.setInsertionPointToStart(place.elseBlock());
       Value position = b.add(firstPosition, query);
       scf::YieldOp::create(b, b.loc, ValueRange{b.entry(table, tokens.entryOf(position)), tokens.slotOf(position)});

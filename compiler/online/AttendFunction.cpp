@@ -87,7 +87,8 @@ FlatSymbolRefAttr Attend::functionOfTile() {
   // maybe what is ahead; three results.
   bool several = fitBlocks(cache, block) == BlockFit::whole && block > cache.getLayout().getSlots();
   bool hasScore = !spec.score->empty();
-  SmallVector<Type> arguments(4 + roundings().size() + bool(homeQRest) + (hasScore ? 3 : 0) + mapPage(cache).regions.size() + several, b.ptr());
+  size_t regions = mapPage(cache).regions.size();
+  SmallVector<Type> arguments(4 + roundings().size() + bool(homeQRest) + (hasScore ? 3 : 0) + regions + several, b.ptr());
   arguments.append(3 + bool(homeQRest) + hasScore, b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
   int64_t spread = mixesQueries() ? int64_t(llvm::divideCeil(tile.rows - 1, spec.group())) : 0; // queries of a tile, less one

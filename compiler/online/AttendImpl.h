@@ -36,7 +36,7 @@ struct Attend {
   Value homeQ, homeMax, homeSum, homeAcc, homeP;
   Value homeQSum;                ///< run by run of channels, sums of a row's operands, where codes are shifted or have zeros
   Value homeQScale, homeQFloats; ///< records that round rows: the row's scale, and the row before it is rounded
-  Value homeQRest, homeRefined;  ///< integer records: what rounding leaves of rows with outliers, and whether a row tile has such rows
+  Value homeQRest, homeRefined;  ///< integer records: what rounding leaves of rows with outliers; whether a row tile has such
   Value homeCodes[2];            ///< of a stream that is decoded once for several row tiles: slice by slice, a row for each z
   /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
   /// that products need.

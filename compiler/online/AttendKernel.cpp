@@ -184,8 +184,8 @@ void Attend::prepareRows(const Head &head) {
   });
 }
 
-/// Notes at the first row of the row's tile whether one of the tile's rows so far has outliers, and returns it; `before` is of the row
-/// before.
+/// Notes at the first row of a row tile whether one of the tile's rows up to `ofHead` has outliers, and returns it. `before` is
+/// what was noted for the row before.
 Value Attend::noteOutlier(const Head &head, Value ofHead, Value before, Value isOutlier) {
   Value rows = b.i64(alwaysSeveral(spec) ? many.rows : one.rows);
   if (many.rows && !alwaysSeveral(spec))

@@ -43,7 +43,7 @@ struct BenchRow {
   double memoryRate() const { return samples.memoryRate().median(); }
   double peakRate() const { return samples.multiplyAddRate().median(); }
   double rate() const { return bytes / seconds(); }
-  /// Of what memory gives; a cache read hot comes from somewhere faster, or not from memory alone.
+  /// The rate over that of memory. None where hot: the last-level cache gives a part, or all.
   std::optional<double> share() const { return mode == "cold" ? std::optional(rate() / memoryRate()) : std::nullopt; }
   double flopRate() const { return flops / seconds(); }
 };
@@ -197,8 +197,8 @@ private:
   bool runMachine(BenchMachine &machine, llvm::ArrayRef<const Target *> targets) {
     if (!machine.problem().empty())
       return fail(machine.problem());
-    addNote(fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; share: of the {}, "
-                        "where cold",
+    addNote(fmt::format("cold: every step reads a cache that was last used {:.1f} GB ago; hot: the same cache again; "
+                        "share: of the {}, where cold",
                         static_cast<double>(machine.coldBytes()) * 1e-9, machine.yardstick()));
     std::vector<std::vector<Row>> groups; // what is measured in turn
     for (const KernelSpec &spec : kernels.specs())

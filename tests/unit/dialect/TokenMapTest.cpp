@@ -34,6 +34,10 @@ TEST(TokenMap, AgreesWithTheRuntime) {
     EXPECT_EQ(numberOf(map.entryOf(b.i64(index))), place.entry);
     EXPECT_EQ(numberOf(map.slotOf(b.i64(index))), place.slot);
     EXPECT_EQ(numberOf(map.firstOf(b.i64(place.entry))), index - place.slot);
+    for (int64_t number : {index, int64_t(-1)}) {
+      EXPECT_EQ(numberOf(map.pageOfNumber(b.i64(number))), kv_place_of_slot(tokens, number).entry);
+      EXPECT_EQ(numberOf(map.slotOfNumber(b.i64(number))), kv_place_of_slot(tokens, number).slot);
+    }
     // What the words of kv_tokens.h say of it.
     EXPECT_LT(place.slot, slots);
     EXPECT_EQ(kv_slot_number(tokens, place.entry, place.slot), index);
