@@ -64,7 +64,7 @@ SmallVector<Value> KernelBuilder::loop(Value begin, Value end, int64_t step, Val
 }
 
 Value KernelBuilder::sequenceTable(CacheType cache, Value seq) {
-  Value table = stepPtr(offsetof(kv_step, block_table)), stride = stepI64(offsetof(kv_step, block_table_stride));
+  Value table = read(StepField::block_table), stride = read(StepField::block_table_stride);
   Value row = at(table, mul(mul(seq, stride), 4));
   if (cache.getLayout().getKind() != LayoutKind::dense)
     return row;

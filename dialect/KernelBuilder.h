@@ -1,4 +1,4 @@
-// What every kernel of level 1 needs: integer arithmetic on i64, the fields of kv_step and kv_item, tiles of constants.
+// What every kernel of level 1 needs: integer arithmetic on i64, the fields of the step and its item, tiles of constants.
 #ifndef KV_KERNEL_BUILDER_H
 #define KV_KERNEL_BUILDER_H
 
@@ -100,10 +100,16 @@ public:
   Value load(mlir::Type type, Value address) { return mlir::LLVM::LoadOp::create(*this, loc, type, address); }
   void store(Value value, Value address) { mlir::LLVM::StoreOp::create(*this, loc, value, address); }
 
-  Value stepI64(size_t offset) { return load(getI64Type(), at(step, offset)); }
-  Value stepPtr(size_t offset) { return load(ptr(), at(step, offset)); }
-  Value itemI64(size_t offset) { return load(getI64Type(), at(item, offset)); }
-  Value itemPtr(size_t offset) { return load(ptr(), at(item, offset)); }
+  /// A field of the step or of the item, by name; or of an array that the step points to, entry `index`, as i64.
+  Value read(StepField field) {
+    return StepOp::create(*this, loc, kindOf(field) == FieldKind::number ? mlir::Type(getI64Type()) : ptr(), field, Value());
+  }
+  Value read(StepField field, Value index) { return StepOp::create(*this, loc, getI64Type(), field, index); }
+  Value read(ItemField field) {
+    return ItemOp::create(*this, loc, kindOf(field) == FieldKind::number ? mlir::Type(getI64Type()) : ptr(), field);
+  }
+  /// Entry `index` of the attend's declared array `number`.
+  Value argument(int64_t number, Value index) { return ArgumentOp::create(*this, loc, getF32Type(), number, index); }
   /// table[index] of an int32_t table, as i64.
   Value entry(Value table, Value index) { return toI64(load(getI32Type(), at(table, mul(index, 4)))); }
 

@@ -1,4 +1,4 @@
-// Operations of the kv dialect: level 0 (KvOps.td) and levels 1 and 2 (KvTileOps.td).
+// Operations of the kv dialect: level 0 (KvOps.td), the step and its item (KvStepOps.td), levels 1 and 2 (KvTileOps.td).
 #ifndef KV_OPS_H
 #define KV_OPS_H
 
@@ -8,6 +8,15 @@
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace kv {
+
+/// What a field of kv_step or kv_item is: a 64-bit number, or a pointer, maybe to an array of numbers of 32 or 64 bits.
+enum class FieldKind { number, pointer, numbers32, numbers64 };
+FieldKind kindOf(StepField field);
+FieldKind kindOf(ItemField field);
+
+} // namespace kv
 
 #define GET_OP_CLASSES
 #include "dialect/KvOps.h.inc"

@@ -6,8 +6,7 @@
 #ifndef KV_TILE_OPS_TD
 #define KV_TILE_OPS_TD
 
-include "dialect/KvOps.td"
-include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
+include "dialect/KvStepOps.td"
 
 def Kv_Tile : RankedTensorOf<[F32, I32, I1]>;
 def Kv_F32Tile : RankedTensorOf<[F32]>;

@@ -42,7 +42,7 @@ void Distributor::convert(AttendRowsOp op) {
     pass(first(home));
   // Several pages are found by where they are from the cache's start; one is what the others are relative to.
   bool several = block.pages.size() > 1;
-  Value start = several ? b.stepPtr(offsetof(kv_step, pages)) : block.pages[0];
+  Value start = several ? b.read(StepField::pages) : block.pages[0];
   for (Stream stream : allStreams)
     for (const Region &region : block.map.of(stream))
       pass(b.at(start, region.offset));

@@ -25,7 +25,7 @@ void Distributor::run() {
   b.setInsertionPointToEnd(entry);
   b.step = entry->getArgument(0);
   b.item = entry->getArgument(1);
-  scratch = b.itemPtr(offsetof(kv_item, scratch));
+  scratch = b.read(ItemField::scratch);
   distribute(body.front());
   {
     OpBuilder::InsertionGuard guard(b);

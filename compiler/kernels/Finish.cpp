@@ -27,9 +27,9 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
   Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
-  Value o = b.stepPtr(offsetof(kv_step, o));
+  Value o = b.read(StepField::o);
   Value element =
-      b.add(b.mul(token, b.stepI64(offsetof(kv_step, o_token_stride))), b.mul(head, b.stepI64(offsetof(kv_step, o_head_stride))));
+      b.add(b.mul(token, b.read(StepField::o_token_stride)), b.mul(head, b.read(StepField::o_head_stride)));
   int64_t dim = spec.cache.getValueDim(), chunk = b.rowChunk(dim);
   b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
@@ -38,7 +38,7 @@ void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head,
   });
   if (!spec.hasLse)
     return;
-  Value lse = b.stepPtr(offsetof(kv_step, lse));
+  Value lse = b.read(StepField::lse);
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.ifThen(wanted, [&] {
     Value log = b.addf(row.maximum, b.mulf(math::Log2Op::create(b, b.loc, row.sum), b.f32(ln2)));

@@ -12,27 +12,27 @@ namespace kv {
 
 void buildOwnAppendKernel(ModuleOp module, func::FuncOp func, Attribute schedule) {
   KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "own"), schedule);
-  Value seq = b.itemI64(offsetof(kv_item, seq));
-  Value queryBegin = b.itemI64(offsetof(kv_item, query_begin)), queryEnd = b.itemI64(offsetof(kv_item, query_end));
-  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
-  Value queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
-  Value firstNew = b.sub(b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq), queries);
-  Value begin = b.max(b.i64(0), b.sub(b.itemI64(offsetof(kv_item, token_begin)), firstNew));
-  Value end = b.min(queries, b.sub(b.itemI64(offsetof(kv_item, token_end)), firstNew));
+  Value seq = b.read(ItemField::seq);
+  Value queryBegin = b.read(ItemField::query_begin), queryEnd = b.read(ItemField::query_end);
+  Value queries = b.sub(b.read(StepField::query_start_loc, b.add(seq, 1)), b.read(StepField::query_start_loc, seq));
+  Value firstNew = b.sub(b.read(StepField::seq_lens, seq), queries);
+  Value begin = b.max(b.i64(0), b.sub(b.read(ItemField::token_begin), firstNew));
+  Value end = b.min(queries, b.sub(b.read(ItemField::token_end), firstNew));
   Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
   // A sequence of several query blocks has been appended before the step's first attend.
   Value whole = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.sub(queryEnd, queryBegin), queries);
   b.ifThen(arith::AndIOp::create(b, b.loc, some, whole), [&] {
-    Value copy = b.variable(b.getI64Type(), sizeof(kv_item) / 8);
-    b.store(seq, b.at(copy, offsetof(kv_item, seq)));
-    b.store(b.i64(1), b.at(copy, offsetof(kv_item, num_heads)));
-    b.store(begin, b.at(copy, offsetof(kv_item, query_begin)));
-    b.store(end, b.at(copy, offsetof(kv_item, query_end)));
-    b.store(b.itemPtr(offsetof(kv_item, scratch)), b.at(copy, offsetof(kv_item, scratch)));
-    Value firstHead = b.itemI64(offsetof(kv_item, head));
-    b.loop(b.i64(0), b.itemI64(offsetof(kv_item, num_heads)), 1, [&](Value index) {
-      b.store(b.add(firstHead, index), b.at(copy, offsetof(kv_item, head)));
-      func::CallOp::create(b, b.loc, kernelSymbol(func.getName(), "append"), TypeRange{}, ValueRange{b.step, copy});
+    Value own = NewItemOp::create(b, b.loc, b.ptr());
+    auto set = [&](ItemField field, Value value) { SetItemOp::create(b, b.loc, field, own, value); };
+    set(ItemField::seq, seq);
+    set(ItemField::num_heads, b.i64(1));
+    set(ItemField::query_begin, begin);
+    set(ItemField::query_end, end);
+    set(ItemField::scratch, b.read(ItemField::scratch));
+    Value firstHead = b.read(ItemField::head);
+    b.loop(b.i64(0), b.read(ItemField::num_heads), 1, [&](Value index) {
+      set(ItemField::head, b.add(firstHead, index));
+      func::CallOp::create(b, b.loc, kernelSymbol(func.getName(), "append"), TypeRange{}, ValueRange{b.step, own});
     });
   });
 }

@@ -12,10 +12,10 @@ namespace kv {
 void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec) {
   KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "merge"), spec.schedule);
   Value zero = b.i64(0);
-  Value seq = b.itemI64(offsetof(kv_item, seq)), head = b.itemI64(offsetof(kv_item, head));
-  Value queryBegin = b.itemI64(offsetof(kv_item, query_begin)), queryEnd = b.itemI64(offsetof(kv_item, query_end));
-  Value partial = b.itemPtr(offsetof(kv_item, partial)), count = b.itemI64(offsetof(kv_item, num_partials));
-  Value firstQuery = b.entry(b.stepPtr(offsetof(kv_step, query_start_loc)), seq);
+  Value seq = b.read(ItemField::seq), head = b.read(ItemField::head);
+  Value queryBegin = b.read(ItemField::query_begin), queryEnd = b.read(ItemField::query_end);
+  Value partial = b.read(ItemField::partial), count = b.read(ItemField::num_partials);
+  Value firstQuery = b.read(StepField::query_start_loc, seq);
   int64_t dim = spec.cache.getValueDim();
   Value numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
   Value size = b.mul(numRows, dim + 2); // floats of one partial

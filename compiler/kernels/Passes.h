@@ -1,4 +1,4 @@
-// Level 0 -> level 1, of what is no attention.
+// Level 0 -> level 1, of what is no attention; and what every kernel is told.
 #ifndef KV_KERNELS_PASSES_H
 #define KV_KERNELS_PASSES_H
 
@@ -8,6 +8,9 @@ namespace kv {
 
 /// kv.append -> a kernel of one item as a loop over tokens, on tiles.
 std::unique_ptr<mlir::Pass> createTileAppendPass();
+
+/// Fields of the step and its item, by name -> loads at their offsets in kv_abi.h.
+std::unique_ptr<mlir::Pass> createLowerEntryPass();
 
 } // namespace kv
 

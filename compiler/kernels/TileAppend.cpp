@@ -24,7 +24,7 @@ struct StreamPlan {
   Stream stream;
   CodecAttr codec;
   int64_t dim;
-  size_t tensor, tokenStride, headStride; ///< offsets in kv_step
+  StepField tensor, tokenStride, headStride;
 };
 
 struct Append {
@@ -70,21 +70,21 @@ std::pair<Value, Value> Append::roundParameter(Value value, Element type) {
 }
 
 void Append::build() {
-  Value seq = b.itemI64(offsetof(kv_item, seq)), head = b.itemI64(offsetof(kv_item, head));
-  Value begin = b.itemI64(offsetof(kv_item, query_begin)), end = b.itemI64(offsetof(kv_item, query_end));
-  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc)), first = b.entry(starts, seq);
-  Value queries = b.sub(b.entry(starts, b.add(seq, 1)), first);
-  Value firstPosition = b.sub(b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq), queries);
-  Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
-  Value mapping = b.stepPtr(offsetof(kv_step, slot_mapping)), table = b.sequenceTable(cache, seq);
+  Value seq = b.read(ItemField::seq), head = b.read(ItemField::head);
+  Value begin = b.read(ItemField::query_begin), end = b.read(ItemField::query_end);
+  Value first = b.read(StepField::query_start_loc, seq);
+  Value queries = b.sub(b.read(StepField::query_start_loc, b.add(seq, 1)), first);
+  Value firstPosition = b.sub(b.read(StepField::seq_lens, seq), queries);
+  Value pages = b.read(StepField::pages), stride = b.read(StepField::page_stride);
+  Value mapping = b.read(StepField::slot_mapping), table = b.sequenceTable(cache, seq);
   b.function()->setAttr("kv.scratch_on_stack", b.getUnitAttr());
   bits = b.scratch("bits", 1, std::max(cache.getKeyDim(), cache.getValueDim()), b.getI32Type());
 
   StreamPlan plans[] = {
-      {Stream::key, cache.getKey(), cache.getKeyDim(), offsetof(kv_step, k), offsetof(kv_step, k_token_stride),
-       offsetof(kv_step, k_head_stride)},
-      {Stream::value, cache.getValue(), cache.getValueDim(), offsetof(kv_step, v), offsetof(kv_step, v_token_stride),
-       offsetof(kv_step, v_head_stride)},
+      {Stream::key, cache.getKey(), cache.getKeyDim(), StepField::k, StepField::k_token_stride,
+       StepField::k_head_stride},
+      {Stream::value, cache.getValue(), cache.getValueDim(), StepField::v, StepField::v_token_stride,
+       StepField::v_head_stride},
   };
   TokenMap tokens(b, cache.getLayout().getSlots());
   Value mapped = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, mapping, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
@@ -112,8 +112,8 @@ void Append::build() {
 }
 
 void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value page, Value slot) {
-  Value tensor = b.stepPtr(plan.tensor);
-  Value element = b.add(b.mul(token, b.stepI64(plan.tokenStride)), b.mul(head, b.stepI64(plan.headStride)));
+  Value tensor = b.read(plan.tensor);
+  Value element = b.add(b.mul(token, b.read(plan.tokenStride)), b.mul(head, b.read(plan.headStride)));
   if (schedule.getHalide())
     return appendByFunction(plan, tensor, element, page, head, slot);
   if (!plan.codec.isInteger())

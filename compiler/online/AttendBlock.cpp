@@ -296,10 +296,9 @@ Attend::Weights Attend::softmax(const Rows &at, Value rowOfTile, SmallVector<Val
       Value tokens = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()),
                                      b.toI32(b.add(at.here.token, int64_t(i) * tile.keySlice)));
       slice = inlineScore(b, spec, slice, position, headTile, tokens, [&](unsigned param) {
-        Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
         SmallVector<Value> values;
         for (int64_t r = 0; r < rows; ++r)
-          values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(headOfRow(at.head, b.add(at.ofHead, r)), 4))));
+          values.push_back(b.argument(param, headOfRow(at.head, b.add(at.ofHead, r))));
         return RowsOp::create(b, b.loc, perRow, values).getResult();
       });
     }

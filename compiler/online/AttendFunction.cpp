@@ -117,10 +117,8 @@ void Attend::putKnown(const Rows &at) {
     Value row = b.add(at.ofHead, r), head = headOfRow(at.head, row);
     positions.push_back(b.toI32(positionOf(queryOfRow(row))));
     heads.push_back(b.toI32(head));
-    for (auto [param, values] : llvm::enumerate(arrays)) {
-      Value array = b.stepPtr(offsetof(kv_step, params) + param * sizeof(void *));
-      values.push_back(b.load(b.getF32Type(), b.at(array, b.mul(head, 4))));
-    }
+    for (auto [param, values] : llvm::enumerate(arrays))
+      values.push_back(b.argument(int64_t(param), head));
   }
   RankedTensorType integers = b.tile({tile.rows}, b.getI32Type());
   b.put(RowsOp::create(b, b.loc, integers, positions), homePositions, zero(), zero());

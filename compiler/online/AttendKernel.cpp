@@ -86,16 +86,15 @@ int64_t Attend::keyRun() const {
 }
 
 void Attend::readArguments() {
-  seq = b.itemI64(offsetof(kv_item, seq));
-  firstHead = b.itemI64(offsetof(kv_item, head));
-  numHeads = b.itemI64(offsetof(kv_item, num_heads));
-  queryBegin = b.itemI64(offsetof(kv_item, query_begin));
-  queryEnd = b.itemI64(offsetof(kv_item, query_end));
-  tokenBegin = b.itemI64(offsetof(kv_item, token_begin));
-  tokenEnd = b.itemI64(offsetof(kv_item, token_end));
-  length = b.entry(b.stepPtr(offsetof(kv_step, seq_lens)), seq);
-  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc));
-  queries = b.sub(b.entry(starts, b.add(seq, 1)), b.entry(starts, seq));
+  seq = b.read(ItemField::seq);
+  firstHead = b.read(ItemField::head);
+  numHeads = b.read(ItemField::num_heads);
+  queryBegin = b.read(ItemField::query_begin);
+  queryEnd = b.read(ItemField::query_end);
+  tokenBegin = b.read(ItemField::token_begin);
+  tokenEnd = b.read(ItemField::token_end);
+  length = b.read(StepField::seq_lens, seq);
+  queries = b.sub(b.read(StepField::query_start_loc, b.add(seq, 1)), b.read(StepField::query_start_loc, seq));
   numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
   auto padded = [&](int64_t rows) { return b.mul(b.div(b.add(numRows, rows - 1), rows), rows); };
   paddedRows = padded(alwaysSeveral(spec) ? many.rows : one.rows);
@@ -153,9 +152,8 @@ void Attend::readArguments() {
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
 void Attend::prepareRows(const Head &head) {
-  Value q = b.stepPtr(offsetof(kv_step, q)), starts = b.stepPtr(offsetof(kv_step, query_start_loc));
-  Value firstQuery = b.entry(starts, seq);
-  Value tokenStride = b.stepI64(offsetof(kv_step, q_token_stride)), headStride = b.stepI64(offsetof(kv_step, q_head_stride));
+  Value q = b.read(StepField::q), firstQuery = b.read(StepField::query_start_loc, seq);
+  Value tokenStride = b.read(StepField::q_token_stride), headStride = b.read(StepField::q_head_stride);
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
   b.loop(zero(), paddedRows, 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
     Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(head, ofHead), headStride));
@@ -403,17 +401,17 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
 }
 
 Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
-  Value pages = b.stepPtr(offsetof(kv_step, pages)), stride = b.stepI64(offsetof(kv_step, page_stride));
+  Value pages = b.read(StepField::pages), stride = b.read(StepField::page_stride);
   return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, table, head.number, here.token,
                            here.count, ahead);
 }
 
 /// Either the finished rows, or the partial ones for merge (kv_abi.h gives their layout).
 void Attend::writeResults(const Head &head) {
-  Value partial = b.itemPtr(offsetof(kv_item, partial));
+  Value partial = b.read(ItemField::partial);
   Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
   Value whole = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::eq, partial, null);
-  Value starts = b.stepPtr(offsetof(kv_step, query_start_loc)), firstQuery = b.entry(starts, seq);
+  Value firstQuery = b.read(StepField::query_start_loc, seq);
   auto scalar = [&](Value home, Value row) {
     Value tile = b.fetch(home, b.add(head.firstRow, row), zero(), {1});
     return RowOp::create(b, b.loc, b.getF32Type(), tile).getResult();
@@ -439,7 +437,7 @@ void Attend::writeResults(const Head &head) {
       [&] {
         int64_t chunk = b.rowChunk(cache.getValueDim());
         // Partial results of a head lie split after split.
-        Value floats = b.mul(numRows, cache.getValueDim() + 2), splits = b.itemI64(offsetof(kv_item, num_partials));
+        Value floats = b.mul(numRows, cache.getValueDim() + 2), splits = b.read(ItemField::num_partials);
         Value before = arith::MulIOp::create(b, b.loc, b.sub(head.number, firstHead), b.KernelBuilder::mul(splits, floats));
         Value own = b.at(partial, b.mul(before, 4));
         b.loop(zero(), numRows, 1, [&](Value row) {

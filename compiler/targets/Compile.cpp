@@ -73,6 +73,7 @@ std::vector<Phase> loweringPhases(const Target &target) {
       {"distribute",
        [=, &target](PassManager &passes) {
          passes.addNestedPass<func::FuncOp>(createDistributeTilesPass());
+         passes.addNestedPass<func::FuncOp>(createLowerEntryPass());
          tidy(passes);
          passes.addPass(createLoopInvariantCodeMotionPass());
          passes.addNestedPass<func::FuncOp>(createWalkPointersPass(target.capabilities.pointers));

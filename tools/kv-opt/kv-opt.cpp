@@ -40,6 +40,7 @@ void registerKvPasses() {
   registerOne<kv::createFuseAppendAttendPass>();
   registerOne<kv::createTileAppendPass>();
   registerOne<kv::createTileAttendPass>();
+  registerOne<kv::createLowerEntryPass>();
   registerOne<kv::createPlaceTilesPass>();
   registerOne<kv::createDistributeTilesPass>();
   mlir::PassPipelineRegistration<TargetOptions>("kv-select-schedule",

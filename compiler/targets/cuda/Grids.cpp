@@ -9,6 +9,7 @@
 //
 // The workspace of an attend holds a counter for each x, 0 between launches, then room for the partial results of every split. The
 // last warp of an x to finish joins them, in their order, whoever is last.
+#include "compiler/kernels/LowerEntry.h"
 #include "compiler/targets/cuda/Cuda.h"
 #include "dialect/KernelBuilder.h"
 #include "dialect/Storage.h"
@@ -48,9 +49,9 @@ public:
     y = place("ctaid.y");
     width = place("nctaid.x");
     height = place("nctaid.y");
-    item = variable(getI64Type(), sizeof(kv_item) / 8);
+    item = NewItemOp::create(*this, loc, ptr());
     Value shared = LLVM::AddressOfOp::create(*this, loc, sharedMemory(module));
-    set(offsetof(kv_item, scratch), LLVM::AddrSpaceCastOp::create(*this, loc, ptr(), shared));
+    set(ItemField::scratch, LLVM::AddrSpaceCastOp::create(*this, loc, ptr(), shared));
   }
 
   Value flag, x, y, width, height;
@@ -62,7 +63,7 @@ public:
   Value intrinsic(Type type, const std::string &name, ValueRange operands) {
     return LLVM::CallIntrinsicOp::create(*this, loc, type, getStringAttr(name), operands).getResult(0);
   }
-  void set(size_t field, Value value) { store(value, at(item, field)); }
+  void set(ItemField field, Value value) { SetItemOp::create(*this, loc, field, item, value); }
   void call(StringRef function) { func::CallOp::create(*this, loc, function, TypeRange{}, ValueRange{step, item}); }
   Value divide(Value a, Value by) { return arith::DivUIOp::create(*this, loc, a, by); }
   Value roundUp(Value a, int64_t unit) { return mul(div(add(a, unit - 1), unit), unit); }
@@ -73,8 +74,9 @@ public:
   void waitForWarp() { LLVM::CallIntrinsicOp::create(*this, loc, getStringAttr("llvm.nvvm.bar.warp.sync"), ValueRange{i32(-1)}); }
   /// The new tokens of sequence `seq` and its length.
   std::pair<Value, Value> tokensOf(Value seq) {
-    Value starts = stepPtr(offsetof(kv_step, query_start_loc));
-    return {sub(entry(starts, add(seq, 1)), entry(starts, seq)), entry(stepPtr(offsetof(kv_step, seq_lens)), seq)};
+    Value end = read(StepField::query_start_loc, add(seq, 1));
+    Value queries = sub(end, read(StepField::query_start_loc, seq));
+    return {queries, read(StepField::seq_lens, seq)};
   }
 
 private:
@@ -97,11 +99,11 @@ func::FuncOp addFunction(ModuleOp module, StringRef name) {
 
 /// Stores tokens [begin, end) of sequence `seq`.
 void appendItem(GridBuilder &b, const KernelFunctions &kernel, Value seq, Value begin, Value end) {
-  b.set(offsetof(kv_item, seq), seq);
-  b.set(offsetof(kv_item, head), b.rem(b.x, kernel.cache.getHeads()));
-  b.set(offsetof(kv_item, num_heads), b.i64(1));
-  b.set(offsetof(kv_item, query_begin), begin);
-  b.set(offsetof(kv_item, query_end), end);
+  b.set(ItemField::seq, seq);
+  b.set(ItemField::head, b.rem(b.x, kernel.cache.getHeads()));
+  b.set(ItemField::num_heads, b.i64(1));
+  b.set(ItemField::query_begin, begin);
+  b.set(ItemField::query_end, end);
   b.call(kernel.append);
 }
 
@@ -123,9 +125,9 @@ void appendByPosition(GridBuilder &b, const KernelFunctions &kernel) {
 void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) {
   int64_t heads = kernel.cache.getHeads(), slots = kernel.cache.getLayout().getSlots(), lanes = 32;
   TokenMap tokens(b, slots);
-  Value seqs = b.stepI64(offsetof(kv_step, num_seqs)), warps = b.mul(seqs, b.height);
+  Value seqs = b.read(StepField::num_seqs), warps = b.mul(seqs, b.height);
   Value own = b.add(b.mul(b.div(b.x, heads), b.height), b.y);
-  Value total = b.entry(b.stepPtr(offsetof(kv_step, query_start_loc)), seqs), lane = b.toI64(b.lane());
+  Value total = b.read(StepField::query_start_loc, seqs), lane = b.toI64(b.lane());
   b.loop(b.i64(0), total, lanes, [&](Value first) {
     Value token = b.add(first, lane), inside = b.less(token, total);
     Value slot = b.load(b.getI64Type(), b.at(mapping, b.mul(b.min(token, b.sub(total, b.i64(1))), 8)));
@@ -152,12 +154,12 @@ void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) 
   });
 }
 
-void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
-  GridBuilder b(module, addFunction(module, kernel.entry));
+void buildAppend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kernel) {
+  GridBuilder b(module, grid);
   if (!slotsShareBytes(kernel.cache))
     return appendByPosition(b, kernel);
   // The slots of a fused step, which has a flag, are those of its positions.
-  Value mapping = b.stepPtr(offsetof(kv_step, slot_mapping)), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+  Value mapping = b.read(StepField::slot_mapping), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
   Value mapped = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, mapping, null);
   Value alone = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.flag, b.i64(0));
   b.ifElse(
@@ -165,10 +167,10 @@ void buildAppend(ModuleOp module, const KernelFunctions &kernel) {
 }
 
 /// Appends the item's own new tokens first where `flag` is not 0.
-void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) {
-  GridBuilder b(module, addFunction(module, kernel.entry));
+void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kernel, StringRef own) {
+  GridBuilder b(module, grid);
   int64_t heads = kernel.cache.getHeads(), group = kernel.headsQ / heads, rowFloats = kernel.cache.getValueDim() + 2;
-  Value rest = b.div(b.x, heads), seqs = b.stepI64(offsetof(kv_step, num_seqs));
+  Value rest = b.div(b.x, heads), seqs = b.read(StepField::num_seqs);
   Value queryBlock = b.divide(rest, seqs), seq = b.sub(rest, b.mul(queryBlock, seqs));
   auto [queries, length] = b.tokensOf(seq);
   Value queryBegin = b.mul(queryBlock, kernel.queryBlock);
@@ -176,20 +178,20 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
   b.ifThen(b.both(b.less(queryBegin, queries), b.less(b.y, splits)), [&, queries = queries, length = length] {
     Value queryEnd = b.min(b.add(queryBegin, kernel.queryBlock), queries);
     Value tokenBegin = b.mul(b.y, kernel.splitTokens);
-    b.set(offsetof(kv_item, seq), seq);
-    b.set(offsetof(kv_item, head), b.rem(b.x, heads));
-    b.set(offsetof(kv_item, num_heads), b.i64(1));
-    b.set(offsetof(kv_item, query_begin), queryBegin);
-    b.set(offsetof(kv_item, query_end), queryEnd);
-    b.set(offsetof(kv_item, token_begin), tokenBegin);
-    b.set(offsetof(kv_item, token_end), b.min(b.add(tokenBegin, kernel.splitTokens), length));
-    b.set(offsetof(kv_item, num_partials), splits);
-    Value workspace = b.stepPtr(offsetof(kv_step, workspace));
+    b.set(ItemField::seq, seq);
+    b.set(ItemField::head, b.rem(b.x, heads));
+    b.set(ItemField::num_heads, b.i64(1));
+    b.set(ItemField::query_begin, queryBegin);
+    b.set(ItemField::query_end, queryEnd);
+    b.set(ItemField::token_begin, tokenBegin);
+    b.set(ItemField::token_end, b.min(b.add(tokenBegin, kernel.splitTokens), length));
+    b.set(ItemField::num_partials, splits);
+    Value workspace = b.read(StepField::workspace);
     Value most = b.i64(kernel.queryBlock * group * rowFloats * 4); // bytes of a partial
     Value partials = b.at(workspace, b.add(b.roundUp(b.mul(b.width, 4), 64), b.mul(b.mul(b.x, b.height), most)));
     Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * rowFloats * 4);
     Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
-    b.set(offsetof(kv_item, partial), LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
+    b.set(ItemField::partial, LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
     b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] {
       b.call(own);
       // What is copied past the first-level cache must find it behind that.
@@ -221,7 +223,7 @@ void buildAttend(ModuleOp module, const KernelFunctions &kernel, StringRef own) 
         b.fence();
         b.waitForWarp();
         b.ifThen(first, [&] { b.store(b.i32(0), counter); });
-        b.set(offsetof(kv_item, partial), partials);
+        b.set(ItemField::partial, partials);
         b.call(kernel.merge);
       });
     });
@@ -242,10 +244,12 @@ void addGrids(ModuleOp module, MutableArrayRef<KernelFunctions> kernels) {
       kernel.appendEntry = kernel.append + gridSuffix.str();
     if (module.lookupSymbol(kernel.entry)) // a fused kernel is its plain one with another flag
       continue;
+    func::FuncOp grid = addFunction(module, kernel.entry);
     if (attends)
-      buildAttend(module, kernel, owns[kernel.cache.getName().getValue()]);
+      buildAttend(module, grid, kernel, owns[kernel.cache.getName().getValue()]);
     else
-      buildAppend(module, kernel);
+      buildAppend(module, grid, kernel);
+    lowerEntry(grid);
   }
 }
 

@@ -7,6 +7,23 @@
 #tokens = #kv.tile<lanes = 16, dim = 0>
 #rows = #kv.tile<lanes = 2, dim = 0>
 
+// CHECK-LABEL: @told
+func.func @told(%i: i64) {
+  // CHECK: kv.step pages : !llvm.ptr
+  %pages = kv.step pages : !llvm.ptr
+  // CHECK: kv.step seq_lens[%{{.*}}] : i64
+  %length = kv.step seq_lens[%i] : i64
+  // CHECK: kv.item partial : !llvm.ptr
+  %partial = kv.item partial : !llvm.ptr
+  // CHECK: kv.argument 2[%{{.*}}] : f32
+  %slope = kv.argument 2[%i] : f32
+  // CHECK: %[[OWN:.*]] = kv.new_item : !llvm.ptr
+  %own = kv.new_item : !llvm.ptr
+  // CHECK: kv.set_item head of %[[OWN]] = %{{.*}} : !llvm.ptr, i64
+  kv.set_item head of %own = %i : !llvm.ptr, i64
+  return
+}
+
 // CHECK-LABEL: @homes
 func.func @homes(%base: !llvm.ptr, %n: i64) {
   // CHECK: %[[H:.*]] = kv.scratch "acc" : memref<4x64xf32>

@@ -1,0 +1,15 @@
+// See LowerEntry.cpp.
+#ifndef KV_LOWER_ENTRY_H
+#define KV_LOWER_ENTRY_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace kv {
+
+/// Makes loads and stores of kv.step, kv.item, kv.argument, kv.new_item and kv.set_item in a function whose first argument is the step
+/// and whose second, if it reads fields of one, the item.
+void lowerEntry(mlir::func::FuncOp func);
+
+} // namespace kv
+
+#endif
