@@ -28,6 +28,15 @@ template <typename OpType> static LogicalResult verifyAppended(OpType op) {
   return success();
 }
 
+bool isScore(mlir::Region &score) {
+  if (score.empty())
+    return true;
+  Block &block = score.front();
+  Builder b(score.getContext());
+  Type want[] = {b.getF32Type(), b.getI32Type(), b.getI32Type(), b.getIndexType()};
+  return !block.empty() && isa<YieldOp>(block.back()) && llvm::equal(block.getArgumentTypes(), want);
+}
+
 template <typename OpType> static LogicalResult verifyAttended(OpType op) {
   auto query = cast<RankedTensorType>(op.getQuery().getType()), output = cast<RankedTensorType>(op.getOutput().getType());
   CacheType cache = op.getCache().getType();
@@ -44,13 +53,8 @@ template <typename OpType> static LogicalResult verifyAttended(OpType op) {
     if (type.getRank() != 2 || type.getDimSize(0) != query.getDimSize(0) || type.getDimSize(1) != heads) // attend C2
       return op.emitOpError() << "expected an lse of [queries, " << heads << "], got " << type;
   }
-  if (!op.getScore().empty()) { // attend C3
-    Block &block = op.getScore().front();
-    Builder b(op.getContext());
-    Type want[] = {b.getF32Type(), b.getI32Type(), b.getI32Type(), b.getIndexType()};
-    if (block.empty() || !isa<YieldOp>(block.back()) || !llvm::equal(block.getArgumentTypes(), want))
-      return op.emitOpError() << "expected a score region of (f32, i32, i32, index) that ends in kv.yield";
-  }
+  if (!isScore(op.getScore())) // attend C3
+    return op.emitOpError() << "expected a score region of (f32, i32, i32, index) that ends in kv.yield";
   int64_t least = op.getMinQueries(), most = op.getMaxQueries();
   if (least < 1 || most < least) // attend C4
     return op.emitOpError() << "expected queries from at least 1 to at least as many, got " << least << " to " << most;

@@ -1,4 +1,5 @@
-// Operations of the kv dialect: level 0 (KvOps.td), the step and its item (KvStepOps.td), levels 1 and 2 (KvTileOps.td).
+// Operations of the kv dialect: level 0 (KvOps.td), the step and its item (KvStepOps.td), the online level
+// (KvOnlineOps.td), levels 1 and 2 (KvTileOps.td).
 #ifndef KV_OPS_H
 #define KV_OPS_H
 
@@ -15,6 +16,9 @@ namespace kv {
 enum class FieldKind { number, pointer, numbers32, numbers64 };
 FieldKind kindOf(StepField field);
 FieldKind kindOf(ItemField field);
+
+/// Whether a region is empty or the score of an attend: of (f32, i32, i32, index), ended by kv.yield.
+bool isScore(mlir::Region &score);
 
 } // namespace kv
 

@@ -12,7 +12,7 @@ def Kv_Float : AnyTypeOf<[F32, F16, BF16]>;
 def Kv_Rows : RankedTensorOf<[Kv_Float]>;
 def Kv_RowStat : RankedTensorOf<[F32]>;
 
-def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp"]>]> {
+def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp", "AttendBlockOp"]>]> {
   let summary = "result of a score region";
   let description = [{
     Rules:

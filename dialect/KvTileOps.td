@@ -6,11 +6,9 @@
 #ifndef KV_TILE_OPS_TD
 #define KV_TILE_OPS_TD
 
-include "dialect/KvStepOps.td"
+include "dialect/KvOnlineOps.td"
 
 def Kv_Tile : RankedTensorOf<[F32, I32, I1]>;
-def Kv_F32Tile : RankedTensorOf<[F32]>;
-def Kv_Home : MemRefRankOf<[AnyType], [2]>;
 
 def Kv_ScratchOp : Kv_Op<"scratch", [MemoryEffects<[MemAlloc]>]> {
   let summary = "memory of this item alone, 64-byte aligned, [rows][columns]";

@@ -56,10 +56,10 @@ void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, ScheduleAt
 /// `NAME.merge`: joins the partial results of an item's splits.
 void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
 
-/// Evaluates the score region on a tile: `s` is [rows, tokens], `queries` and `heads` one i32 for each row, `tokens` one i32 for
-/// each token; `array(p, row)` reads params[p] of a row's head.
-mlir::Value inlineScore(KernelBuilder &b, const AttendSpec &spec, mlir::Value s, mlir::Value queries, mlir::Value heads,
-                        mlir::Value tokens, llvm::function_ref<mlir::Value(unsigned)> array);
+/// Evaluates the score region of a kv.attend_block on a tile: `s` is [rows, tokens], `queries` and `heads` one i32 for each row,
+/// `tokens` one i32 for each token; `array(n)` gives, for each row, the entry of argument n for its head.
+mlir::Value inlineScore(KernelBuilder &b, mlir::Region &score, mlir::Value s, mlir::Value queries, mlir::Value heads,
+                        mlir::Value tokens, llvm::function_ref<mlir::Value(int64_t)> array);
 
 /// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum.
 struct RowResult {

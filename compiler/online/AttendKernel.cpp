@@ -11,32 +11,15 @@ namespace kv {
 
 static int64_t roundUp(int64_t n, int64_t unit) { return int64_t(llvm::divideCeil(n, unit)) * unit; }
 
-/// Rows of softmax at a time: as the schedule says, or a few less that so many rows are a multiple of.
-static int64_t softmaxRows(ScheduleAttr schedule, int64_t rows) {
-  int64_t few = schedule.getSoftmaxRows() ? std::min(schedule.getSoftmaxRows(), rows) : rows;
-  while (rows && rows % few)
-    --few;
-  return few;
-}
-
 /// Whether no step is of one row tile: the last item of one may be, and is treated as the others.
 static bool alwaysSeveral(const AttendSpec &spec) {
   return spec.schedule.getManyRows() && spec.minQueries * spec.group() > spec.schedule.getRows();
 }
 
-/// Rows at a time of a softmax that both kinds of row tile share; 0: each has its own. A score of its own makes softmax long, and
-/// its code would stand in the kernel twice. To share it costs one row tile up to 8 % of its time, so what is short is not shared.
-static int64_t rowsOfSharedSoftmax(const AttendSpec &spec) {
-  ScheduleAttr schedule = spec.schedule;
-  if (!schedule.getManyRows() || alwaysSeveral(spec) || spec.score->empty() || schedule.getHalide())
-    return 0;
-  int64_t rows = std::gcd(softmaxRows(schedule, schedule.getRows()), schedule.getManyRows());
-  return rows > 1 || schedule.getRows() == 1 ? rows : 0;
-}
-
-static RowTile rowTile(const AttendSpec &spec, int64_t rows, int64_t keySlice, int64_t valueSlice, bool several) {
-  int64_t shared = rowsOfSharedSoftmax(spec);
-  return {rows, keySlice, valueSlice, shared ? shared : softmaxRows(spec.schedule, rows), several};
+/// Whether one softmax serves both kinds of row tile. A score of its own makes softmax long, and its code would stand in the kernel
+/// twice. To share it costs one row tile up to 8 % of its time, so what is short is not shared.
+static bool sharesSoftmax(const AttendSpec &spec) {
+  return !alwaysSeveral(spec) && !spec.score->empty() && !spec.schedule.getHalide() && rowsOfSharedSoftmax(spec.schedule) > 0;
 }
 
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `schedule.heads`, or fewer,
@@ -54,24 +37,7 @@ static int64_t rowsOfLargestItem(const AttendSpec &spec) {
 
 Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
     : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
-      schedule(spec.schedule), block(schedule.getBlock()), sharesSoftmax(rowsOfSharedSoftmax(spec) > 0),
-      one(rowTile(spec, schedule.getRows(), schedule.getKeySlice(), schedule.getValueSlice(), /*several=*/false)),
-      many(rowTile(spec, schedule.getManyRows(), schedule.getManyKeySlice(), schedule.getManyValueSlice(), /*several=*/true)),
-      tile(one), maxRows(rowsOfLargestItem(spec)) {}
-
-int64_t Attend::elementsOfIteration(Stream stream) const {
-  Dot dot = stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot();
-  return loadsOfIteration(cache, stream, schedule.getLanes(), dot, schedule.getUnroll()) *
-         productLoad(cache, stream, schedule.getLanes()).pack;
-}
-
-int64_t Attend::keyShift() const {
-  if (!isIntegerDot(schedule.getKeyDot()))
-    return 0;
-  IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
-  assert(form.factor == 1 && "keys are unsigned operands");
-  return form.shift;
-}
+      schedule(spec.schedule), block(schedule.getBlock()), maxRows(rowsOfLargestItem(spec)) {}
 
 /// Channels whose products are summed before the scale comes in: a group. Under `exact`, no more than some 32 where codes have
 /// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
@@ -79,7 +45,7 @@ int64_t Attend::keyRun() const {
   CodecAttr codec = cache.getKey();
   if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
     return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-  int64_t run = 0, step = elementsOfIteration(Stream::key); // which takes no less
+  int64_t run = 0, step = elementsOfIteration(cache, schedule, Stream::key); // which takes no less
   while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
     run += step;
   return run;
@@ -97,13 +63,10 @@ void Attend::readArguments() {
   queries = b.sub(b.read(StepField::query_start_loc, b.add(seq, 1)), b.read(StepField::query_start_loc, seq));
   numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
   auto padded = [&](int64_t rows) { return b.mul(b.div(b.add(numRows, rows - 1), rows), rows); };
-  paddedRows = padded(alwaysSeveral(spec) ? many.rows : one.rows);
-  if (many.rows && !alwaysSeveral(spec))
-    paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many.rows));
-  if (many.rows) {
-    Value tiles = b.max(b.div(paddedRows, many.rows), b.i64(1));
-    tilesShare = arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), tiles);
-  }
+  int64_t one = schedule.getRows(), many = schedule.getManyRows();
+  paddedRows = padded(alwaysSeveral(spec) ? many : one);
+  if (many && !alwaysSeveral(spec))
+    paddedRows = arith::SelectOp::create(b, b.loc, fitsOne(), paddedRows, padded(many));
   table = b.sequenceTable(cache, seq);
 
   if (roundsQueries()) {
@@ -117,37 +80,11 @@ void Attend::readArguments() {
   } else {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
   }
-  if (cache.getKey().isAsym() || keyShift())
+  if (cache.getKey().isAsym() || keyShift(cache, schedule))
     homeQSum = b.scratch("qsum", keyRuns() * maxRows, 1, b.getF32Type());
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());
   homeAcc = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
-  int64_t rows = std::max(one.rows, many.rows);
-  homeP = roundsProbabilities() ? b.scratch("p", rows, rowWords(schedule.getValueDot(), block), b.getI32Type())
-                                : b.scratch("p", rows, block, b.getF32Type());
-  if (schedule.getHalide()) {
-    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
-    homeNewMax = b.scratch("newmax", rows, 1, b.getF32Type());
-    homeNewSum = b.scratch("newsum", rows, 1, b.getF32Type());
-    if (!spec.score->empty()) {
-      homePositions = b.scratch("positions", rows, 1, b.getI32Type());
-      homeHeads = b.scratch("heads", rows, 1, b.getI32Type());
-      homeArrays = b.scratch("arrays", std::max<int64_t>(1, int64_t(spec.params.size())) * rows, 1, b.getF32Type());
-    }
-    return;
-  }
-  if (sharesSoftmax || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
-    homeS = b.scratch("s", rows, block, b.getF32Type());
-    homeLimit = b.scratch("limit", rows, 1, b.getI32Type());
-    homeCorrection = b.scratch("correction", rows, 1, b.getF32Type());
-    homeScale = b.scratch("pscale", rows, 1, b.getF32Type());
-    homeStart = b.scratch("pstart", rows, 1, b.getI32Type());
-    homeBias = b.scratch("bias", rows, 1, b.getF32Type());
-  }
-  if (many.rows && schedule.getKeyDot() == Dot::f32)
-    homeCodes[0] = b.scratch("keys", block / many.keySlice * cache.getKeyDim(), many.keySlice, b.getF32Type());
-  if (many.rows && schedule.getValueDot() == Dot::f32)
-    homeCodes[1] = b.scratch("values", cache.getValueDim() / many.valueSlice * block, many.valueSlice, b.getF32Type());
 }
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
@@ -185,9 +122,10 @@ void Attend::prepareRows(const Head &head) {
 /// Notes at the first row of a row tile whether one of the tile's rows up to `ofHead` has outliers, and returns it. `before` is
 /// what was noted for the row before.
 Value Attend::noteOutlier(const Head &head, Value ofHead, Value before, Value isOutlier) {
-  Value rows = b.i64(alwaysSeveral(spec) ? many.rows : one.rows);
-  if (many.rows && !alwaysSeveral(spec))
-    rows = arith::SelectOp::create(b, b.loc, fitsOne(), rows, b.i64(many.rows));
+  int64_t one = schedule.getRows(), many = schedule.getManyRows();
+  Value rows = b.i64(alwaysSeveral(spec) ? many : one);
+  if (many && !alwaysSeveral(spec))
+    rows = arith::SelectOp::create(b, b.loc, fitsOne(), rows, b.i64(many));
   Value ofTile = arith::RemUIOp::create(b, b.loc, ofHead, rows), first = b.add(head.firstRow, b.sub(ofHead, ofTile));
   Value isFirst = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, ofTile, zero());
   Value noted = arith::OrIOp::create(b, b.loc, isOutlier, arith::SelectOp::create(b, b.loc, isFirst, b.i32(0), before));
@@ -279,33 +217,20 @@ Attend::Place Attend::placeAhead(Value at, Value index) {
   return {b.add(at, blocks), b.sub(steps, arith::MulIOp::create(b, b.loc, blocks, numHeads))};
 }
 
-/// Row tiles of the smallest item that is worked on in several.
-int64_t Attend::fewestTiles() const {
-  int64_t least = spec.minQueries * spec.group();
-  return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
-}
-
-void Attend::use(const RowTile &chosen) {
-  tile = chosen;
-  pace.reset();
-  if (!schedule.getPrefetch() || schedule.getThreads())
-    return;
-  auto elements = [&](Stream stream) { return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(stream); };
-  pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
-}
-
-/// With the row tile that suits the item.
+/// With the row tiles that suit the item.
 void Attend::withTiles(function_ref<void()> body) {
-  auto with = [&](const RowTile &chosen) {
-    use(chosen);
+  auto with = [&](RowTiles chosen) {
+    tiles = chosen;
     body();
   };
-  if (!many.rows)
-    return with(one);
+  if (sharesSoftmax(spec))
+    return with(RowTiles::either);
+  if (!schedule.getManyRows())
+    return with(RowTiles::one);
   if (alwaysSeveral(spec))
-    return with(many);
+    return with(RowTiles::many);
   b.ifElse(
-      fitsOne(), [&] { with(one); }, [&] { with(many); });
+      fitsOne(), [&] { with(RowTiles::one); }, [&] { with(RowTiles::many); });
 }
 
 /// Blocks never cross a page unless they hold whole pages.
@@ -347,8 +272,10 @@ void Attend::attendAhead(Value first, Value last, function_ref<Span(Value)> bloc
     b.ifThen(some(here), [&] {
       b.loop(zero(), numHeads, 1, [&](Value index) {
         Head head = headAt(index);
-        if (!schedule.getPrefetch())
-          return attendBlock(acquire(head, here, {}), here, head);
+        if (!schedule.getPrefetch()) {
+          attendBlock(acquire(head, here, {}), here, head, homes());
+          return;
+        }
         Place next = placeAhead(at, index);
         Span ahead = blockAt(next.block);
         Value inside = some(ahead);
@@ -357,7 +284,7 @@ void Attend::attendAhead(Value first, Value last, function_ref<Span(Value)> bloc
         };
         Value token = choose(ahead.token, here.token), count = choose(ahead.count, here.count);
         Value headAhead = choose(b.add(firstHead, next.index), head.number);
-        attendBlock(acquire(head, here, {headAhead, token, count}), here, head);
+        attendBlock(acquire(head, here, {headAhead, token, count}), here, head, homes());
       });
     });
   });
@@ -376,28 +303,65 @@ void Attend::attendStaged(Value first, Value last, function_ref<Span(Value)> blo
     CommitOp::create(b, b.loc);
   };
   b.loop(first, b.add(first, ahead), 1, stage);
-  auto attend = [&](Value at) {
+  auto attend = [&](Value at, ValueRange state) {
     stage(b.add(at, ahead));
     auto type = BlockType::get(b.getContext(), staged, block);
-    attendBlock(StagedOp::create(b, b.loc, type, ring, stageOf(at), ahead), blockAt(at), head);
+    Value blockValue = StagedOp::create(b, b.loc, type, ring, stageOf(at), ahead);
+    return attendBlock(blockValue, blockAt(at), head, state);
   };
   if (!canCarry())
-    return b.loop(first, last, 1, attend);
-  RankedTensorType perRow = b.tileF32({one.rows}), slice = b.tileF32({one.rows, one.valueSlice});
+    return b.loop(first, last, 1, [&](Value at) { attend(at, homes()); });
+  int64_t rows = schedule.getRows(), columns = schedule.getValueSlice();
+  RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, columns});
   SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
-  init.append(cache.getValueDim() / one.valueSlice, b.spread(b.f32(0), 0, slice));
-  SmallVector<Value> result = b.loop(first, last, 1, init, [&](Value at, ValueRange values) {
-    carried = {values[0], values[1], SmallVector<Value>(values.drop_front(2))};
-    attend(at);
-    SmallVector<Value> next = {carried->max, carried->sum};
-    llvm::append_range(next, carried->acc);
-    return next;
-  });
-  carried.reset();
+  init.append(cache.getValueDim() / columns, b.spread(b.f32(0), 0, slice));
+  SmallVector<Value> result = b.loop(first, last, 1, init, attend);
   b.put(result[0], homeMax, zero(), zero());
   b.put(result[1], homeSum, zero(), zero());
   for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))
-    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * one.valueSlice));
+    b.put(tile, homeAcc, zero(), b.i64(int64_t(i) * columns));
+}
+
+/// `here` holds at least one token.
+SmallVector<Value> Attend::attendBlock(Value blockValue, Span here, const Head &head, ValueRange state) {
+  SmallVector<Type> next;
+  for (Value value : state)
+    if (isa<RankedTensorType>(value.getType()))
+      next.push_back(value.getType());
+  Value past = b.sub(length, queries);
+  auto op = AttendBlockOp::create(b, b.loc, next, blockValue, here.token, here.count, head.number, head.firstRow, numRows,
+                                  paddedRows, queryBegin, past, homeQ, homeQScale, homeQRest, homeRefined, homeQSum, state, tiles,
+                                  spec.group(), spec.minQueries * spec.group(), APFloat(spec.scale),
+                                  spec.causal ? Mask::causal : Mask::all, spec.accuracy);
+  if (!spec.score->empty())
+    copyScore(op.getScore());
+  return SmallVector<Value>(op.getResults());
+}
+
+/// The score region with all that it uses: constants, which canonicalization may have moved out of it, and the declared arrays as
+/// arguments of the step.
+void Attend::copyScore(mlir::Region &into) {
+  IRMapping mapping;
+  spec.score->cloneInto(&into, mapping);
+  Block &block = into.front();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&block);
+  Value head;
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    for (OpOperand &operand : op.getOpOperands())
+      if (auto constant = operand.get().getDefiningOp<arith::ConstantOp>(); constant && constant->getBlock() != &block)
+        operand.set(b.clone(*constant)->getResult(0));
+    if (op.getName().getStringRef() != "tensor.extract")
+      continue;
+    if (!head)
+      head = arith::IndexCastOp::create(b, b.loc, b.getI64Type(), block.getArgument(3));
+    auto array = cast<BlockArgument>(op.getOperand(0));
+    unsigned number = array.getArgNumber() - cast<BlockArgument>(spec.params.front()).getArgNumber();
+    OpBuilder::InsertionGuard here(b);
+    b.setInsertionPoint(&op);
+    op.replaceAllUsesWith(ValueRange{b.argument(number, head)});
+    op.erase();
+  }
 }
 
 Value Attend::acquire(const Head &head, Span here, ValueRange ahead) {
@@ -456,10 +420,7 @@ void buildAttendKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spe
   Attend attend(module, func, spec);
   attend.readArguments();
   attend.eachHead([&](const Attend::Head &head) { attend.prepareRows(head); });
-  if (attend.sharesSoftmax)
-    attend.loopOverBlocks();
-  else
-    attend.withTiles([&] { attend.loopOverBlocks(); });
+  attend.withTiles([&] { attend.loopOverBlocks(); });
   attend.eachHead([&](const Attend::Head &head) { attend.writeResults(head); });
 }
 

@@ -8,10 +8,10 @@ using namespace mlir;
 
 namespace kv {
 
-Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queries, Value heads, Value tokens,
-                  function_ref<Value(unsigned)> array) {
+Value inlineScore(KernelBuilder &b, mlir::Region &score, Value s, Value queries, Value heads, Value tokens,
+                  function_ref<Value(int64_t)> array) {
   auto type = cast<RankedTensorType>(s.getType());
-  Block &block = spec.score->front();
+  Block &block = score.front();
   DenseMap<Value, Value> tiles;
   tiles[block.getArgument(0)] = s;
   RankedTensorType integers = type.clone(b.getI32Type());
@@ -41,14 +41,13 @@ Value inlineScore(KernelBuilder &b, const AttendSpec &spec, Value s, Value queri
       return tileOf(yield.getValue());
     if (isa<arith::ConstantOp>(op))
       continue;
-    if (op.getName().getStringRef() == "tensor.extract") {
-      auto param = cast<BlockArgument>(op.getOperand(0));
-      unsigned index = param.getArgNumber() - cast<BlockArgument>(spec.params.front()).getArgNumber();
-      tiles[op.getResult(0)] = b.spread(array(index), 0, type);
+    if (auto argument = dyn_cast<ArgumentOp>(op)) {
+      tiles[argument.getValue()] = b.spread(array(int64_t(argument.getNumber())), 0, type);
       continue;
     }
-    if (isa<arith::IndexCastOp>(op) && op.getOperand(0) == head) {
-      tiles[op.getResult(0)] = b.spread(heads, 0, integers);
+    if (isa<arith::IndexCastOp>(op) && op.getOperand(0) == head) { // as a number, or an argument's index
+      if (op.getResult(0).getType().isInteger(32))
+        tiles[op.getResult(0)] = b.spread(heads, 0, integers);
       continue;
     }
     SmallVector<Value> operands;

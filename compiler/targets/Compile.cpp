@@ -66,6 +66,8 @@ std::vector<Phase> loweringPhases(const Target &target) {
        [=](PassManager &passes) {
          passes.addPass(createTileAppendPass());
          passes.addPass(createTileAttendPass());
+         passes.addPass(createOutlineForHalidePass());
+         passes.addNestedPass<func::FuncOp>(createDecomposeAttendBlockPass());
          tidy(passes);
          passes.addPass(createLoopInvariantCodeMotionPass());
        }},

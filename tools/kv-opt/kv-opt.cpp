@@ -40,6 +40,8 @@ void registerKvPasses() {
   registerOne<kv::createFuseAppendAttendPass>();
   registerOne<kv::createTileAppendPass>();
   registerOne<kv::createTileAttendPass>();
+  registerOne<kv::createOutlineForHalidePass>();
+  registerOne<kv::createDecomposeAttendBlockPass>();
   registerOne<kv::createLowerEntryPass>();
   registerOne<kv::createPlaceTilesPass>();
   registerOne<kv::createDistributeTilesPass>();

@@ -9,39 +9,20 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }
-// CHECK-NOT: kv.attend
+// CHECK-NOT: kv.attend %
 // CHECK-LABEL: func.func @c_a.attend(
 // CHECK-SAME: kv.kernel, kv.schedule = #kv.schedule<rows = 2,
-// What crosses a loop lives in scratch: row operands, maximum, sum and accumulator of every row.
+// The state of every row lives in scratch: maximum, sum and accumulator.
 // CHECK-DAG: %[[Q:.*]] = kv.scratch "q" : memref<2x64xf32>
 // CHECK-DAG: %[[MAX:.*]] = kv.scratch "max" : memref<2x1xf32>
 // CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
 // CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
-// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
-// Rows first, then blocks of tokens, heads inside. The block ahead is asked for meanwhile.
+// Rows first, then blocks of tokens, heads inside. The block ahead is named.
 // CHECK: scf.for
 // CHECK:   kv.store %{{.*}} to %[[Q]]
 // CHECK: scf.for
-// CHECK:   kv.acquire {{.*}} ahead
-// CHECK-NOT: kv.decode
-// CHECK:     kv.product %[[Q]]{{.*}} key f32
-// CHECK:     kv.rows
-// CHECK:     kv.index
-// CHECK:     arith.cmpi slt
-// CHECK:     kv.fetch %[[MAX]]
-// CHECK:     kv.reduce max
-// CHECK:     kv.exp2
-// CHECK:     kv.reduce add
-// CHECK:     kv.store %{{.*}} to %[[SUM]]
-// CHECK:     kv.store %{{.*}} to %[[MAX]]
-// A value's scale multiplies its probability, and only where the mask holds: past the end it may be NaN.
-// CHECK:     kv.read value scale
-// CHECK:     arith.mulf
-// CHECK:     arith.select
-// CHECK:     kv.store %{{.*}} to %[[P]]
-// CHECK:     kv.fetch %[[ACC]]
-// CHECK:     kv.product %[[P]]{{.*}} value f32
-// CHECK:     kv.store %{{.*}} to %[[ACC]]
+// CHECK:   %[[BLOCK:.*]] = kv.acquire {{.*}} ahead
+// CHECK:   kv.attend_block one rows[{{.*}}] of %[[Q]], %[[BLOCK]][{{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high)
 // Finished rows where the item is alone, partial ones where it is a split.
 // CHECK: scf.if
 // CHECK:   kv.save {{.*}} as f16
@@ -52,8 +33,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK: kv.exp2
 // CHECK: kv.save {{.*}} as f16
 
-// Items of more rows than one tile: with an own kind of tile, and codes decoded once a block where rows are multiplied as f32. Softmax
-// works on two of its rows at a time; what it knows of a row goes to products through scratch.
+// Items of more rows than one tile have a loop of their own.
 #many = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 4, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
                      prefetch = 1, keyDot = f32, valueDot = f32, manyRows = 4, manyKeySlice = 16, manyValueSlice = 16, softmaxRows = 2>
 func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
@@ -62,27 +42,28 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
   return %o : tensor<?x4x32xf16>
 }
 // CHECK-LABEL: func.func @c_many.attend(
-// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<4x32xf32>
-// CHECK-DAG: %[[S:.*]] = kv.scratch "s" : memref<4x32xf32>
-// CHECK-DAG: %[[CORRECTION:.*]] = kv.scratch "correction" : memref<4x1xf32>
-// CHECK-DAG: %[[KEYS:.*]] = kv.scratch "keys" : memref<128x16xf32>
-// CHECK-DAG: %[[VALUES:.*]] = kv.scratch "values" : memref<64x16xf32>
 // CHECK: scf.if
 // CHECK: kv.acquire
-// CHECK-NOT: kv.decode
-// CHECK: kv.product {{.*}} -> tensor<2x32xf32>
+// CHECK: kv.attend_block one
 // CHECK: } else {
 // CHECK: kv.acquire
-// CHECK: %[[CODES:.*]] = kv.decode key of {{.*}} -> tensor<1x16xf32>
-// CHECK: kv.store %[[CODES]] to %[[KEYS]]
-// CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
-// CHECK: kv.store %[[CODES]] to %[[VALUES]]
-// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} unroll 4 {{.*}} -> tensor<4x16xf32>
-// CHECK: kv.store {{.*}} to %[[S]]
-// CHECK: scf.for
-// CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
-// CHECK:   kv.exp2
-// CHECK:   kv.store {{.*}} to %[[CORRECTION]]
-// CHECK:   kv.store {{.*}} to %[[P]]
-// CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
-// CHECK: kv.multiply %[[P]]{{.*}}, %[[VALUES]]{{.*}} -> tensor<4x16xf32>
+// CHECK: kv.attend_block many
+
+// A score goes with the block, with all that it uses: constants, and declared arrays as the step's arguments.
+func.func @c_score(%c: !cache, %q: tensor<?x4x64xf16>, %unused: tensor<4xf32>, %slope: tensor<4xf32>) -> tensor<?x4x32xf16> {
+  %cap = arith.constant 30.0 : f32
+  %o = kv.attend %q on %c scale(0.125) mask(all) accuracy(high) queries(1, 8) score {
+  ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
+    %a = tensor.extract %slope[%h] : tensor<4xf32>
+    %t = arith.addf %s, %a : f32
+    %r = arith.minimumf %t, %cap : f32
+    kv.yield %r : f32
+  } {schedule = #schedule} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  return %o : tensor<?x4x32xf16>
+}
+// CHECK-LABEL: func.func @c_score.attend(
+// CHECK: kv.attend_block {{.*}} mask( all) accuracy( high) score {
+// CHECK: ^bb0(%[[S:.*]]: f32, %{{.*}}: i32, %{{.*}}: i32, %[[H:.*]]: index):
+// CHECK: %[[HEAD:.*]] = arith.index_cast %[[H]] : index to i64
+// CHECK: %[[SLOPE:.*]] = kv.argument 1[%[[HEAD]]] : f32
+// CHECK: arith.addf %[[S]], %[[SLOPE]]

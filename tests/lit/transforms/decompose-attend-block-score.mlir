@@ -1,7 +1,7 @@
 // A score region becomes the same ops on tiles: s and j along lanes, i, h and declared arrays along rows.
-// RUN: kv-opt %s --kv-tile-attend | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-tile-attend,func.func(kv-decompose-attend-block))" | FileCheck %s
 // Constants may have been moved out of the region.
-// RUN: kv-opt %s --canonicalize --kv-tile-attend | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(canonicalize,kv-tile-attend,canonicalize,func.func(kv-decompose-attend-block))" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
 #schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
                          prefetch = 0, keyDot = f32, valueDot = f32>

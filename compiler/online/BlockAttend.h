@@ -1,0 +1,168 @@
+// A block of tokens and the rows of an item: what kv.attend_block becomes. DecomposeAttendBlock.cpp says how it is computed.
+#ifndef KV_BLOCK_ATTEND_H
+#define KV_BLOCK_ATTEND_H
+
+#include "compiler/kernels/AttendKernel.h"
+#include "compiler/online/RowTiles.h"
+#include "compiler/schedule/Pacing.h"
+
+namespace kv {
+
+/// What both lowerings of an attend_block need: its rows, where they are in the sequence, what they see.
+struct BlockRows {
+  using Value = mlir::Value;
+
+  KernelBuilder b;
+  AttendBlockOp op;
+  const ScheduleAttr schedule;
+  const CacheType cache;
+  const int64_t block;
+
+  BlockRows(mlir::func::FuncOp func, AttendBlockOp op);
+
+  bool causal() { return op.getMask() == Mask::causal; }
+  bool hasScore() { return !op.getScore().empty(); }
+  int64_t group() { return int64_t(op.getGroup()); }
+  bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
+  /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
+  double rowFactor() { return hasScore() ? op.getScale().convertToDouble() : op.getScale().convertToDouble() * log2e; }
+  /// Whether rows of a tile may be of queries that see different tokens.
+  bool mixesQueries(const RowTile &tile) { return causal() && schedule.getQueryBlock() > 1 && group() % tile.rows; }
+
+  /// Of a row of the head, in the homes of the item.
+  Value rowOf(Value ofHead) { return b.add(op.getFirst(), ofHead); }
+  /// Query, of the sequence's step, of a row of the head; rows past the end repeat the last.
+  Value queryOfRow(Value row) { return b.add(op.getQuery(), b.div(b.min(row, b.sub(op.getRows(), b.i64(1))), group())); }
+  /// Of a query, in the sequence.
+  Value positionOf(Value query) { return b.add(op.getPast(), query); }
+  Value headOfRow(Value row) {
+    return b.add(b.mul(op.getHead(), group()), b.rem(b.min(row, b.sub(op.getRows(), b.i64(1))), group()));
+  }
+  /// How many tokens of the block a query sees, i32.
+  Value limitOf(Value query);
+  /// What the rows of a tile see of a block: the first `end` tokens; row r, where rows differ and values may be NaN, limits[r].
+  struct Seen {
+    Value end;
+    llvm::SmallVector<Value> limits;
+  };
+  Seen seenBy(const RowTile &tile, Value ofHead);
+  /// Whether a row of the tile from `ofHead` on has outliers; null where the key record does not ask.
+  Value hasOutliers(Value ofHead);
+};
+
+/// Scratch of a function for what its attend_blocks have of a row tile and a block; one after another they use the same.
+struct BlockHomes {
+  mlir::Value probabilities;
+  /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
+  /// that products need.
+  mlir::Value scores, limit, correction, scale, start, bias;
+  mlir::Value keys, values; ///< a stream that is decoded once for several row tiles: slice by slice, a row for each z
+};
+
+/// Scores, softmax and sums of one kv.attend_block. DecomposeAttendBlock.cpp has the rows and products, BlockSoftmax.cpp the rest.
+struct BlockAttend : BlockRows {
+  template <typename T> using SmallVector = llvm::SmallVector<T>;
+
+  const BlockHomes &homes;
+  /// Whether one softmax serves both kinds of row tile; scores and what products need of it then go through scratch in both.
+  const bool sharesSoftmax;
+  const RowTile one, many; ///< many.rows is 0 where no item has more rows than one row tile
+  RowTile tile;            ///< the one in use
+  Value tilesShare;        ///< one by the number of row tiles, where there may be several, 24 bits after the point
+
+  BlockAttend(mlir::func::FuncOp func, AttendBlockOp op, const BlockHomes &homes, Value tilesShare);
+  /// Puts ops before the attend_block and returns what takes the place of its results.
+  SmallVector<Value> build();
+
+  /// What a row tile has so far, where it goes around the loop over blocks as values; else it stays in the homes of the state.
+  struct Carried {
+    Value max, sum;
+    SmallVector<Value> acc; ///< slice by slice
+  };
+  std::optional<Carried> carried;
+
+  bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
+  int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
+  bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
+  /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's
+  /// products.
+  bool decodesOnce(Stream stream) const {
+    return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
+  }
+  /// Whether the rows of the item are one row tile.
+  Value fitsOne() {
+    return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, op.getRows(), b.i64(one.rows));
+  }
+  Value zero() { return b.i64(0); }
+  void use(const RowTile &chosen);
+  /// What differs between kinds of row tile: with the one in use or, of a shared softmax, under a condition each.
+  void inTiles(llvm::function_ref<void()> body);
+
+  void attendBlock();
+  void decodeBlock();
+  void attendRows(Value ofHead);
+  void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);
+
+  // Products.
+  static constexpr int64_t multiplyUnroll = 4; ///< elements of an iteration over codes that are decoded
+  /// Channels whose products are summed before the scale comes in.
+  int64_t keyRun();
+  int64_t keyRuns() { return cache.getKeyDim() / keyRun(); }
+  /// Rows of the homes of queries.
+  int64_t homeRows() { return mlir::cast<mlir::MemRefType>(op.getQueries().getType()).getDimSize(0); }
+  Value product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init);
+  Value scores(Value ofHead, Value x);
+  /// Scores of a slice: of all rows of the tile, or of those that softmax works on.
+  mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, tile.keySlice}); }
+  /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
+  Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
+
+  // What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
+  std::optional<Pace> pace; ///< of the row tile in use; none where nothing is asked for
+  struct Ask {
+    SmallVector<Value> bytes; ///< from, step; or nothing
+    int64_t lines = 0;        ///< in an iteration
+  };
+  std::function<void()> askNext; ///< before an op on tiles in softmax
+  bool asksInPacking() const { return roundsProbabilities() && valueGroups() == 1; }
+  int64_t fewestTiles();
+  /// Of steps from a byte on, as one row tile alone would ask.
+  Ask ask(Value ofHead, Value byte, int64_t step);
+  Ask askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers);
+  void setAskers(Value ofHead, Value rowOfTile, int64_t askers);
+
+  // Softmax.
+  /// Of probabilities: the class's bound leaves room for a power of two that is a little off.
+  int64_t exponentBits() {
+    return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13;
+  }
+  SmallVector<Value> masksBelow(Value limit);
+  /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
+  /// now.
+  struct Weights {
+    SmallVector<Value> p;
+    Value limit, correction;
+  };
+  Weights softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s);
+  /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of
+  /// the codes adds), what middles of asymmetric codes add; one for each row, or nothing.
+  struct Operands {
+    Value scale, start, bias;
+  };
+  Operands weigh(Value ofHead, Value group, const Weights &weights, Value rowOfTile);
+  /// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
+  /// too.
+  double weightLift() const {
+    bool wide = cache.getValue().isInteger() && cache.getValue().getScale() == Element::f32;
+    return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p24 : 1;
+  }
+  Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
+  void accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands);
+};
+
+/// Adds scratch behind that which a kernel begins with: `make` makes it.
+void addScratch(KernelBuilder &b, llvm::function_ref<void()> make);
+
+} // namespace kv
+
+#endif

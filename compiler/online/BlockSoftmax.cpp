@@ -1,0 +1,214 @@
+// Softmax of a block: probabilities of the tokens that rows see, their maximum and sum, and the probabilities as operands of the
+// value record; between its ops on tiles it asks for lines of the block ahead.
+#include "compiler/online/BlockAttend.h"
+
+#include <cfloat>
+#include <limits>
+
+using namespace mlir;
+
+namespace kv {
+
+/// Row tiles of the smallest item that is worked on in several.
+int64_t BlockAttend::fewestTiles() {
+  int64_t least = int64_t(op.getLeast());
+  return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
+}
+
+BlockAttend::Ask BlockAttend::ask(Value ofHead, Value byte, int64_t step) {
+  if (!pace)
+    return {};
+  int64_t fewest = tile.several ? fewestTiles() : 1, lines = int64_t(llvm::divideCeil(step, 64 * fewest));
+  if (!tile.several)
+    return {{byte, b.i64(step)}, lines};
+  auto share = [&](Value bytes) { return b.div(arith::MulIOp::create(b, b.loc, bytes, tilesShare), int64_t(1) << 24); };
+  return {{share(b.add(b.mul(b.div(ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
+}
+
+/// Slice by slice, whether a row sees a token: those before `limit`, one number for each row.
+SmallVector<Value> BlockAttend::masksBelow(Value limit) {
+  RankedTensorType integers = scoreTile(tile.softmaxRows).clone(b.getI32Type());
+  SmallVector<Value> masks;
+  for (int64_t x = 0; x < block; x += tile.keySlice) {
+    Value index = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()), b.i32(int32_t(x)));
+    masks.push_back(
+        arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
+  }
+  return masks;
+}
+
+/// Of what is softmax's to ask for, the share of one of so many ops on tiles.
+BlockAttend::Ask BlockAttend::askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers) {
+  int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
+  // Line by line where that is known beforehand: a line asked for twice takes as long as one.
+  int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
+  Value line = b.add(b.div(b.mul(rowOfTile, lines), tile.rows), from);
+  Value first = b.sub(ofHead, rowOfTile);
+  return ask(first, b.add(b.mul(line, 64), pace->key.bytes()), (to - from) * 64);
+}
+
+void BlockAttend::setAskers(Value ofHead, Value rowOfTile, int64_t askers) {
+  askNext = [] {};
+  if (!pace)
+    return;
+  askNext = [=, this, asker = int64_t(0)]() mutable {
+    Ask asked = askInSoftmax(ofHead, rowOfTile, asker, askers);
+    if (sharesSoftmax) {
+      use(one);
+      Ask alone = askInSoftmax(ofHead, rowOfTile, asker, askers);
+      use(many);
+      asked.bytes[0] = arith::SelectOp::create(b, b.loc, fitsOne(), alone.bytes[0], asked.bytes[0]);
+      asked.lines = std::max(asked.lines, alone.lines);
+    }
+    AskOp::create(b, b.loc, op.getBlock(), asked.bytes[0], asked.lines);
+    ++asker;
+  };
+}
+
+/// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
+/// block.
+BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s) {
+  int64_t rows = tile.softmaxRows;
+  Value row = rowOf(ofHead);
+  SmallVector<Value> positions, heads, limits;
+  for (int64_t r = 0; r < rows; ++r) {
+    Value thisRow = b.add(ofHead, r);
+    positions.push_back(b.toI32(positionOf(queryOfRow(thisRow))));
+    if (hasScore())
+      heads.push_back(b.toI32(headOfRow(thisRow)));
+    // Rows of one query see the same tokens.
+    limits.push_back(r && group() % rows == 0 ? limits.front() : limitOf(queryOfRow(thisRow)));
+  }
+  RankedTensorType perRow = b.tileF32({rows}), rowI32 = perRow.clone(b.getI32Type()), scoreType = scoreTile(rows);
+  Weights result;
+  result.limit = RowsOp::create(b, b.loc, rowI32, limits);
+
+  // What the distance of a score from its row's greatest is multiplied by, to be in units of log2. Scores themselves never are:
+  // those near the end of f32 would overflow, and of great ones the rounded product would be off by more than exp2 bears.
+  Value unit = roundsQueries() ? b.fetch(op.getScales(), row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
+  if (hasScore()) { // else scores are products as they are
+    for (Value &slice : s)
+      slice = b.mulf(slice, b.spread(unit, 0, scoreType));
+    unit = b.spread(b.f32(log2e), 0, perRow);
+  }
+  setAskers(ofHead, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
+  SmallVector<Value> masks = masksBelow(result.limit);
+  for (auto [i, slice] : llvm::enumerate(s)) {
+    if (hasScore()) {
+      Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
+      Value tokens = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()),
+                                     b.toI32(b.add(op.getToken(), int64_t(i) * tile.keySlice)));
+      slice = inlineScore(b, op.getScore(), slice, position, headTile, tokens, [&](int64_t param) {
+        SmallVector<Value> values;
+        for (int64_t r = 0; r < rows; ++r)
+          values.push_back(b.argument(param, headOfRow(b.add(ofHead, r))));
+        return RowsOp::create(b, b.loc, perRow, values).getResult();
+      });
+    }
+    Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), slice);
+    slice = arith::SelectOp::create(b, b.loc, masks[i], slice, nothing);
+  }
+
+  Value greatest = s[0];
+  for (Value slice : llvm::drop_begin(s))
+    greatest = b.maxf(slice, greatest);
+  Value oldMax = carried ? carried->max : b.fetch(op.getState()[0], row, zero(), {rows});
+  Value oldSum = carried ? carried->sum : b.fetch(op.getState()[1], row, zero(), {rows});
+  Value blockMax = ReduceOp::create(b, b.loc, perRow, Reduction::max, greatest);
+  Value newMax = b.maxf(blockMax, oldMax);
+  // A finite reference, so that a row without keys gives exp2(-inf), not exp2(NaN).
+  Value reference = b.maxf(newMax, b.spread(b.f32(-FLT_MAX), 0, perRow));
+  result.correction = b.exp2(b.mulf(b.subf(oldMax, reference), unit));
+  Value spreadReference = b.spread(reference, 0, scoreType), spreadUnit = b.spread(unit, 0, scoreType), total;
+  for (Value slice : s) {
+    Value exponent = b.mulf(b.subf(slice, spreadReference), spreadUnit);
+    askNext();
+    result.p.push_back(b.exp2(exponent, exponentBits()));
+    total = total ? b.addf(total, result.p.back()) : result.p.back();
+  }
+  Value added = ReduceOp::create(b, b.loc, perRow, Reduction::add, total);
+  Value newSum = b.addf(b.mulf(oldSum, result.correction), added);
+  if (carried) {
+    carried->max = newMax;
+    carried->sum = newSum;
+  } else {
+    b.put(newSum, op.getState()[1], row, zero());
+    b.put(newMax, op.getState()[0], row, zero());
+  }
+  return result;
+}
+
+/// Probabilities times the scales of a group of values, as operands of rows `rowOfTile` and on of the tile.
+BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weights &weights, Value rowOfTile) {
+  CodecAttr codec = cache.getValue();
+  if (!codec.isInteger())
+    return packProbabilities(weights.p, rowOfTile);
+  Value bias;
+  SmallVector<Value> weighted, masks = masksBelow(weights.limit);
+  for (auto [i, p] : llvm::enumerate(weights.p)) {
+    auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
+      Value read =
+          ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), op.getBlock(), Stream::value, parameter, b.i64(i * tile.keySlice), group);
+      return b.spread(read, 1, scoreTile(tile.softmaxRows));
+    };
+    auto weigh = [&, i = i, p = p](Value by) -> Value {
+      Value product = b.mulf(p, by);
+      // What lies past the end may be anything: 0 * NaN is NaN.
+      return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
+    };
+    Value scale = read(CodecParameter::scale), lifted = scale;
+    if (double lift = weightLift(); lift != 1)
+      lifted = b.mulf(scale, b.spreadLike(b.f32(lift), scale));
+    weighted.push_back(weigh(lifted));
+    if (codec.isAsym()) {
+      Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
+      bias = bias ? b.addf(bias, middle) : middle;
+    }
+  }
+  if (bias)
+    bias = ReduceOp::create(b, b.loc, b.tileF32({tile.softmaxRows}), Reduction::add, bias);
+  Operands operands = packProbabilities(weighted, rowOfTile);
+  operands.bias = bias;
+  return operands;
+}
+
+/// Writes probabilities as row operands of the value record. Rounded ones are relative to the row's greatest.
+BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
+  if (!roundsProbabilities()) {
+    for (auto [i, slice] : llvm::enumerate(p))
+      b.put(slice, homes.probabilities, rowOfTile, b.i64(int64_t(i) * tile.keySlice));
+    return {};
+  }
+  Dot dot = schedule.getValueDot();
+  IntegerForm form = integerForm(cache.getValue(), dot);
+  double levels = double(rowLevels(dot, block));
+  RankedTensorType perRow = b.tileF32({tile.softmaxRows}), integers = perRow.clone(b.getI32Type());
+  auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
+  // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
+  Value bits = b.bitsOf(p[0]);
+  for (Value slice : p.drop_front())
+    bits = arith::MaxUIOp::create(b, b.loc, b.bitsOf(slice), bits);
+  bits = ReduceOp::create(b, b.loc, integers, Reduction::umax, bits);
+  Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
+  Operands result;
+  double unit = 1 / levels / double(form.factor) / weightLift();
+  result.scale = b.addf(b.mulf(greatest, splat(unit)), b.mulf(greatest, splat(0))); // NaN of infinity
+  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
+  for (auto [i, slice] : llvm::enumerate(p)) {
+    if (asksInPacking())
+      askNext();
+    // Rounding may take the product as it is, if nothing else is to round it alike.
+    auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
+    Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);
+    PackOp::create(b, b.loc, scaled, homes.probabilities, rowOfTile, b.i64(int64_t(i) * tile.keySlice), Stream::value, dot, cache);
+    if (form.shift)
+      sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
+  }
+  if (form.shift) {
+    Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
+    result.start = arith::FPToSIOp::create(b, b.loc, integers, start);
+  }
+  return result;
+}
+
+} // namespace kv

@@ -1,0 +1,352 @@
+// kv.attend_block -> products, softmax and accumulation on tiles, in loops over row tiles.
+//
+// One row tile goes through in registers. Of several, which share a block:
+//
+//   numbers = decoded codes                                 once a block, where rows are multiplied as f32
+//   for each row tile:
+//     s = q . k                                             of all its rows
+//     for each few rows of it:  p = softmax(s), packed      as many as the registers hold
+//     acc = acc * c + p . v                                 of all its rows
+//
+// A shared softmax is the middle part of both: what is before and after it is chosen by the rows of the item.
+#include "compiler/online/BlockAttend.h"
+#include "compiler/online/Passes.h"
+
+using namespace mlir;
+
+namespace kv {
+
+/// Of a softmax that one or several row tiles may have, as `op` says.
+static int64_t sharedRows(AttendBlockOp op, ScheduleAttr schedule) {
+  return op.getTiles() == RowTiles::either ? rowsOfSharedSoftmax(schedule) : 0;
+}
+
+BlockAttend::BlockAttend(func::FuncOp func, AttendBlockOp op, const BlockHomes &homes, Value tilesShare)
+    : BlockRows(func, op), homes(homes), sharesSoftmax(op.getTiles() == RowTiles::either),
+      one(oneTile(schedule, sharedRows(op, schedule))), many(manyTiles(schedule, sharedRows(op, schedule))), tile(one),
+      tilesShare(tilesShare) {
+  OperandRange state = op.getState();
+  if (isa<RankedTensorType>(state.front().getType()))
+    carried = {state[0], state[1], SmallVector<Value>(state.drop_front(2))};
+}
+
+SmallVector<Value> BlockAttend::build() {
+  use(op.getTiles() == RowTiles::many ? many : one);
+  attendBlock();
+  SmallVector<Value> next;
+  if (carried) {
+    next = {carried->max, carried->sum};
+    llvm::append_range(next, carried->acc);
+  }
+  return next;
+}
+
+void BlockAttend::use(const RowTile &chosen) {
+  tile = chosen;
+  pace.reset();
+  if (!schedule.getPrefetch() || schedule.getThreads())
+    return;
+  auto elements = [&](Stream stream) {
+    return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(cache, schedule, stream);
+  };
+  pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
+}
+
+void BlockAttend::inTiles(function_ref<void()> body) {
+  auto with = [&](const RowTile &chosen) {
+    use(chosen);
+    body();
+  };
+  if (!sharesSoftmax)
+    return body();
+  b.ifElse(
+      fitsOne(), [&] { with(one); }, [&] { with(many); });
+}
+
+void BlockAttend::attendBlock() {
+  inTiles([&] {
+    if (tile.several)
+      decodeBlock();
+  });
+  auto rows = [&](Value ofHead) { attendRows(ofHead); };
+  if (carried || !(schedule.getThreads() || sharesSoftmax || tile.several))
+    return rows(zero());
+  if (!sharesSoftmax)
+    return b.loop(zero(), op.getPadded(), tile.rows, rows);
+  Value tiles = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(1), b.div(op.getPadded(), many.rows));
+  b.loop(zero(), tiles, 1, [&](Value index) { rows(b.mul(index, many.rows)); });
+}
+
+/// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
+void BlockAttend::decodeBlock() {
+  int64_t lanes = schedule.getLanes();
+  if (decodesOnce(Stream::key)) {
+    int64_t dim = cache.getKeyDim(), depth = loadDepth(cache, Stream::key, lanes);
+    int64_t width = depth > 4 ? lanes : tile.keySlice; // what the registers hold of so many loads
+    b.loop(zero(), b.i64(block), width, [&](Value x) {
+      Value first = b.mul(b.div(x, tile.keySlice), dim), column = b.rem(x, tile.keySlice);
+      b.loop(zero(), b.i64(dim), depth, [&](Value z) {
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::key, Contract::d, z, x);
+        b.put(codes, homes.keys, b.add(first, z), column);
+      });
+    });
+  }
+  if (decodesOnce(Stream::value)) {
+    int64_t depth = loadDepth(cache, Stream::value, lanes), width = tile.valueSlice;
+    b.loop(zero(), op.getCount(), depth, [&](Value z) {
+      b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
+        Value codes =
+            DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::value, Contract::t, z, b.mul(slice, width));
+        b.put(codes, homes.values, b.add(b.mul(slice, block), z), zero());
+      });
+    });
+  }
+}
+
+void BlockAttend::attendRows(Value ofHead) {
+  if (!hasParts()) {
+    SmallVector<Value> s;
+    for (int64_t x = 0; x < block; x += tile.keySlice)
+      s.push_back(scores(ofHead, b.i64(x)));
+    Weights weights = softmax(ofHead, zero(), s);
+    Seen seen = seenBy(tile, ofHead);
+    return eachGroup([&](Value group, int64_t number) {
+      accumulate(ofHead, seen, group, number, weights.correction, weigh(ofHead, group, weights, zero()));
+    });
+  }
+  inTiles([&] { b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(ofHead, x), homes.scores, zero(), x); }); });
+  Value softmaxEnd = b.i64(tile.rows);
+  if (sharesSoftmax) {
+    use(many);
+    softmaxEnd = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(one.rows), b.i64(many.rows));
+  }
+  auto put = [&](Value value, Value home, Value row) {
+    if (value)
+      b.put(value, home, row, zero());
+  };
+  int64_t few = tile.softmaxRows;
+  auto fetch = [&](Value home, Value row) {
+    SmallVector<Value> slices;
+    for (int64_t x = 0; x < block; x += tile.keySlice)
+      slices.push_back(b.fetch(home, row, b.i64(x), {few, tile.keySlice}));
+    return slices;
+  };
+  bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().isInteger() && cache.getValue().isAsym();
+  auto weighRows = [&](Value group, const Weights &weights, Value row) {
+    Operands operands = weigh(ofHead, group, weights, row);
+    hasStart |= bool(operands.start);
+    put(operands.scale, homes.scale, row);
+    put(operands.start, homes.start, row);
+    put(operands.bias, homes.bias, row);
+  };
+  b.loop(zero(), softmaxEnd, few, [&](Value row) {
+    Weights weights = softmax(b.add(ofHead, row), row, fetch(homes.scores, row));
+    put(weights.correction, homes.correction, row);
+    if (valueGroups() == 1)
+      return weighRows(zero(), weights, row);
+    put(weights.limit, homes.limit, row);
+    for (auto [i, slice] : llvm::enumerate(weights.p))
+      b.put(slice, homes.scores, row, b.i64(int64_t(i) * tile.keySlice));
+  });
+  eachGroup([&](Value group, int64_t number) {
+    if (valueGroups() > 1)
+      b.loop(zero(), softmaxEnd, few, [&](Value row) {
+        weighRows(group, {fetch(homes.scores, row), b.fetch(homes.limit, row, zero(), {few}), Value()}, row);
+      });
+    inTiles([&] {
+      auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {tile.rows}) : Value(); };
+      Operands operands{all(hasScale, homes.scale), all(hasStart, homes.start), all(hasBias, homes.bias)};
+      accumulate(ofHead, seenBy(tile, ofHead), group, number, all(true, homes.correction), operands);
+    });
+    if (sharesSoftmax)
+      use(many);
+  });
+}
+
+/// init + operands of the row tile x a slice of the block from x on, over [zBegin, seen.end).
+Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init) {
+  bool isScores = ref.overChannels(), decoded = decodesOnce(ref.stream);
+  Dot dot = isScores ? schedule.getKeyDot() : schedule.getValueDot();
+  Value home = isScores ? op.getQueries() : homes.probabilities, row = isScores ? rowOf(ofHead) : zero();
+  Value slice = b.div(x, isScores ? tile.keySlice : tile.valueSlice);
+  auto type = cast<RankedTensorType>(init.getType());
+  int64_t along = isScores ? cache.getDim(ref.stream) : block;
+  Ask asked;
+  if (pace) { // in the order of the kernel: slices, groups of keys
+    Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dot));
+    const Pace::Product &walk = isScores ? pace->key : pace->value;
+    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(cache, schedule, ref.stream));
+    asked = ask(ofHead, b.add(b.mul(iteration, walk.step), isScores ? 0 : pace->valueStart()), walk.step);
+  }
+  if (!decoded)
+    return ProductOp::create(b, b.loc, type, home, row, op.getBlock(), ref.stream, dot, ref.contract, x, zBegin, seen.end,
+                             schedule.getUnroll(), init, seen.limits, isScores ? op.getRest() : Value(),
+                             isScores ? hasOutliers(ofHead) : Value(), asked.bytes, asked.lines);
+  return MultiplyOp::create(b, b.loc, type, home, row, isScores ? homes.keys : homes.values, b.mul(slice, along), op.getBlock(), zBegin, seen.end,
+                            multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
+}
+
+int64_t BlockAttend::keyRun() {
+  if (op.getSums())
+    return cache.getKeyDim() * homeRows() / cast<MemRefType>(op.getSums().getType()).getDimSize(0);
+  return cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
+}
+
+Value BlockAttend::middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
+  Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);
+  return b.addf(zeroTile, b.mulf(scaleTile, half));
+}
+
+/// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
+Value BlockAttend::scores(Value ofHead, Value x) {
+  CodecAttr codec = cache.getKey();
+  int64_t rows = tile.rows;
+  RankedTensorType scoreType = scoreTile(rows), integers = scoreType.clone(b.getI32Type());
+  auto rowSum = [&](Value run) { return b.fetch(op.getSums(), b.add(b.mul(run, homeRows()), rowOf(ofHead)), zero(), {rows}); };
+  auto sum = [&](Value zBegin, int64_t length, Value run) -> Value {
+    Value init = b.spread(b.f32(0), 0, scoreType);
+    if (isIntegerDot(schedule.getKeyDot())) {
+      init = b.spread(b.i32(0), 0, integers);
+      if (keyShift(cache, schedule)) { // the sum starts at what the shift of the codes adds
+        Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift(cache, schedule))), 0, b.tileF32({rows})));
+        init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
+      }
+    }
+    Value sum = product(ofHead, Stream::key, x, zBegin, {b.end(zBegin, length), {}}, init);
+    return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
+  };
+  auto read = [&](CodecParameter parameter, Value group) -> Value {
+    Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), op.getBlock(), Stream::key, parameter, x, group);
+    return b.spread(read, 1, scoreType);
+  };
+  // sum over a run of q * (middle + centred code * scale)
+  auto decoded = [&](Value run) {
+    Value group = b.div(run, codec.getGroup() / keyRun());
+    Value s = b.mulf(sum(b.mul(run, keyRun()), keyRun(), run), read(CodecParameter::scale, group));
+    if (!codec.isAsym())
+      return s;
+    Value middle = middleOf(codec, read(CodecParameter::zero, group), read(CodecParameter::scale, group));
+    return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
+  };
+  if (!codec.isInteger())
+    return sum(zero(), cache.getKeyDim(), zero());
+  if (keyRuns() == 1)
+    return decoded(zero());
+  return b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
+                [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(run))}; })[0];
+}
+
+void BlockAttend::eachGroup(function_ref<void(Value, int64_t)> body) {
+  if (!carried && valueGroups() > 1)
+    return b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+  for (int64_t group = 0; group < valueGroups(); ++group)
+    body(b.i64(group), group);
+}
+
+/// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
+void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands) {
+  CodecAttr codec = cache.getValue();
+  int64_t rows = tile.rows, columns = tile.valueSlice, width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
+  RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
+  Dot dot = schedule.getValueDot();
+  Value row = rowOf(ofHead), first = b.mul(group, width);
+  auto accumulateSlice = [&](Value column, Value *acc) {
+    auto corrected = [&] {
+      Value before = acc ? *acc : b.fetch(op.getState()[2], row, column, {rows, columns});
+      Value init = b.mulf(before, b.spread(correction, 0, type));
+      return operands.bias ? b.addf(init, b.spread(operands.bias, 0, type)) : init;
+    };
+    auto sumFrom = [&](Value start) { return product(ofHead, Stream::value, column, zero(), seen, start); };
+    Value sum;
+    if (op.getAccuracy() == Accuracy::exact) { // a sum over all tokens would round many small weights beside a great one alike
+      Value ofBlock = sumFrom(b.spread(b.f32(0), 0, type));
+      sum = b.addf(ofBlock, corrected());
+    } else if (!roundsProbabilities()) {
+      sum = sumFrom(corrected());
+    } else { // fetched after the product, whose own sums fill the registers
+      Value start = b.spread(b.f32(0), 0, type);
+      if (isIntegerDot(dot))
+        start = operands.start ? b.spread(operands.start, 0, integers) : b.spread(b.i32(0), 0, integers);
+      Value units = sumFrom(start);
+      if (isIntegerDot(dot))
+        units = arith::SIToFPOp::create(b, b.loc, type, units);
+      sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());
+    }
+    acc ? void(*acc = sum) : b.put(sum, op.getState()[2], row, column);
+  };
+  if (!carried)
+    return b.loop(first, b.end(first, width), columns, [&](Value column) { accumulateSlice(column, nullptr); });
+  int64_t slices = width / columns;
+  for (int64_t i = 0; i < slices; ++i)
+    accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
+}
+
+/// For all attend_blocks of a function, whose row tiles are of one schedule.
+static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
+  CacheType cache = op.getBlock().getType().getCache();
+  int64_t shared = sharedRows(op, schedule), block = schedule.getBlock();
+  RowTile one = oneTile(schedule, shared), many = manyTiles(schedule, shared);
+  int64_t rows = std::max(one.rows, many.rows);
+  BlockHomes homes;
+  Dot dot = schedule.getValueDot();
+  homes.probabilities = roundsRows(dot) ? b.scratch("p", rows, rowWords(dot, block), b.getI32Type())
+                                        : b.scratch("p", rows, block, b.getF32Type());
+  if (shared || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
+    homes.scores = b.scratch("s", rows, block, b.getF32Type());
+    homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
+    homes.correction = b.scratch("correction", rows, 1, b.getF32Type());
+    homes.scale = b.scratch("pscale", rows, 1, b.getF32Type());
+    homes.start = b.scratch("pstart", rows, 1, b.getI32Type());
+    homes.bias = b.scratch("bias", rows, 1, b.getF32Type());
+  }
+  if (many.rows && schedule.getKeyDot() == Dot::f32)
+    homes.keys = b.scratch("keys", block / many.keySlice * cache.getKeyDim(), many.keySlice, b.getF32Type());
+  if (many.rows && dot == Dot::f32)
+    homes.values = b.scratch("values", cache.getValueDim() / many.valueSlice * block, many.valueSlice, b.getF32Type());
+  return homes;
+}
+
+/// One by the number of row tiles of an item with several, 24 bits after the point.
+static Value shareOfTile(KernelBuilder &b, AttendBlockOp op, int64_t rows) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(op.getPadded());
+  Value tiles = b.max(b.div(op.getPadded(), rows), b.i64(1));
+  return arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), tiles);
+}
+
+namespace {
+
+struct DecomposeAttendBlock : PassWrapper<DecomposeAttendBlock, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DecomposeAttendBlock)
+  StringRef getArgument() const final { return "kv-decompose-attend-block"; }
+  StringRef getDescription() const final { return "lower attend_blocks to products, softmax and accumulation on tiles"; }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<scf::SCFDialect, arith::ArithDialect, math::MathDialect>();
+  }
+
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    SmallVector<AttendBlockOp> ops;
+    func.walk([&](AttendBlockOp op) { ops.push_back(op); });
+    if (ops.empty())
+      return;
+    auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
+    KernelBuilder b(func);
+    b.loc = ops.front().getLoc();
+    BlockHomes homes;
+    addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
+    Value share;
+    if (schedule.getManyRows())
+      share = shareOfTile(b, ops.front(), schedule.getManyRows());
+    for (AttendBlockOp op : ops) {
+      op->replaceAllUsesWith(BlockAttend(func, op, homes, share).build());
+      op->erase();
+    }
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createDecomposeAttendBlockPass() { return std::make_unique<DecomposeAttendBlock>(); }
+
+} // namespace kv

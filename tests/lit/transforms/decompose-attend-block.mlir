@@ -1,0 +1,74 @@
+// kv.attend_block becomes products, softmax and accumulation on tiles.
+// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-tile-attend,func.func(kv-decompose-attend-block),canonicalize,cse)" | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
+                   layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
+#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                         prefetch = 1, keyDot = f32, valueDot = f32>
+func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
+  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
+             : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
+  return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
+// CHECK-NOT: kv.attend
+// CHECK-LABEL: func.func @c_a.attend(
+// What crosses a loop lives in scratch: row operands, maximum, sum and accumulator of every row.
+// CHECK-DAG: %[[Q:.*]] = kv.scratch "q" : memref<2x64xf32>
+// CHECK-DAG: %[[MAX:.*]] = kv.scratch "max" : memref<2x1xf32>
+// CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
+// CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
+// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
+// CHECK: scf.for
+// CHECK:   kv.acquire {{.*}} ahead
+// CHECK-NOT: kv.decode
+// CHECK:     kv.product %[[Q]]{{.*}} key f32
+// CHECK:     kv.rows
+// CHECK:     kv.index
+// CHECK:     arith.cmpi slt
+// CHECK:     kv.fetch %[[MAX]]
+// CHECK:     kv.reduce max
+// CHECK:     kv.exp2
+// CHECK:     kv.reduce add
+// CHECK:     kv.store %{{.*}} to %[[SUM]]
+// CHECK:     kv.store %{{.*}} to %[[MAX]]
+// A value's scale multiplies its probability, and only where the mask holds: past the end it may be NaN.
+// CHECK:     kv.read value scale
+// CHECK:     arith.mulf
+// CHECK:     arith.select
+// CHECK:     kv.store %{{.*}} to %[[P]]
+// CHECK:     kv.fetch %[[ACC]]
+// CHECK:     kv.product %[[P]]{{.*}} value f32
+// CHECK:     kv.store %{{.*}} to %[[ACC]]
+// Items of more rows than one tile: with an own kind of tile, and codes decoded once a block where rows are multiplied as f32. Softmax
+// works on two of its rows at a time; what it knows of a row goes to products through scratch.
+#many = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 4, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
+                     prefetch = 1, keyDot = f32, valueDot = f32, manyRows = 4, manyKeySlice = 16, manyValueSlice = 16, softmaxRows = 2>
+func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
+  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #many}
+       : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  return %o : tensor<?x4x32xf16>
+}
+// CHECK-LABEL: func.func @c_many.attend(
+// CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<4x32xf32>
+// CHECK-DAG: %[[S:.*]] = kv.scratch "s" : memref<4x32xf32>
+// CHECK-DAG: %[[CORRECTION:.*]] = kv.scratch "correction" : memref<4x1xf32>
+// CHECK-DAG: %[[KEYS:.*]] = kv.scratch "keys" : memref<128x16xf32>
+// CHECK-DAG: %[[VALUES:.*]] = kv.scratch "values" : memref<64x16xf32>
+// CHECK: scf.if
+// CHECK: kv.acquire
+// CHECK-NOT: kv.decode
+// CHECK: kv.product {{.*}} -> tensor<2x32xf32>
+// CHECK: } else {
+// CHECK: kv.acquire
+// CHECK: %[[CODES:.*]] = kv.decode key of {{.*}} -> tensor<1x16xf32>
+// CHECK: kv.store %[[CODES]] to %[[KEYS]]
+// CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.store %[[CODES]] to %[[VALUES]]
+// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} unroll 4 {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.store {{.*}} to %[[S]]
+// CHECK: scf.for
+// CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
+// CHECK:   kv.exp2
+// CHECK:   kv.store {{.*}} to %[[CORRECTION]]
+// CHECK:   kv.store {{.*}} to %[[P]]
+// CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
+// CHECK: kv.multiply %[[P]]{{.*}}, %[[VALUES]]{{.*}} -> tensor<4x16xf32>
