@@ -187,8 +187,6 @@ void Outline::build() {
 static FunctionHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
   int64_t rows = std::max(schedule.getRows(), schedule.getManyRows());
   FunctionHomes homes;
-  b.scratch("p", rows, roundsRows(schedule.getValueDot()) ? rowWords(schedule.getValueDot(), schedule.getBlock()) : schedule.getBlock(),
-            b.getI32Type());
   homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
   homes.newMax = b.scratch("newmax", rows, 1, b.getF32Type());
   homes.newSum = b.scratch("newsum", rows, 1, b.getF32Type());
