@@ -1,4 +1,5 @@
 #include "dialect/KernelBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <cfloat>
 
@@ -38,6 +39,48 @@ Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
   Value quotient = arith::DivFOp::create(*this, loc, constant(levels), greatest);
   Value finite = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::OLE, quotient, constant(FLT_MAX));
   return arith::SelectOp::create(*this, loc, finite, quotient, constant(0));
+}
+
+Value KernelBuilder::like(int64_t value, Type type) {
+  Type element = getElementTypeOrSelf(type);
+  Attribute scalar = getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, true));
+  if (auto vector = dyn_cast<VectorType>(type))
+    return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(Attribute(DenseElementsAttr::get(vector, scalar))));
+  return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(scalar));
+}
+
+Type KernelBuilder::withElement(Type type, Type element) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? Type(vector.clone(element)) : element;
+}
+
+Value KernelBuilder::shl(Value value, int64_t by) {
+  return by ? arith::ShLIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value KernelBuilder::shrU(Value value, int64_t by) {
+  return by ? arith::ShRUIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value KernelBuilder::shrS(Value value, int64_t by) {
+  return by ? arith::ShRSIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
+}
+
+Value KernelBuilder::andBits(Value value, int64_t bits) {
+  return arith::AndIOp::create(*this, loc, value, like(bits, value.getType()));
+}
+
+Value KernelBuilder::xorBits(Value value, int64_t bits) {
+  return arith::XOrIOp::create(*this, loc, value, like(bits, value.getType()));
+}
+
+Value KernelBuilder::bfloatBits(Value f32) {
+  Type integers = withElement(f32.getType(), getI32Type());
+  Value bits = bitcast(integers, f32), high = shrU(bits, 16);
+  Value rounded = shrU(add(add(bits, andBits(high, 1)), like(0x7fff, integers)), 16);
+  Value quiet = arith::OrIOp::create(*this, loc, high, like(0x40, integers));
+  Value isNaN = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::UNO, f32, f32);
+  return arith::SelectOp::create(*this, loc, isNaN, quiet, rounded);
 }
 
 Value KernelBuilder::variable(Type element, int64_t count) {

@@ -93,6 +93,20 @@ public:
   Value exp2(Value x, int64_t bits = 23) { return Exp2Op::create(*this, loc, x.getType(), x, bits); }
   Value fma(Value a, Value b, Value c) { return mlir::math::FmaOp::create(*this, loc, a, b, c); }
 
+  // Integers on lanes: scalars, or vectors of any number of lanes. Shifts by 0 are nothing.
+  Value shl(Value value, int64_t by);
+  Value shrU(Value value, int64_t by);
+  Value shrS(Value value, int64_t by);
+  Value andBits(Value value, int64_t bits);
+  Value xorBits(Value value, int64_t bits);
+  Value bitcast(mlir::Type type, Value value) { return mlir::arith::BitcastOp::create(*this, loc, type, value); }
+  /// The integer `value`, cut to the type's bits, in every lane.
+  Value like(int64_t value, mlir::Type type);
+  /// `element`, or a vector of it with the lanes of `type`.
+  static mlir::Type withElement(mlir::Type type, mlir::Type element);
+  /// f32 to bf16 bits in the low half of an i32, to nearest even; NaN stays NaN.
+  Value bfloatBits(Value f32);
+
   mlir::LLVM::LLVMPointerType ptr() { return mlir::LLVM::LLVMPointerType::get(getContext()); }
   /// base + offset bytes
   Value at(Value base, Value offset) { return addBytes(*this, loc, base, offset); }

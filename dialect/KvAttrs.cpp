@@ -33,22 +33,32 @@ static FailureOr<Enum> parseEnum(AsmParser &parser, std::optional<Enum> (*symbol
 
 //===- codec -----------------------------------------------------------------------------------------------------------------===//
 
-int64_t bitsOf(Element element) {
-  switch (element) {
-  case Element::f32:
-    return 32;
-  case Element::f16:
-  case Element::bf16:
-    return 16;
-  case Element::i8:
-  case Element::u8:
-    return 8;
-  case Element::i4:
-  case Element::u4:
-    return 4;
-  }
-  return 0;
+namespace {
+enum class Numbers { floating, twosComplement, offsetBinary };
+
+struct ElementFacts {
+  int64_t bits;
+  Numbers numbers;
+};
+} // namespace
+
+static ElementFacts factsOf(Element element) {
+  static constexpr ElementFacts facts[] = {
+      {32, Numbers::floating},      // f32
+      {16, Numbers::floating},      // f16
+      {16, Numbers::floating},      // bf16
+      {8, Numbers::twosComplement}, // i8
+      {8, Numbers::offsetBinary},   // u8
+      {4, Numbers::twosComplement}, // i4
+      {4, Numbers::offsetBinary},   // u4
+  };
+  static_assert(std::size(facts) == getMaxEnumValForElement() + 1, "one row for each element, in their order");
+  return facts[size_t(element)];
 }
+
+int64_t bitsOf(Element element) { return factsOf(element).bits; }
+bool isCode(Element element) { return factsOf(element).numbers != Numbers::floating; }
+bool isOffsetBinary(Element element) { return factsOf(element).numbers == Numbers::offsetBinary; }
 
 ArrayRef<StringRef> elementNames() {
   static const SmallVector<StringRef> names = [] {
@@ -66,7 +76,7 @@ int64_t CodecAttr::storedBias() const {
   if (!isInteger())
     return 0;
   int64_t half = int64_t(1) << (bits() - 1);
-  if (isAsym())
+  if (hasZero())
     return isOffsetBinary(getElement()) ? 0 : -half;
   return isOffsetBinary(getElement()) ? half : 0;
 }
@@ -108,7 +118,7 @@ Attribute CodecAttr::parse(AsmParser &parser, Type) {
 
 void CodecAttr::print(AsmPrinter &printer) const {
   printer << "<" << stringifyElement(getElement());
-  if (isInteger())
+  if (hasScale())
     printer << ", group = " << getGroup() << ", " << stringifyZeroPoint(getZero()) << ", scale = " << stringifyElement(getScale());
   printer << ">";
 }

@@ -8,12 +8,12 @@
 
 namespace kv {
 
-/// Facts of element types. How they are spelled is said once, in KvAttrs.td.
+/// Facts of element types, from one table. How they are spelled is said once, in KvAttrs.td.
 int64_t bitsOf(Element element);
 /// Whether it stores integer codes, which have scales.
-inline bool isCode(Element element) { return element >= Element::i8; }
+bool isCode(Element element);
 /// Codes in offset binary; the others are in two's complement.
-inline bool isOffsetBinary(Element element) { return element == Element::u8 || element == Element::u4; }
+bool isOffsetBinary(Element element);
 /// Every spelling: "f32", "f16", ...
 llvm::ArrayRef<llvm::StringRef> elementNames();
 

@@ -52,8 +52,12 @@ def Kv_CodecAttr : Kv_Attr<"Codec", "codec"> {
   let extraClassDeclaration = [{
     /// Bits of one stored element: 32, 16, 8 or 4.
     int64_t bits() const;
-    bool isInteger() const { return getGroup() != 0; }
-    bool isAsym() const { return isInteger() && getZero() == ZeroPoint::asym; }
+    /// Whether codes are integers: whatever the stored bits, they are finite numbers.
+    bool isInteger() const { return isCode(getElement()); }
+    /// The parameters of a group of channels: value = zero + scale * number.
+    bool hasScale() const { return getGroup() != 0; }
+    bool hasZero() const { return hasScale() && getZero() == ZeroPoint::asym; }
+    bool has(CodecParameter parameter) const { return parameter == CodecParameter::scale ? hasScale() : hasZero(); }
     /// Codes of unsigned elements are stored with this added; asym codes of signed elements with it subtracted.
     int64_t storedBias() const;
   }];

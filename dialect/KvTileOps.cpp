@@ -12,10 +12,6 @@ namespace kv {
 
 static RankedTensorType tileOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static bool hasParameter(CodecAttr codec, CodecParameter parameter) {
-  return parameter == CodecParameter::scale ? codec.isInteger() : codec.isAsym();
-}
-
 /// Whether a tile is [rows] or [rows, columns] and no larger than a home.
 static bool fitsHome(RankedTensorType tile, MemRefType home) {
   if (!tile.hasStaticShape() || tile.getRank() < 1 || tile.getRank() > 2)
@@ -46,7 +42,7 @@ template <typename OpType> static LogicalResult verifyRow(OpType op) {
 
 template <typename OpType> static LogicalResult verifyParameter(OpType op, CacheType cache) {
   CodecAttr codec = cache.getCodec(op.getStream());
-  if (!hasParameter(codec, op.getParameter())) // read C1, parameter_address C1
+  if (!codec.has(op.getParameter())) // read C1, parameter_address C1
     return op.emitOpError() << "expected a codec with a " << stringifyCodecParameter(op.getParameter()) << ", got " << codec;
   return success();
 }
@@ -90,7 +86,7 @@ LogicalResult ScatterOp::verify() {
 }
 
 LogicalResult EncodeOp::verify() {
-  if (getElement() >= Element::i8) // C1
+  if (isCode(getElement())) // C1
     return emitOpError() << "expected f32, f16 or bf16, got " << stringifyElement(getElement());
   RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
   if (tile != source.clone(IntegerType::get(getContext(), 32))) // C2

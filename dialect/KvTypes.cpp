@@ -28,7 +28,7 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, St
   auto checkStream = [&](StringRef name, int64_t dim, CodecAttr codec, OrderAttr order) -> LogicalResult {
     if (dim < 8 || dim > 576 || dim % 8) // C1
       return emitError() << "expected a " << name << " dimension that is a multiple of 8 from 8 to 576, got " << dim;
-    if (codec.isInteger() && dim % codec.getGroup()) // C2
+    if (codec.hasScale() && dim % codec.getGroup()) // C2
       return emitError() << "expected a " << name << " group that divides " << dim << ", got " << codec.getGroup();
     if (codec.bits() < 8 && !order.isAuto()) { // C3
       Digit last = order.getDigits().back();

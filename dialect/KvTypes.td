@@ -24,8 +24,9 @@ def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
   let extraClassDeclaration = [{
     CodecAttr getCodec(Stream stream) const { return stream == Stream::key ? getKey() : getValue(); }
     int64_t getDim(Stream stream) const { return stream == Stream::key ? getKeyDim() : getValueDim(); }
-    /// Channels that share a scale: a group of an integer codec, else all.
-    int64_t getRun(Stream stream) const { return getCodec(stream).isInteger() ? getCodec(stream).getGroup() : getDim(stream); }
+    /// Channels that share a scale: a group of the codec, or all where it has no scale. And how many such runs there are.
+    int64_t getRun(Stream stream) const { return getCodec(stream).hasScale() ? getCodec(stream).getGroup() : getDim(stream); }
+    int64_t getGroups(Stream stream) const { return getDim(stream) / getRun(stream); }
     OrderAttr getOrder(Stream stream) const { return stream == Stream::key ? getLayout().getKey() : getLayout().getValue(); }
   }];
 }

@@ -103,11 +103,11 @@ PageMap mapPage(CacheType cache) {
   }
   for (Stream stream : allStreams) {
     CodecAttr codec = cache.getCodec(stream);
-    if (!codec.isInteger())
+    if (!codec.hasScale())
       continue;
-    int64_t bits = codec.getScale() == Element::f32 ? 32 : 16, groups = cache.getDim(stream) / codec.getGroup();
+    int64_t bits = bitsOf(codec.getScale()), groups = cache.getGroups(stream);
     place(stream, RegionRole::scale, scaleDigits(map.tile), bits, groups);
-    if (codec.isAsym())
+    if (codec.hasZero())
       place(stream, RegionRole::zero, scaleDigits(map.tile), bits, groups);
   }
   map.tileBytes = map.bytes;
@@ -191,8 +191,8 @@ CacheType stagedCache(CacheType cache, int64_t tokens) {
 double bytesPerToken(CacheType cache) {
   auto stream = [](CodecAttr codec, int64_t dim) {
     double bits = double(dim) * codec.bits();
-    if (codec.isInteger())
-      bits += double(dim) / codec.getGroup() * (codec.getScale() == Element::f32 ? 32 : 16) * (codec.isAsym() ? 2 : 1);
+    if (codec.hasScale())
+      bits += double(dim) / codec.getGroup() * bitsOf(codec.getScale()) * (codec.hasZero() ? 2 : 1);
     return bits / 8;
   };
   return cache.getHeads() * (stream(cache.getKey(), cache.getKeyDim()) + stream(cache.getValue(), cache.getValueDim()));

@@ -4,14 +4,14 @@ using namespace mlir;
 
 namespace kv {
 
-CodeReader::CodeReader(Distributor &d, Value blockValue, StreamRef stream, RankedTensorType type, int64_t flip)
+CodeReader::CodeReader(Distributor &d, Value blockValue, StreamRef stream, RankedTensorType type, Dot dot)
     : StreamSource(d, blockValue, stream), type(type),
       lanes(b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes()),
       vectors(type.getDimSize(1) / lanes), load(productLoad(cache, stream, lanes)),
       wholeRows(!b.threads && readsWholeRows(cache, stream, lanes)), tileRun(tokensInTile(block.map, block.tokensPerPage())),
       stride(overChannels ? linearStride(region, 'd', load.pack, cache.getDim(stream.stream))
                           : linearStride(region, 't', load.pack, tileRun)),
-      flipOfCode(flip) {}
+      flipOfCode(family.operandForm(codec, dot).flip) {}
 
 /// From a vector to the next, where that is one number.
 std::optional<int64_t> CodeReader::bytesBetweenVectors() const {
@@ -195,18 +195,6 @@ Value CodeReader::loadLanes(const Lanes &at, Value z) {
   llvm_unreachable("all loads are handled");
 }
 
-Value CodeReader::integerOperand(Value raw, int64_t step, Dot dot) {
-  int64_t bits = region.bits, width = 32 / dotDepth(dot);
-  if (bits == width)
-    return raw;
-  bool high = integerForm(codec, dot).factor > 1;
-  int64_t mask = 0;
-  for (int64_t bit = high ? width - bits : 0; bit < 32; bit += width)
-    mask |= ((int64_t(1) << bits) - 1) << bit;
-  int64_t down = bits * step - (high ? width - bits : 0);
-  return b.andBits(down >= 0 ? b.shrU(raw, down) : b.shl(raw, -down), mask);
-}
-
 Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
   auto bitsOf = [&](int64_t bits) -> Value {
     return arith::ConstantOp::create(b, b.loc,
@@ -219,36 +207,6 @@ Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
     mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, bitsOf(bits), bitsOf(0)));
   }
   return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
-}
-
-Value CodeReader::decode(Value raw, int64_t element) {
-  Type f32 = b.vec(lanes, b.getF32Type()), integers = b.vec(lanes, b.getI32Type());
-  int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth(), offset = load.elementBits[element],
-          bits = region.bits;
-  auto widen = [&](bool isSigned) -> Value {
-    if (width == 32)
-      return raw;
-    return isSigned ? arith::ExtSIOp::create(b, b.loc, integers, raw).getResult()
-                    : arith::ExtUIOp::create(b, b.loc, integers, raw).getResult();
-  };
-  switch (codec.getElement()) {
-  case Element::f32:
-    return b.bitcast(f32, raw);
-  case Element::bf16: {
-    Value word = widen(false);
-    return b.bitcast(f32, offset == 16 ? b.andBits(word, 0xffff0000) : b.shl(word, 16));
-  }
-  case Element::f16: {
-    Value half = raw;
-    if (width == 32)
-      half = arith::TruncIOp::create(b, b.loc, b.vec(lanes, b.getI16Type()), b.shrU(raw, offset));
-    return FromHalfOp::create(b, b.loc, f32, half);
-  }
-  default:
-    break;
-  }
-  Value code = width == bits ? widen(true) : b.shrS(b.shl(widen(false), 32 - bits - offset), 32 - bits);
-  return arith::SIToFPOp::create(b, b.loc, f32, code);
 }
 
 bool CodeReader::startsLine(int64_t k, int64_t u) const {

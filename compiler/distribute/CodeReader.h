@@ -2,6 +2,7 @@
 #ifndef KV_CODE_READER_H
 #define KV_CODE_READER_H
 
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/distribute/Distributor.h"
 
 namespace kv {
@@ -11,7 +12,7 @@ struct StreamSource {
   StreamSource(Distributor &d, mlir::Value blockValue, StreamRef stream)
       : d(d), b(d.b), block(d.blocks.find(blockValue)->second), stream(stream), overChannels(stream.overChannels()),
         cache(mlir::cast<BlockType>(blockValue.getType()).getCache()), codec(cache.getCodec(stream.stream)),
-        region(block.map.codes(stream.stream)) {}
+        family(familyOf(codec)), region(block.map.codes(stream.stream)) {}
 
   Distributor &d;
   TeamBuilder &b;
@@ -20,13 +21,15 @@ struct StreamSource {
   bool overChannels; ///< what is contracted: channels, with tokens along lanes; else tokens, with channels along lanes
   CacheType cache;
   CodecAttr codec;
+  const CodecFamily &family;
   const Region &region;
 };
 
 /// The lanes lie along x, the elements of a load along z, which is contracted.
 struct CodeReader : StreamSource {
-  /// `type`: of the tile whose last dimension lies along x. `flip`: bits that differ between a stored code and the one wanted.
-  CodeReader(Distributor &d, mlir::Value blockValue, StreamRef stream, mlir::RankedTensorType type, int64_t flip);
+  /// `type`: of the tile whose last dimension lies along x. `dot`: the record that takes what is loaded, in the form of the codec
+  /// for it.
+  CodeReader(Distributor &d, mlir::Value blockValue, StreamRef stream, mlir::RankedTensorType type, Dot dot);
 
   using Value = mlir::Value;
   template <typename T> using SmallVector = llvm::SmallVector<T>;
@@ -37,7 +40,7 @@ struct CodeReader : StreamSource {
   bool wholeRows;  ///< a load of a lane's row fills a register: as many loads as lanes are transposed
   int64_t tileRun; ///< tokens of one tile
   int64_t stride;  ///< elements from a load to the next along z; 0 where that is not one number
-  int64_t flipOfCode;
+  int64_t flipOfCode; ///< bits that differ between a stored element and the record's
 
   /// Where a vector of lanes is: its page and the coordinates of its first lane.
   struct Lanes {
@@ -58,11 +61,8 @@ struct CodeReader : StreamSource {
   SmallVector<Value> loadRows(const Lanes &at, Value z);
   /// Lanes with zeros for the elements at zEnd and later.
   Value keepBelow(Value raw, Value z, Value zEnd);
-  /// Element `element` of every lane as f32: a value, or a code as a number.
-  Value decode(Value raw, int64_t element);
-  /// Lanes of an integer record for one of the load's steps: every element in the low, or for signed bytes of 4 bits the high, part
-  /// of its place.
-  Value integerOperand(Value raw, int64_t step, Dot dot);
+  /// Element `element` of every lane as f32: a number of the codec.
+  Value decode(Value raw, int64_t element) { return family.decode(b, codec, raw, load.elementBits[element]); }
   /// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.
   bool startsLine(int64_t k, int64_t u) const;
 

@@ -13,11 +13,8 @@ namespace {
 
 struct Decoder : CodeReader {
   Decoder(Distributor &d, DecodeOp op)
-      : CodeReader(d, op.getBlock(), {op.getStream(), op.getContract()}, cast<RankedTensorType>(op.getTile().getType()),
-                   /*flip=*/0),
-        op(op) {
-    flipOfCode = centeringFlip(codec);
-  }
+      : CodeReader(d, op.getBlock(), {op.getStream(), op.getContract()}, cast<RankedTensorType>(op.getTile().getType()), Dot::f32),
+        op(op) {}
   DecodeOp op;
 
   SmallVector<Value> build() {

@@ -15,8 +15,7 @@
 // f16 that lies the other way, eight columns together, is read by kv.read_transposed from a staged block; elements then stand for
 // themselves.
 //
-// Codes become f16 without conversions: 1024 + u has the bits 0x6400 | u. Row operands of two parts are multiplied one part after
-// the other.
+// Row operands of two parts are multiplied one part after the other.
 #include "compiler/distribute/CodeReader.h"
 
 using namespace mlir;
@@ -58,9 +57,7 @@ private:
   Value thread, column;
 
   Value loadWord(Value page, Value x, Value z);
-  Value field(Value word, int64_t element, int64_t bits);
   Value pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd);
-  Value pairOfCodes(ArrayRef<Value> words, int64_t element);
   SmallVector<Value> columnPairs(Value page, Value x, Value z, Value zEnd);
   SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
   SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
@@ -82,48 +79,19 @@ Value MatrixProduct::loadWord(Value page, Value x, Value z) {
   return load.laneBits == 32 ? word : arith::ExtUIOp::create(b, b.loc, b.getI32Type(), word).getResult();
 }
 
-/// Element `element` of a word, in the low bits of an i32.
-Value MatrixProduct::field(Value word, int64_t element, int64_t bits) {
-  return b.andBits(b.shrU(word, load.elementBits[element]), (int64_t(1) << bits) - 1);
-}
-
-/// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero.
+/// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero, or numbers whose row operands
+/// are.
 Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd) {
-  if (codec.isInteger())
-    return pairOfCodes(words, element);
-  auto raw = [&](int64_t e) {
-    Value value = field(words[e / load.pack], e % load.pack, region.bits);
+  auto field = [&](int64_t e) { return Field{words[e / load.pack], load.elementBits[e % load.pack]}; };
+  auto keep = [&](Value bits, int64_t which) -> Value {
     if (!zEnd)
-      return value;
-    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, e), zEnd);
-    return arith::SelectOp::create(b, b.loc, there, value, b.i32(0)).getResult();
+      return bits;
+    Value own = b.add(z, element + which);
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, own, zEnd);
+    Value none = b.i32(0);
+    return arith::SelectOp::create(b, b.loc, there, bits, none);
   };
-  return arith::OrIOp::create(b, b.loc, raw(element), b.shl(raw(element + 1), 16));
-}
-
-/// Codes are numbers whatever they are, and past the end their row operands are 0. u = code + half its range, then 1024 + u less
-/// 1024 and the half: exact.
-Value MatrixProduct::pairOfCodes(ArrayRef<Value> words, int64_t element) {
-  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec) ^ half;
-  Value low = words[element / load.pack], high = words[(element + 1) / load.pack], both;
-  int64_t lowBit = load.elementBits[element % load.pack], highBit = load.elementBits[(element + 1) % load.pack];
-  auto bytes = VectorType::get({4}, b.getI8Type()), halves = VectorType::get({2}, b.getF16Type());
-  if (low == high && lowBit % 8 == highBit % 8) { // two bytes of one word
-    if (region.bits < 8)
-      low = b.andBits(b.shrU(low, lowBit % 8), 0x0f0f0f0f);
-    low = b.xorBits(low, flip * 0x01010101);
-    auto asBytes = [&](Value word) -> Value { return LLVM::BitcastOp::create(b, b.loc, bytes, word); };
-    both = vector::ShuffleOp::create(b, b.loc, asBytes(low), asBytes(b.i32(0x64646464)),
-                                     ArrayRef<int64_t>{lowBit / 8, 5, highBit / 8, 7});
-  } else {
-    Value second = field(high, (element + 1) % load.pack, region.bits);
-    both = arith::OrIOp::create(b, b.loc, field(low, element % load.pack, region.bits), b.shl(second, 16));
-    both = b.xorBits(both, 0x64006400 | flip | flip << 16);
-  }
-  Value bias =
-      arith::ConstantOp::create(b, b.loc, DenseElementsAttr::get(halves, Attribute(b.getF16FloatAttr(float(1024 + half)))));
-  Value value = arith::SubFOp::create(b, b.loc, LLVM::BitcastOp::create(b, b.loc, halves, both), bias);
-  return LLVM::BitcastOp::create(b, b.loc, b.getI32Type(), value);
+  return family.matrixOperand(b, codec, field(element), field(element + 1), keep);
 }
 
 /// The run from z on of column x, two elements in each i32.

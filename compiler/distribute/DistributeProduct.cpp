@@ -22,7 +22,7 @@ class Product : CodeReader {
 public:
   Product(Distributor &d, ProductOp op)
       : CodeReader(d, op.getBlock(), {op.getStream(), op.getContract()}, cast<RankedTensorType>(op.getTile().getType()),
-                   flipFor(op)),
+                   op.getDot()),
         op(op), record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
         rows(type.getDimSize(0)), runLength(cache.getRun(op.getStream())),
         unroll(loadsOfIteration(cache, stream, lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
@@ -30,11 +30,6 @@ public:
   SmallVector<Value> build();
 
 private:
-  static int64_t flipFor(ProductOp op) {
-    CacheType cache = cast<BlockType>(op.getBlock().getType()).getCache();
-    CodecAttr codec = cache.getCodec(op.getStream());
-    return integerForm(codec, op.getDot()).flip;
-  }
   void run(SmallVector<Value> &acc);
   void addRest(SmallVector<Value> &acc);
   ProductOp op;
@@ -138,11 +133,11 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       for (int64_t s = 0; s < steps; ++s) {
         auto operands = ofRow([&](Value end) {
           SmallVector<Value> kept(raw);
-          for (Value &word : kept)
-            if (isIntegerDot(op.getDot()))
-              word = integerOperand(word, s, op.getDot());
-            else if (end)
+          for (Value &word : kept) {
+            word = family.vectorOperand(b, codec, word, op.getDot(), s);
+            if (end)
               word = keepBelow(word, at, end);
+          }
           return kept;
         });
         int64_t offset = (k * steps + s) * wordBytes();

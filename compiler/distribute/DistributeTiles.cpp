@@ -6,6 +6,7 @@
 //   ->  four arith.mulf : vector<16xf32>
 //
 // What is left of the dialect are the neutral instructions kv.dot, kv.exp2, kv.from_half, kv.to_half on vectors.
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/distribute/Distributor.h"
 #include "compiler/distribute/Passes.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -372,17 +373,9 @@ void Distributor::convert(SaveOp op) {
 }
 
 void Distributor::convert(EncodeOp op) {
-  auto type = cast<RankedTensorType>(op.getTile().getType());
-  Type integers = partType(type), halves = partType(type.clone(b.getI16Type()));
   SmallVector<Value> parts;
-  for (Value part : tile(op.getSource())) {
-    if (op.getElement() == Element::f32)
-      parts.push_back(b.bitcast(integers, part));
-    else if (op.getElement() == Element::bf16)
-      parts.push_back(b.bfloatBits(part));
-    else
-      parts.push_back(arith::ExtUIOp::create(b, b.loc, integers, ToHalfOp::create(b, b.loc, halves, part)));
-  }
+  for (Value part : tile(op.getSource()))
+    parts.push_back(narrow(b, op.getElement(), part));
   tiles[op.getTile()] = parts;
 }
 

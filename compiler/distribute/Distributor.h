@@ -71,15 +71,6 @@ public:
   }
   /// Asks for the line of an address; it may be anything.
   void prefetch(Value address);
-  Value shl(Value value, int64_t by);
-  Value shrU(Value value, int64_t by);
-  Value shrS(Value value, int64_t by);
-  Value andBits(Value value, int64_t bits);
-  Value xorBits(Value value, int64_t bits);
-  Value bitcast(mlir::Type type, Value value) { return mlir::arith::BitcastOp::create(*this, loc, type, value); }
-  Value like(int64_t value, mlir::Type type);
-  /// f32 to bf16 bits in the low half of an i32, to nearest even; NaN stays NaN.
-  Value bfloatBits(Value f32);
   /// Index of an element of a region.
   Value element(const Region &region, Value h, Value t, Value d);
   /// region.offset + element * bits / 8 from `page`.

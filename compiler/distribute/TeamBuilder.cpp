@@ -48,14 +48,6 @@ void Fences::stand(bool needed) {
   read = written = false;
 }
 
-Value TeamBuilder::like(int64_t value, Type type) {
-  Type element = getElementTypeOrSelf(type);
-  Attribute scalar = getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, true));
-  if (auto vector = dyn_cast<VectorType>(type))
-    return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(Attribute(DenseElementsAttr::get(vector, scalar))));
-  return arith::ConstantOp::create(*this, loc, cast<TypedAttr>(scalar));
-}
-
 Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
   if (auto made = source.getDefiningOp<vector::FromElementsOp>())
     return broadcast(made.getElements()[lane], lanes);
@@ -64,38 +56,6 @@ Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
 
 void TeamBuilder::prefetch(Value address) {
   LLVM::Prefetch::create(*this, loc, address, /*rw=*/0u, prefetchLocality, /*cache=*/1u);
-}
-
-Value TeamBuilder::shl(Value value, int64_t by) {
-  return by ? arith::ShLIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
-}
-
-Value TeamBuilder::shrU(Value value, int64_t by) {
-  return by ? arith::ShRUIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
-}
-
-Value TeamBuilder::shrS(Value value, int64_t by) {
-  return by ? arith::ShRSIOp::create(*this, loc, value, like(by, value.getType())).getResult() : value;
-}
-
-Value TeamBuilder::andBits(Value value, int64_t bits) {
-  return arith::AndIOp::create(*this, loc, value, like(bits, value.getType()));
-}
-
-Value TeamBuilder::xorBits(Value value, int64_t bits) {
-  return arith::XOrIOp::create(*this, loc, value, like(bits, value.getType()));
-}
-
-Value TeamBuilder::bfloatBits(Value f32) {
-  Type f32Type = f32.getType();
-  Type integers = getI32Type();
-  if (auto vector = dyn_cast<VectorType>(f32Type))
-    integers = vector.clone(getI32Type());
-  Value bits = bitcast(integers, f32), high = shrU(bits, 16);
-  Value rounded = shrU(add(add(bits, andBits(high, 1)), like(0x7fff, integers)), 16);
-  Value quiet = arith::OrIOp::create(*this, loc, high, like(0x40, integers));
-  Value isNaN = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::UNO, f32, f32);
-  return arith::SelectOp::create(*this, loc, isNaN, quiet, rounded);
 }
 
 Value TeamBuilder::element(const Region &region, Value h, Value t, Value d) {

@@ -36,9 +36,9 @@ const char *opName(kv_op op) {
 
 std::string codecText(CodecAttr codec) {
   std::string element = stringifyElement(codec.getElement()).str();
-  if (!codec.isInteger())
+  if (!codec.hasScale())
     return element;
-  return fmt::format("{} group(d:{}) {} scale {}", element, codec.getGroup(), codec.isAsym() ? "asym" : "sym",
+  return fmt::format("{} group(d:{}) {} scale {}", element, codec.getGroup(), codec.hasZero() ? "asym" : "sym",
                      stringifyElement(codec.getScale()).str());
 }
 

@@ -24,9 +24,9 @@ static json orderJson(const Region &region) {
 
 static json codecJson(CodecAttr codec) {
   json value = {{"type", stringifyElement(codec.getElement()).str()}, {"text", codecText(codec)}};
-  if (codec.isInteger()) {
+  if (codec.hasScale()) {
     value["group"] = codec.getGroup();
-    value["zero"] = codec.isAsym() ? "asym" : "sym";
+    value["zero"] = codec.hasZero() ? "asym" : "sym";
     value["scale"] = stringifyElement(codec.getScale()).str();
   }
   return value;

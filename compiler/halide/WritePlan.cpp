@@ -1,3 +1,4 @@
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/halide/Halide.h"
 #include "compiler/schedule/Pacing.h"
 #include "compiler/schedule/StreamAccess.h"
@@ -23,11 +24,11 @@ static Stream planOf(CacheType cache, const PageMap &map, kv::Stream stream) {
   plan.element = stringifyElement(codec.getElement()).str();
   plan.dim = cache.getDim(stream);
   plan.codes = planOf(map.codes(stream));
-  if (!codec.isInteger())
+  if (!codec.hasScale())
     return plan;
   plan.group = codec.getGroup();
   plan.bias = codec.storedBias();
-  plan.isSigned = codec.getElement() == Element::i8 || codec.getElement() == Element::i4;
+  plan.isSigned = !isOffsetBinary(codec.getElement());
   plan.parameter = stringifyElement(codec.getScale()).str();
   plan.scale = planOf(map.at(stream, RegionRole::scale));
   if (const kv::Region *zero = map.find(stream, RegionRole::zero))
@@ -40,7 +41,7 @@ static void setDot(Stream &stream, CodecAttr codec, Dot dot) {
   stream.dot = stringifyDot(dot).str();
   if (!isIntegerDot(dot))
     return;
-  IntegerForm form = integerForm(codec, dot);
+  OperandForm form = familyOf(codec).operandForm(codec, dot);
   stream.flip = form.flip;
   stream.shift = form.shift;
   stream.factor = form.factor;

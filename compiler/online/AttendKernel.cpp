@@ -43,8 +43,8 @@ Attend::Attend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
 /// zeros: sums of centred codes and what the zeros add are large and cancel, and f32 forgets more of larger sums.
 int64_t Attend::keyRun() const {
   CodecAttr codec = cache.getKey();
-  if (!codec.isInteger() || !codec.isAsym() || spec.accuracy != Accuracy::exact)
-    return codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
+  if (!codec.hasZero() || spec.accuracy != Accuracy::exact)
+    return cache.getRun(Stream::key);
   int64_t run = 0, step = elementsOfIteration(cache, schedule, Stream::key); // which takes no less
   while (run < codec.getGroup() && (run < 32 || codec.getGroup() % run))
     run += step;
@@ -80,7 +80,7 @@ void Attend::readArguments() {
   } else {
     homeQ = b.scratch("q", maxRows, cache.getKeyDim(), b.getF32Type());
   }
-  if (cache.getKey().isAsym() || keyShift(cache, schedule))
+  if (cache.getKey().hasZero() || keyShift(cache, schedule))
     homeQSum = b.scratch("qsum", keyRuns() * maxRows, 1, b.getF32Type());
   homeMax = b.scratch("max", maxRows, 1, b.getF32Type());
   homeSum = b.scratch("sum", maxRows, 1, b.getF32Type());

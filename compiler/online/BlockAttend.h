@@ -2,6 +2,7 @@
 #ifndef KV_BLOCK_ATTEND_H
 #define KV_BLOCK_ATTEND_H
 
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/online/RowTiles.h"
 #include "compiler/schedule/Pacing.h"
@@ -82,7 +83,7 @@ struct BlockAttend : BlockRows {
   std::optional<Carried> carried;
 
   bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
-  int64_t valueGroups() const { return cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1; }
+  int64_t valueGroups() const { return cache.getGroups(Stream::value); }
   bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
   /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's
   /// products.
@@ -114,7 +115,7 @@ struct BlockAttend : BlockRows {
   Value scores(Value ofHead, Value x);
   /// Scores of a slice: of all rows of the tile, or of those that softmax works on.
   mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, tile.keySlice}); }
-  /// What the centred code 0 of an `asym` group stands for: zero + scale * half the range.
+  /// What number 0 of a group with a zero stands for: zero + scale * middle.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
 
   // What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
@@ -153,7 +154,7 @@ struct BlockAttend : BlockRows {
   /// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
   /// too.
   double weightLift() const {
-    bool wide = cache.getValue().isInteger() && cache.getValue().getScale() == Element::f32;
+    bool wide = cache.getValue().hasScale() && cache.getValue().getScale() == Element::f32;
     return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p24 : 1;
   }
   Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);

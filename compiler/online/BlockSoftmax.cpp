@@ -141,7 +141,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
 /// Probabilities times the scales of a group of values, as operands of rows `rowOfTile` and on of the tile.
 BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weights &weights, Value rowOfTile) {
   CodecAttr codec = cache.getValue();
-  if (!codec.isInteger())
+  if (!codec.hasScale())
     return packProbabilities(weights.p, rowOfTile);
   Value bias;
   SmallVector<Value> weighted, masks = masksBelow(weights.limit);
@@ -160,7 +160,7 @@ BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weight
     if (double lift = weightLift(); lift != 1)
       lifted = b.mulf(scale, b.spreadLike(b.f32(lift), scale));
     weighted.push_back(weigh(lifted));
-    if (codec.isAsym()) {
+    if (codec.hasZero()) {
       Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
       bias = bias ? b.addf(bias, middle) : middle;
     }
@@ -180,7 +180,7 @@ BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value ro
     return {};
   }
   Dot dot = schedule.getValueDot();
-  IntegerForm form = integerForm(cache.getValue(), dot);
+  OperandForm form = familyOf(cache.getValue()).operandForm(cache.getValue(), dot);
   double levels = double(rowLevels(dot, block));
   RankedTensorType perRow = b.tileF32({tile.softmaxRows}), integers = perRow.clone(b.getI32Type());
   auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };

@@ -131,7 +131,7 @@ void BlockAttend::attendRows(Value ofHead) {
       slices.push_back(b.fetch(home, row, b.i64(x), {few, tile.keySlice}));
     return slices;
   };
-  bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().isInteger() && cache.getValue().isAsym();
+  bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().hasZero();
   auto weighRows = [&](Value group, const Weights &weights, Value row) {
     Operands operands = weigh(ofHead, group, weights, row);
     hasStart |= bool(operands.start);
@@ -189,12 +189,12 @@ Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, c
 int64_t BlockAttend::keyRun() {
   if (op.getSums())
     return cache.getKeyDim() * homeRows() / cast<MemRefType>(op.getSums().getType()).getDimSize(0);
-  return cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
+  return cache.getRun(Stream::key);
 }
 
 Value BlockAttend::middleOf(CodecAttr codec, Value zeroTile, Value scaleTile) {
-  Value half = b.spreadLike(b.f32(double(int64_t(1) << (codec.bits() - 1))), scaleTile);
-  return b.addf(zeroTile, b.mulf(scaleTile, half));
+  Value middle = b.spreadLike(b.f32(familyOf(codec).middle(codec)), scaleTile);
+  return b.addf(zeroTile, b.mulf(scaleTile, middle));
 }
 
 /// q . k of a row tile and a slice of tokens of the block, from token x on; decoded but for the rows' scales.
@@ -219,16 +219,16 @@ Value BlockAttend::scores(Value ofHead, Value x) {
     Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), op.getBlock(), Stream::key, parameter, x, group);
     return b.spread(read, 1, scoreType);
   };
-  // sum over a run of q * (middle + centred code * scale)
+  // sum over a run of q * (middle + number * scale)
   auto decoded = [&](Value run) {
     Value group = b.div(run, codec.getGroup() / keyRun());
     Value s = b.mulf(sum(b.mul(run, keyRun()), keyRun(), run), read(CodecParameter::scale, group));
-    if (!codec.isAsym())
+    if (!codec.hasZero())
       return s;
     Value middle = middleOf(codec, read(CodecParameter::zero, group), read(CodecParameter::scale, group));
     return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
   };
-  if (!codec.isInteger())
+  if (!codec.hasScale())
     return sum(zero(), cache.getKeyDim(), zero());
   if (keyRuns() == 1)
     return decoded(zero());
@@ -245,8 +245,7 @@ void BlockAttend::eachGroup(function_ref<void(Value, int64_t)> body) {
 
 /// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
 void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands) {
-  CodecAttr codec = cache.getValue();
-  int64_t rows = tile.rows, columns = tile.valueSlice, width = codec.isInteger() ? codec.getGroup() : cache.getValueDim();
+  int64_t rows = tile.rows, columns = tile.valueSlice, width = cache.getRun(Stream::value);
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
   Dot dot = schedule.getValueDot();
   Value row = rowOf(ofHead), first = b.mul(group, width);

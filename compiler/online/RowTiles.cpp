@@ -1,4 +1,5 @@
 #include "compiler/online/RowTiles.h"
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/schedule/Pacing.h"
 #include "dialect/DotRecord.h"
 
@@ -39,9 +40,7 @@ int64_t elementsOfIteration(CacheType cache, ScheduleAttr schedule, Stream strea
 }
 
 int64_t keyShift(CacheType cache, ScheduleAttr schedule) {
-  if (!isIntegerDot(schedule.getKeyDot()))
-    return 0;
-  IntegerForm form = integerForm(cache.getKey(), schedule.getKeyDot());
+  OperandForm form = familyOf(cache.getKey()).operandForm(cache.getKey(), schedule.getKeyDot());
   assert(form.factor == 1 && "keys are unsigned operands");
   return form.shift;
 }

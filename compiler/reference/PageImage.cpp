@@ -1,4 +1,5 @@
 #include "compiler/reference/PageImage.h"
+#include "compiler/reference/codecs/Scalar.h"
 
 #include <fmt/format.h>
 

@@ -9,14 +9,11 @@ StoredStream::StoredStream(CodecAttr attr, int64_t heads, int64_t dim)
 
 void StoredStream::append(int64_t tokens, const float *source) {
   for (int64_t end = count + tokens; count < end; ++count, source += heads * dim) {
-    size_t first = codes.size();
-    codes.resize(first + heads * dim);
-    for (int64_t group = 0; group < heads * groups; ++group)
-      groupParameters.push_back(encodeGroup(codec, {source + group * codec.group, size_t(codec.group)},
-                                            {&codes[first + group * codec.group], size_t(codec.group)}));
-    if (!codec.integer)
-      for (int64_t i = 0; i < heads * dim; ++i)
-        codes[first + i] = encodeScalar(codec.element, source[i]);
+    size_t firstCode = codes.size(), firstGroup = groupParameters.size();
+    codes.resize(firstCode + heads * dim);
+    groupParameters.resize(firstGroup + heads * groups);
+    encode(codec, {source, size_t(heads * dim)}, llvm::MutableArrayRef(codes).drop_front(firstCode),
+           llvm::MutableArrayRef(groupParameters).drop_front(firstGroup));
     decodeToken(count);
   }
 }
@@ -29,16 +26,11 @@ void StoredStream::appendStored(llvm::ArrayRef<uint32_t> stored, llvm::ArrayRef<
 }
 
 void StoredStream::decodeToken(int64_t token) {
-  const uint32_t *stored = &codes[token * heads * dim];
-  for (int64_t head = 0; head < heads; ++head, stored += dim) {
+  for (int64_t head = 0; head < heads; ++head) {
+    int64_t row = token * heads + head;
     values[head].resize((token + 1) * dim);
-    float *row = &values[head][token * dim];
-    for (int64_t group = 0; group < groups; ++group)
-      decodeGroup(codec, {stored + group * codec.group, size_t(codec.group)}, parameters(token, head, group),
-                  {row + group * codec.group, size_t(codec.group)});
-    if (!codec.integer)
-      for (int64_t i = 0; i < dim; ++i)
-        row[i] = decodeScalar(codec.element, stored[i]);
+    decode(codec, llvm::ArrayRef(codes).slice(row * dim, dim), llvm::ArrayRef(groupParameters).slice(row * groups, groups),
+           llvm::MutableArrayRef(values[head]).slice(token * dim, dim));
   }
 }
 

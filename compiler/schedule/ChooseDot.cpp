@@ -1,5 +1,6 @@
 #include "compiler/schedule/ChooseDot.h"
 
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/schedule/StreamAccess.h"
 
 using namespace mlir;
@@ -32,30 +33,27 @@ int64_t matrixBlock(CacheType cache) {
   return llvm::divideCeil(page, tokensOfRuns) * tokensOfRuns;
 }
 
-/// f16 and codes as f16, or bf16; in runs of four elements or of a load, and eight columns at a time.
+/// In runs of four elements or of a load, and eight columns at a time.
 bool DotChooser::fitsMatrix(Stream stream, Dot dot) const {
-  CodecAttr codec = codecOf(stream);
-  bool halves = codec.isInteger() || codec.getElement() == Element::f16;
-  if (dot == Dot::f16 ? !halves : codec.getElement() != Element::bf16)
+  CodecAttr codec = cache.getCodec(stream);
+  if (!familyOf(codec).fitsMatrixDot(codec, dot))
     return false;
   int64_t run = matrixRun(cache, stream);
   if (stream == Stream::key)
-    return (codec.isInteger() ? codec.getGroup() : cache.getKeyDim()) % run == 0;
-  return tokensOfRuns % (4 * run) == 0 && (!codec.isInteger() || codec.getGroup() % 8 == 0);
+    return cache.getRun(stream) % run == 0;
+  return tokensOfRuns % (4 * run) == 0 && cache.getRun(stream) % 8 == 0;
 }
 
 bool DotChooser::fits(Stream stream, Dot dot) const {
   if (isMatrixDot(target, dot))
     return fitsMatrix(stream, dot);
   LoadRecord load = productLoad(cache, stream, lanes);
-  if (load.pack > 2 * lanes || !fitsPackedDot(load, codecOf(stream), plainDot(dot)))
+  if (load.pack > 2 * lanes || !fitsPackedDot(load, cache.getCodec(stream), dot))
     return false;
   if (!isPaired(dot))
     return true;
   // Two words of each of two rows.
-  CodecAttr codec = codecOf(stream);
-  int64_t length = codec.isInteger() ? codec.getGroup() : cache.getKeyDim();
-  return rows > 1 && lanes % 4 == 0 && (stream == Stream::value || length % (2 * dotDepth(dot)) == 0);
+  return rows > 1 && lanes % 4 == 0 && (stream == Stream::value || cache.getRun(stream) % (2 * dotDepth(dot)) == 0);
 }
 
 /// Few channels average little of what rounding to bytes does, and are cheap: they are multiplied as under `high`.

@@ -39,7 +39,6 @@ private:
 
   bool permits(Stream stream, Dot dot) const;
   Precision asUnderHigh() const { return {Accuracy::high, precision.query, precision.output}; }
-  CodecAttr codecOf(Stream stream) const { return cache.getCodec(stream); }
   bool fitsMatrix(Stream stream, Dot dot) const;
   bool fits(Stream stream, Dot dot) const;
 };

@@ -42,7 +42,7 @@ std::optional<Pace> paceBlock(CacheType cache, ScheduleAttr schedule, const Tile
   auto work = [&](Dot dot) { return rows * rowParts(dot) + (dot == Dot::f32); }; // for each vector of operands
   int64_t keyVectors = block * cache.getKeyDim() / lanes / dotDepth(schedule.getKeyDot());
   int64_t valueVectors = block * cache.getValueDim() / lanes / dotDepth(schedule.getValueDot());
-  int64_t groups = cache.getValue().isInteger() ? cache.getValueDim() / cache.getValue().getGroup() : 1;
+  int64_t groups = cache.getGroups(Stream::value);
   int64_t keyWork = keyVectors * work(schedule.getKeyDot()), valueWork = valueVectors * work(schedule.getValueDot());
   int64_t total = keyWork + valueWork + rows * block / lanes * (softmaxWork + (groups - 1) * packWork);
   int64_t bytes = whole->count * whole->bytes;

@@ -108,18 +108,16 @@ private:
     int64_t key = 0, value = 0;
   };
   Slices chooseSlices(CacheType cache, Accuracy accuracy, const Choice &choice, int64_t rows, bool many) const {
-    CodecAttr key = cache.getKey(), value = cache.getValue();
     bool matrix = isMatrix(choice.keyDot);
     // Codes that are summed run by run need a second set of accumulators, one inside the run.
-    bool grouped = key.isInteger() && (key.getGroup() < cache.getKeyDim() || (key.isAsym() && accuracy == Accuracy::exact));
+    bool grouped = cache.getGroups(Stream::key) > 1 || (cache.getKey().hasZero() && accuracy == Accuracy::exact);
     int64_t keyVectors =
         matrix ? choice.block / choice.lanes
                : vectorsPerSlice(vectorLimit(cache, Stream::key, choice, rows, grouped ? 2 : 1, many), choice.lanes, choice.block);
     if (isIntegerDot(choice.valueDot)) // probabilities are packed in whole loads of values
       keyVectors = std::max(keyVectors, productLoad(cache, Stream::value, choice.lanes).pack / choice.lanes);
-    int64_t columns = value.isInteger() ? value.getGroup() : cache.getValueDim();
     int64_t valueVectors = vectorsPerSlice(matrix ? 128 / choice.lanes : vectorLimit(cache, Stream::value, choice, rows, 1, many),
-                                           choice.lanes, columns);
+                                           choice.lanes, cache.getRun(Stream::value));
     return {keyVectors * choice.lanes, valueVectors * choice.lanes};
   }
 
@@ -177,8 +175,7 @@ private:
     Choice choice;
     choice.queryBlock = std::max<int64_t>(1, std::min(maxQueries, 128 / group));
     choice.heads = cache.getHeads();
-    int64_t columns = cache.getValue().isInteger() ? cache.getValue().getGroup() : cache.getValueDim();
-    choice.lanes = std::gcd(capabilities.lanes, columns);
+    choice.lanes = std::gcd(capabilities.lanes, cache.getRun(Stream::value));
     choice.block = capabilities.block ? capabilities.block : 4 * capabilities.lanes;
     // Groups of one or two leave so few lanes that a block of the usual size is hundreds of numbers, each in a register of its own.
     choice.block = std::min(choice.block, std::max<int64_t>(capabilities.threads ? capabilities.lanes : 16, 16 * choice.lanes));

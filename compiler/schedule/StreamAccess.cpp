@@ -1,4 +1,5 @@
 #include "compiler/schedule/StreamAccess.h"
+#include "compiler/codecs/CodecFamily.h"
 
 #include <numeric>
 
@@ -107,26 +108,12 @@ LoadRecord productLoad(CacheType cache, StreamRef ref, int64_t lanes) {
 
 int64_t matrixRun(CacheType cache, StreamRef stream) { return std::max<int64_t>(4, productLoad(cache, stream, /*lanes=*/1).pack); }
 
-int64_t centeringFlip(CodecAttr codec) { return isOffsetBinary(codec.getElement()) ? int64_t(1) << (codec.bits() - 1) : 0; }
-
-IntegerForm integerForm(CodecAttr codec, Dot dot) {
-  int64_t half = int64_t(1) << (codec.bits() - 1), flip = centeringFlip(codec);
-  if (!isIntegerDot(dot)) // centred codes as they are
-    return {0, 1, flip};
-  dot = plainDot(dot);
-  if (dot == Dot::s8u8) // 4-bit codes in the high half of their byte
-    return {0, codec.bits() == 4 ? 16 : 1, flip};
-  if (dot == Dot::s8s8 && codec.bits() == 8)
-    return {0, 1, flip};
-  return {half, 1, flip ^ half}; // unsigned codes, which a wider signed operand holds too
-}
-
 bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot) {
-  if (dot == Dot::bf16)
-    return codec.getElement() == Element::bf16 && load.laneBits == 32;
+  if (!familyOf(codec).fitsVectorDot(codec, dot))
+    return false;
   if (dot == Dot::f16) // a vector of halves as wide as half a vector of sums
-    return codec.getElement() == Element::f16 && load.kind == LoadRecord::vector && load.laneBits == 16;
-  return codec.isInteger() && load.kind != LoadRecord::halves && load.laneBits == 32 && 32 / dotDepth(dot) >= codec.bits();
+    return load.kind == LoadRecord::vector && load.laneBits == 16;
+  return load.laneBits == 32;
 }
 
 int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub) {

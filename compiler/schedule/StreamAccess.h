@@ -45,20 +45,8 @@ LoadRecord productLoad(CacheType cache, StreamRef stream, int64_t lanes);
 /// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
 int64_t matrixRun(CacheType cache, StreamRef stream);
 
-/// Products take centred codes: those of `sym` as they are, those of `asym` less half their range, which keeps the sums small.
-/// Stored bits become two's complement centred codes by this xor, element by element.
-int64_t centeringFlip(CodecAttr codec);
-
-/// What an integer record multiplies row operands by: (centred code + shift) * factor, so that the bits fit the instruction's
-/// operand.
-struct IntegerForm {
-  int64_t shift, factor;
-  int64_t flip; ///< stored codes are xored with this, element by element
-};
-IntegerForm integerForm(CodecAttr codec, Dot dot);
-
-/// Whether `dot`, of less than f32, on vectors, can run on what `load` brings: 32-bit lanes of integer codes or of bf16,
-/// 16-bit lanes of f16.
+/// Whether `dot`, of less than f32, on vectors, can run on what `load` brings: lanes of 32 bits, or for records of f16 one vector
+/// of 16-bit lanes.
 bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot);
 
 /// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.

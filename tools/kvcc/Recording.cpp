@@ -1,5 +1,6 @@
 #include "tools/kvcc/Recording.h"
 
+#include "compiler/reference/codecs/Scalar.h"
 #include "tools/kvcc/VerifyBatch.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"

@@ -1,4 +1,5 @@
 #include "tools/kvcc/VerifyBatch.h"
+#include "compiler/reference/codecs/Scalar.h"
 #include "kv/kv_tokens.h"
 
 #include <fmt/format.h>

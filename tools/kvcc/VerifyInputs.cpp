@@ -1,5 +1,6 @@
 #include "tools/kvcc/VerifyInputs.h"
 
+#include "compiler/reference/codecs/Scalar.h"
 #include "tools/kvcc/VerifyNeedles.h"
 #include "tools/kvcc/VerifySpecials.h"
 

@@ -1,4 +1,5 @@
 #include "tools/kvcc/VerifyNeedles.h"
+#include "compiler/reference/codecs/Scalar.h"
 
 #include <algorithm>
 #include <bit>

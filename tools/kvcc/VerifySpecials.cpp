@@ -68,15 +68,15 @@ static Exponents both(Exponents a, Exponents b) { return {std::max(a.least, b.le
 /// Zero and the greatest code of a group are those of some channels, so that appending finds this scale.
 static void fillGroup(float *group, CodecAttr codec, int exponent, Random &random) {
   const int64_t count = codec.getGroup(), bits = codec.bits();
-  const int64_t levels = codec.isAsym() ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
+  const int64_t levels = codec.hasZero() ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
   // In units of the scale; the sum of zero and any code has no more digits than the codec.
-  const int64_t zero = codec.isAsym() ? -random.of(std::vector<int64_t>{0, 1, levels / 2, levels, levels + 1}) : 0;
+  const int64_t zero = codec.hasZero() ? -random.of(std::vector<int64_t>{0, 1, levels / 2, levels, levels + 1}) : 0;
   auto put = [&](int64_t channel, int64_t code) { group[channel] = float(std::ldexp(double(zero + code), exponent)); };
   for (int64_t i = 0; i < count; ++i)
-    put(i, random.between(codec.isAsym() ? 0 : -levels, levels));
+    put(i, random.between(codec.hasZero() ? 0 : -levels, levels));
   const int64_t first = random.below(count);
   put(first, levels);
-  if (codec.isAsym()) // a group of one channel is its zero
+  if (codec.hasZero()) // a group of one channel is its zero
     put(count > 1 ? (first + 1 + random.below(count - 1)) % count : first, 0);
 }
 
@@ -84,7 +84,7 @@ void fillCodes(std::vector<float> &values, CodecAttr codec, int64_t dim, Element
   const bool integer = codec.isInteger();
   const int digits = integer ? int(codec.bits()) + 1 : 11;
   range = both(range, exponentsOf(input, digits));
-  range = both(range, !integer ? exponentsOf(codec.getElement(), 11) : exponentsOf(codec.getScale(), codec.isAsym() ? digits : 1));
+  range = both(range, !integer ? exponentsOf(codec.getElement(), 11) : exponentsOf(codec.getScale(), codec.hasZero() ? digits : 1));
   if (integer) // of scales below, the reciprocals are infinite and all codes 0
     range = both(range, {-127, 127});
   for (size_t row = 0; row < values.size(); row += size_t(dim)) {

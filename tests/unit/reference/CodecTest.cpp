@@ -1,5 +1,6 @@
 // The codecs' rounding: conversions against the compiler's own types, groups against the definition's corners.
-#include "compiler/reference/Codec.h"
+#include "compiler/reference/codecs/Integer.h"
+#include "compiler/reference/codecs/Scalar.h"
 
 #include "gtest/gtest.h"
 

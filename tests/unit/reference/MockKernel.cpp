@@ -1,6 +1,7 @@
 #include "tests/unit/reference/MockKernel.h"
 
-#include "compiler/reference/Codec.h"
+#include "compiler/reference/codecs/Integer.h"
+#include "compiler/reference/codecs/Scalar.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,5 @@
 // What `verify` draws to see every code of a codec is kept by the codec without error, and is every code.
+#include "compiler/reference/codecs/Scalar.h"
 #include "tests/unit/reference/Support.h"
 #include "tools/kvcc/VerifySpecials.h"
 

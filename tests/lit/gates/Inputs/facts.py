@@ -15,6 +15,7 @@ FACTS = {  # pattern, in sources, and the home that may have it
     "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
     "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)|[/%] (?:\w+(?:->|\.))?(?:page_tokens|map\.slots)\b",
                                "dialect/TokenMap.h"),  # its twin is runtime/include/kv/kv_tokens.h
+    "what codes are": (r"\bisInteger\(\)", "compiler/codecs/"),
     "region of a page": (r"\bRegionRole::", "dialect/Storage"),
     "who sees what": (r"\bcausal\b", "compiler/policy/AnalyzeMask.cpp"),
     "form of a partial": (r"getValueDim\(\) \+ 2", "compiler/online/State.cpp"),

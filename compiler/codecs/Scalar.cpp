@@ -1,0 +1,95 @@
+// Scalar codecs, f32, f16 and bf16: every channel is rounded by itself, and its bits are the number. No scale, no zero.
+//
+//   f16    ToHalf, FromHalf: to nearest even, overflow to infinity
+//   bf16   the high half of f32, rounded to nearest even; NaN stays NaN
+#include "compiler/codecs/CodecFamily.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+struct Scalar final : CodecFamily {
+  void encode(KernelBuilder &b, const TokenRow &row) const override {
+    int64_t chunk = b.rowChunk(row.dim());
+    Value first = b.i64(0);
+    Value end = b.i64(row.dim());
+    b.loop(first, end, chunk, [&](Value channel) {
+      Value values = row.load(b, channel, chunk);
+      Value stored = EncodeOp::create(b, b.loc, b.tile({1, chunk}, b.getI32Type()), values, row.codec().getElement());
+      row.store(b, stored, channel);
+    });
+  }
+
+  double middle(CodecAttr) const override { return 0; }
+
+  Value decode(KernelBuilder &b, CodecAttr codec, Value raw, int64_t bit) const override {
+    int64_t width = getElementTypeOrSelf(raw.getType()).getIntOrFloatBitWidth();
+    Type f32 = b.withElement(raw.getType(), b.getF32Type()), i32 = b.withElement(raw.getType(), b.getI32Type());
+    switch (codec.getElement()) {
+    case Element::f32:
+      return b.bitcast(f32, raw);
+    case Element::bf16: {
+      Value word = width == 32 ? raw : arith::ExtUIOp::create(b, b.loc, i32, raw).getResult();
+      Value bits = bit == 16 ? b.andBits(word, 0xffff0000) : b.shl(word, 16);
+      return b.bitcast(f32, bits);
+    }
+    case Element::f16: {
+      Value half = raw;
+      if (width == 32) {
+        Value low = b.shrU(raw, bit);
+        half = arith::TruncIOp::create(b, b.loc, b.withElement(raw.getType(), b.getI16Type()), low);
+      }
+      return FromHalfOp::create(b, b.loc, f32, half);
+    }
+    default:
+      llvm_unreachable("not a scalar element");
+    }
+  }
+
+  OperandForm operandForm(CodecAttr, Dot) const override { return {}; }
+
+  /// Records multiply their own type, whose bits are stored.
+  bool fitsVectorDot(CodecAttr codec, Dot dot) const override {
+    return (plainDot(dot) == Dot::bf16 && codec.getElement() == Element::bf16) ||
+           (dot == Dot::f16 && codec.getElement() == Element::f16);
+  }
+  Value vectorOperand(KernelBuilder &, CodecAttr, Value raw, Dot, int64_t) const override { return raw; }
+
+  bool fitsMatrixDot(CodecAttr codec, Dot dot) const override { return fitsVectorDot(codec, dot); }
+  Value matrixOperand(KernelBuilder &b, CodecAttr codec, Field low, Field high,
+                      function_ref<Value(Value, int64_t)> keep) const override {
+    Value lowBits = extract(b, codec, low);
+    Value first = keep(lowBits, 0);
+    Value highBits = extract(b, codec, high);
+    Value second = keep(highBits, 1);
+    Value above = b.shl(second, 16);
+    return arith::OrIOp::create(b, b.loc, first, above);
+  }
+};
+
+} // namespace
+
+const CodecFamily &scalarFamily() {
+  static const Scalar family;
+  return family;
+}
+
+Value narrow(KernelBuilder &b, Element element, Value numbers) {
+  Type i32 = b.withElement(numbers.getType(), b.getI32Type());
+  switch (element) {
+  case Element::f32:
+    return b.bitcast(i32, numbers);
+  case Element::bf16:
+    return b.bfloatBits(numbers);
+  case Element::f16: {
+    Value half = ToHalfOp::create(b, b.loc, b.withElement(numbers.getType(), b.getI16Type()), numbers);
+    return arith::ExtUIOp::create(b, b.loc, i32, half);
+  }
+  default:
+    llvm_unreachable("not a scalar element");
+  }
+}
+
+} // namespace kv

@@ -1,0 +1,32 @@
+// Scalar codecs, bit for bit: f32, f16 and bf16 round to their type as IEEE says, to nearest, halves to even. f16 and bf16 overflow
+// to infinity; a NaN stays a NaN.
+#ifndef KV_REFERENCE_SCALAR_H
+#define KV_REFERENCE_SCALAR_H
+
+#include "dialect/KvAttrs.h"
+#include "llvm/ADT/ArrayRef.h"
+
+#include <cstdint>
+
+namespace kv {
+
+/// Bits of a float16 or bfloat16 nearest to `value`; halves to even, overflow to infinity, NaN to a quiet NaN.
+uint16_t f16FromFloat(float value);
+uint16_t bf16FromFloat(float value);
+float floatFromF16(uint16_t bits);
+float floatFromBf16(uint16_t bits);
+
+/// One value of a scalar codec, there and back.
+uint32_t encodeScalar(Element element, float value);
+float decodeScalar(Element element, uint32_t stored);
+
+/// The value a float type keeps of `value`, as a float: f32, f16 or bf16.
+float roundTo(Element type, float value);
+
+/// As many values of a scalar codec as there are.
+void encodeScalars(Element element, llvm::ArrayRef<float> values, llvm::MutableArrayRef<uint32_t> stored);
+void decodeScalars(Element element, llvm::ArrayRef<uint32_t> stored, llvm::MutableArrayRef<float> values);
+
+} // namespace kv
+
+#endif
