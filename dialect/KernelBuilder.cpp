@@ -134,7 +134,7 @@ void KernelBuilder::ifElse(Value condition, function_ref<void()> then, function_
 }
 
 int64_t KernelBuilder::rowChunk(int64_t channels) const {
-  int64_t chunk = llvm::bit_floor(uint64_t(4 * function()->getAttrOfType<ScheduleAttr>("kv.schedule").getLanes()));
+  int64_t chunk = llvm::bit_floor(uint64_t(4 * function()->getAttrOfType<ScheduleAttr>("kv.schedule").getTeam().getLanes()));
   while (channels % chunk)
     chunk /= 2;
   return chunk;

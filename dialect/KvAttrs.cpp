@@ -279,7 +279,7 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
-//===- tile and schedule -----------------------------------------------------------------------------------------------------===//
+//===- tile and map ----------------------------------------------------------------------------------------------------------===//
 
 LogicalResult TileAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t lanes, int64_t dim) {
   bool placed = dim == -1 ? lanes == 1 : (dim == 0 || dim == 1) && lanes >= 1; // C1
@@ -296,23 +296,6 @@ LogicalResult MapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arra
         return emitError() << "expected every bit of a thread's number at most once, got bit " << bit << " twice";
       seen.push_back(bit);
     }
-  return success();
-}
-
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t block, int64_t split,
-                                   int64_t queryBlock, int64_t heads, int64_t lanes, int64_t keySlice, int64_t valueSlice,
-                                   int64_t unroll, int64_t prefetch, Dot, Dot, int64_t threads, int64_t manyRows,
-                                   int64_t manyKeySlice, int64_t manyValueSlice, int64_t softmaxRows, bool halide) {
-  int64_t least =
-      std::min({rows, block, split, queryBlock, heads, lanes, keySlice, valueSlice, unroll + 1, prefetch + 1, softmaxRows + 1});
-  if (least < 1 || std::min({manyRows, manyKeySlice, manyValueSlice}) < int64_t(manyRows != 0)) // C1
-    return emitError() << "expected positive numbers, unroll and prefetch from 0";
-  for (auto [key, value] : {std::pair(keySlice, valueSlice), std::pair(manyKeySlice, manyValueSlice)})
-    if (key && (block % key || key % lanes || value % lanes)) // C2
-      return emitError() << "expected a block of whole key slices and slices of whole teams of " << lanes << ", got a block of "
-                         << block << " and slices of " << key << " and " << value;
-  if (threads < 0 || threads % lanes) // C3
-    return emitError() << "expected lanes that divide a team of " << threads << " threads, got " << lanes;
   return success();
 }
 

@@ -1,4 +1,4 @@
-// Attributes of the kv dialect (KvAttrs.td).
+// Attributes of the kv dialect (KvAttrs.td, KvSchedule.td).
 #ifndef KV_ATTRS_H
 #define KV_ATTRS_H
 

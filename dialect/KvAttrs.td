@@ -1,4 +1,4 @@
-// Attributes of the kv dialect: codecs, orders, layouts, schedules.
+// Attributes of the kv dialect: codecs, orders, layouts, maps of tiles. Those of schedules are in KvSchedule.td.
 #ifndef KV_ATTRS_TD
 #define KV_ATTRS_TD
 
@@ -165,34 +165,6 @@ def Kv_MapAttr : Kv_Attr<"Map", "map"> {
   }];
   let parameters = (ins ArrayRefParameter<"::mlir::DenseI64ArrayAttr">:$dims);
   let assemblyFormat = "`<` $dims `>`";
-  let genVerifyDecl = 1;
-}
-
-def Kv_ScheduleAttr : Kv_Attr<"Schedule", "schedule"> {
-  let summary = "how a kernel is computed; written by SelectSchedule, read by everything after it";
-  let description = [{
-    rows: (query, head) pairs of a row tile. block: tokens of a step of the loop over a split. split: tokens of a split.
-    queryBlock: queries of an item. heads: kv heads of an item of one query; each block of tokens is worked on for all of them before
-    the next, so that pages are read whole. lanes: of the team, along tokens (q.k) and along channels (p.v). keySlice: tokens of one
-    accumulation of q.k; valueSlice: channels of one of p.v. unroll: loads of an iteration. prefetch: how many blocks ahead, in the
-    order of work, 0 for none. keyDot, valueDot: dot records. threads: of a team whose lanes are threads, which have registers of their
-    own, exchange values by an instruction and see what others have stored only after a barrier; 0: lanes are those of a vector.
-    manyRows, manyKeySlice, manyValueSlice: the same of items with more than `rows` rows, which are worked on in several row tiles; 0
-    where no item has. softmaxRows: rows that softmax may work on at a time; 0: those of a row tile. halide: what an attend does with a
-    row tile and a block is a function that Halide makes.
-
-    Rules:
-    - C1: every number is positive, save unroll (0: as the loads suit), prefetch and those after threads, which are not negative.
-    - C2: a block is whole key slices, and slices are whole teams.
-    - C3: lanes divide the threads of a team that has any.
-  }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$block, "int64_t":$split, "int64_t":$queryBlock, "int64_t":$heads,
-                        "int64_t":$lanes, "int64_t":$keySlice, "int64_t":$valueSlice, "int64_t":$unroll,
-                        "int64_t":$prefetch, "Dot":$keyDot, "Dot":$valueDot,
-                        DefaultValuedParameter<"int64_t", "0">:$threads, DefaultValuedParameter<"int64_t", "0">:$manyRows,
-                        DefaultValuedParameter<"int64_t", "0">:$manyKeySlice, DefaultValuedParameter<"int64_t", "0">:$manyValueSlice,
-                        DefaultValuedParameter<"int64_t", "0">:$softmaxRows, DefaultValuedParameter<"bool", "false">:$halide);
-  let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
 

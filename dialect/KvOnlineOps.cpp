@@ -1,4 +1,5 @@
 // Rules of the operations of the online level (KvOnlineOps.td). Each check names the rule that it enforces.
+#include "dialect/DotRecord.h"
 #include "dialect/KvOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -10,15 +11,53 @@ using namespace mlir;
 
 namespace kv {
 
+static bool isPositive(const APFloat &number) {
+  double value = number.convertToDouble();
+  return std::isfinite(value) && value > 0;
+}
+
+static bool isTensorElement(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
+LogicalResult StartRowsOp::verify() {
+  if (!getState().empty() && getState().size() != 3) // C1
+    return emitOpError() << "expected a state of three homes or none, got " << getState().size();
+  if (!isTensorElement(getType()) || !isPositive(getFactor()) || int64_t(getGroup()) < 1 || int64_t(getLeast()) < 1) // C2
+    return emitOpError() << "expected f32, f16 or bf16, a positive finite factor, and `group` and `least` of at least 1";
+  auto function = (*this)->getParentOfType<func::FuncOp>();
+  auto schedule = function ? function->getAttrOfType<ScheduleAttr>("kv.schedule") : ScheduleAttr();
+  if (!schedule) // C3
+    return emitOpError() << "expected a function with a `kv.schedule`";
+  auto home = cast<MemRefType>(getQueries().getType());
+  Dot dot = schedule.getScores().getDot();
+  int64_t columns = cast<CacheType>(getCache()).getKeyDim() / dotDepth(dot) * rowParts(dot);
+  if (home.getElementType().isF32() == roundsRows(dot) || home.getDimSize(1) != columns) // C3
+    return emitOpError() << "expected rows of " << columns << (roundsRows(dot) ? " i32" : " f32") << ", got " << home;
+  return success();
+}
+
+LogicalResult ForBlocksOp::verify() {
+  Block &body = getBody().front();
+  Type number = IntegerType::get(getContext(), 64);
+  if (body.getNumArguments() != 5 || !isa<BlockType>(body.getArgument(2).getType()) ||
+      llvm::any_of(ArrayRef<int>{0, 1, 3, 4}, [&](int i) { return body.getArgument(unsigned(i)).getType() != number; })) // C1
+    return emitOpError() << "expected a body of (i64, i64, a block, i64, i64)";
+  return success();
+}
+
+LogicalResult FinishOp::verify() {
+  if (!isTensorElement(getType()) || !isPositive(getUnit()) || int64_t(getGroup()) < 1 || int64_t(getHeads()) < 1) // C1
+    return emitOpError() << "expected f32, f16 or bf16, a positive finite unit, and `group` and `heads` of at least 1";
+  return success();
+}
+
 LogicalResult AttendBlockOp::verify() {
   auto isTile = [](Value value) { return isa<RankedTensorType>(value.getType()); };
   bool inHomes = getState().size() == 3 && llvm::none_of(getState(), isTile) && getNext().empty();
   bool inTiles = getState().size() >= 3 && llvm::all_of(getState(), isTile) && getState().getTypes() == getNext().getTypes() &&
-                 getTiles() == RowTiles::one;
+                 getTiles() == Tiles::one;
   if (!inHomes && !inTiles) // C1
     return emitOpError() << "expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types";
-  double scale = getScale().convertToDouble();
-  if (!std::isfinite(scale) || scale <= 0 || int64_t(getGroup()) < 1 || int64_t(getLeast()) < 1) // C2
+  if (!isPositive(getScale()) || int64_t(getGroup()) < 1 || int64_t(getLeast()) < 1) // C2
     return emitOpError() << "expected a positive finite scale, and `group` and `least` of at least 1";
   if (!isScore(getScore())) // C3
     return emitOpError() << "expected a score region of (f32, i32, i32, index) that ends in kv.yield";

@@ -4,15 +4,82 @@
 
 include "dialect/KvStepOps.td"
 
-def Kv_RowTilesEnum : Kv_Enum<"RowTiles", "the row tiles of an item", [
-  I32EnumAttrCase<"one", 0>,    // one, of schedule.rows
-  I32EnumAttrCase<"many", 1>,   // several, of schedule.manyRows
-  I32EnumAttrCase<"either", 2>  // as its number of rows says
+def Kv_TilesEnum : Kv_Enum<"Tiles", "how many row tiles an item has", [
+  I32EnumAttrCase<"any", 0>,    // not cut yet
+  I32EnumAttrCase<"one", 1>,    // one, of the rows that the schedule has for it
+  I32EnumAttrCase<"many", 2>,   // several, of the rows that the schedule has for them
+  I32EnumAttrCase<"either", 3>  // one or several, as the number of rows says
 ]>;
-def Kv_RowTilesAttr : EnumAttr<Kv_Dialect, Kv_RowTilesEnum, "row_tiles">;
+def Kv_TilesAttr : EnumAttr<Kv_Dialect, Kv_TilesEnum, "tiles">;
 
 def Kv_F32Tile : RankedTensorOf<[F32]>;
 def Kv_Home : MemRefRankOf<[AnyType], [2]>;
+
+def Kv_StartRowsOp : Kv_Op<"start_rows", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
+  let summary = "the item's queries of one kv head as row operands, and the state of no tokens";
+  let description = [{
+    Rows, `queries` and what belongs to it, and the state are those of kv.attend_block; a row's values are the step's q of type `type`.
+    A row's unit in `scales` is what one of its operands is worth, times `factor`. The maximum becomes -infinity, sum and accumulator 0;
+    a state that is not in homes is started by others.
+
+    Rules:
+    - C1: a state is three homes or none.
+    - C2: the type is f32, f16 or bf16; `factor`, `group` and `least` are positive.
+    - C3: rows of the queries are the cache's keys long, as the function's schedule rounds them.
+  }];
+  let arguments = (ins I64:$seq, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query, Kv_Home:$queries,
+                       Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest, Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
+                       Variadic<Kv_Home>:$state, TypeAttrOf<Kv_CacheType>:$cache, TypeAttr:$type, F64Attr:$factor, I64Attr:$group,
+                       I64Attr:$least, Kv_AccuracyAttr:$accuracy);
+  let assemblyFormat = [{
+    `rows` `[` $first `,` $rows `,` $padded `]` `of` $type `seq` $seq `head` $head `query` $query `to` $queries (`scales` $scales^)?
+    (`rest` $rest^ `if` $refined)? (`sums` $sums^)? (`state` $state^)? `for` $cache `factor` `(` $factor `)` `group` `(` $group `)`
+    `least` `(` $least `)` `accuracy` `(` $accuracy `)` attr-dict `:` type($queries) (`scales` type($scales)^)?
+    (`rest` type($rest)^ `,` type($refined))? (`sums` type($sums)^)? (`state` type($state)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, NoTerminator, RecursiveMemoryEffects]> {
+  let summary = "for every block of an item's tokens and every kv head of it";
+  let description = [{
+    Tokens [begin, end) of the sequence, in blocks of as many as the schedule says, or fewer at an end; a block is inside a page or holds
+    whole pages, and `begin` is where one begins. Blocks, and heads [head, head + heads) in each, are in the order of the schedule.
+    `table` is the sequence's row of the block table. The body has of each kv head: its number, the first of its rows in the homes of
+    the item, of which it has `padded`; the block, the number of its first token in the sequence and how many there are, at least one.
+
+    Rules:
+    - C1: the body has (i64, i64, a block, i64, i64).
+  }];
+  let arguments = (ins I64:$begin, I64:$end, I64:$head, I64:$heads, I64:$padded, LLVM_AnyPointer:$table);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `[` $begin `,` $end `)` `of` $table `heads` `[` $head `,` $heads `]` `rows` $padded $body attr-dict `:` type($table)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "results of an item's rows on one kv head: o and lse, or the partial result of a split";
+  let description = [{
+    Rows are those of kv.attend_block. With maximum m, sum and accumulator of a row, o = acc / sum in the output's type, and where `lse`
+    is and the caller wants it, lse = u m + log(sum), where u is `unit`, times the row's scale where there are any. A row that has seen
+    nothing has o = 0 and lse = -infinity. An item with a place for partial results leaves u m, sum and accumulator there instead: those
+    of head `firstHead` come first.
+
+    Rules:
+    - C1: the type is f32, f16 or bf16; `unit`, `group` and `heads` are positive.
+  }];
+  let arguments = (ins I64:$seq, I64:$head, I64:$firstHead, I64:$first, I64:$rows, I64:$query, Optional<Kv_Home>:$scales,
+                       Kv_Home:$maximum, Kv_Home:$sum, Kv_Home:$accumulator, TypeAttr:$type, F64Attr:$unit, I64Attr:$group,
+                       I64Attr:$heads, UnitAttr:$lse);
+  let assemblyFormat = [{
+    `rows` `[` $first `,` $rows `]` `seq` $seq `head` $head `of` $firstHead `query` $query (`scales` $scales^)? `state` $maximum `,`
+    $sum `,` $accumulator `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? attr-dict
+    `:` (`scales` type($scales)^ `,`)? type($maximum) `,` type($sum) `,` type($accumulator)
+  }];
+  let hasVerifier = 1;
+}
 
 def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "joins a block of tokens to the state of an item's rows on one kv head";
@@ -40,7 +107,7 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
   let arguments = (ins Kv_BlockType:$block, I64:$token, I64:$count, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query,
                        I64:$past, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
                        Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
-                       Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, Kv_RowTilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
+                       Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
                        F64Attr:$scale, Kv_MaskAttr:$mask, Kv_AccuracyAttr:$accuracy);
   let results = (outs Variadic<Kv_F32Tile>:$next);
   // Entry block: (s: f32, i: i32, j: i32, h: index), as of kv.attend, with kv.argument for the declared arrays.

@@ -2,7 +2,7 @@
 #ifndef KV_TYPES_TD
 #define KV_TYPES_TD
 
-include "dialect/KvAttrs.td"
+include "dialect/KvSchedule.td"
 
 def Kv_CacheType : TypeDef<Kv_Dialect, "Cache"> {
   let mnemonic = "cache";

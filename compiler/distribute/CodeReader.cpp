@@ -7,16 +7,16 @@ namespace kv {
 CodeReader::CodeReader(Distributor &d, Value blockValue, StreamRef stream, RankedTensorType type, Dot dot)
     : StreamSource(d, blockValue, stream), type(type),
       lanes(b.threads ? int64_t(1) << LaneMap(type).bits(1).size() : Distributor::encoding(type).getLanes()),
-      vectors(type.getDimSize(1) / lanes), load(productLoad(cache, stream, lanes)),
-      wholeRows(!b.threads && readsWholeRows(cache, stream, lanes)), tileRun(tokensInTile(block.map, block.tokensPerPage())),
-      stride(overChannels ? linearStride(region, 'd', load.pack, cache.getDim(stream.stream))
-                          : linearStride(region, 't', load.pack, tileRun)),
+      vectors(type.getDimSize(1) / lanes), load(d.schedule.plan(stream.contract).getLoad()),
+      wholeRows(!b.threads && load.getKind() == LoadKind::transposed), tileRun(tokensInTile(block.map, block.tokensPerPage())),
+      stride(overChannels ? linearStride(region, 'd', load.getPack(), cache.getDim(stream.stream))
+                          : linearStride(region, 't', load.getPack(), tileRun)),
       flipOfCode(family.operandForm(codec, dot).flip) {}
 
 /// From a vector to the next, where that is one number.
 std::optional<int64_t> CodeReader::bytesBetweenVectors() const {
   int64_t run = overChannels ? tileRun : cache.getDim(stream.stream);
-  if (b.threads || load.kind > LoadRecord::halves || block.ragged || run % (vectors * lanes))
+  if (b.threads || load.getKind() > LoadKind::halves || block.ragged || run % (vectors * lanes))
     return std::nullopt;
   int64_t bits = linearStride(region, overChannels ? 't' : 'd', lanes, run) * region.bits;
   return bits && bits % 8 == 0 ? std::optional(bits / 8) : std::nullopt;
@@ -80,20 +80,20 @@ Value CodeReader::laneX(const Lanes &at, int64_t lane) {
 /// Offset in bytes of z from z = 0, where z is linear.
 Value CodeReader::zOffset(Value z) {
   int64_t bits = stride * region.bits;
-  if (bits % (8 * load.pack) == 0)
-    return b.mul(z, bits / 8 / load.pack);
-  return b.div(b.mul(b.div(z, load.pack), bits), 8);
+  if (bits % (8 * load.getPack()) == 0)
+    return b.mul(z, bits / 8 / load.getPack());
+  return b.div(b.mul(b.div(z, load.getPack()), bits), 8);
 }
 
 CodeReader::Lanes CodeReader::place(const TokenPages &where, Value page, Value x, Value origin) {
   Lanes at{where.head, page, x, origin, {}};
   bool linear = stride != 0 && (region.bits >= 8 || stride % 2 == 0);
   // Lanes lie together as far as the digits reach, past the last slot.
-  if (overChannels && block.ragged && load.kind <= LoadRecord::halves)
+  if (overChannels && block.ragged && load.getKind() <= LoadKind::halves)
     at.x = b.min(x, b.i64(int64_t(llvm::alignTo(block.map.slots, lanes)) - lanes));
-  if (!linear || (load.kind == LoadRecord::single && region.bits < 8))
+  if (!linear || (load.getKind() == LoadKind::single && region.bits < 8))
     return at;
-  int64_t count = load.kind <= LoadRecord::halves ? 1 : lanes;
+  int64_t count = load.getKind() <= LoadKind::halves ? 1 : lanes;
   // Bits from a token to the next, where that is one number.
   int64_t between = overChannels && !block.ragged ? linearStride(region, 't', 1, tileRun) * region.bits : 0;
   for (int64_t lane = 0; lane < count; ++lane) {
@@ -119,7 +119,7 @@ CodeReader::Lanes CodeReader::placeOwn(Value page, Value x, Value origin) {
 Value CodeReader::address(const Lanes &at, int64_t lane, Value z) {
   if (!at.addresses.empty())
     return b.at(at.addresses[lane], zOffset(z));
-  Value x = load.kind <= LoadRecord::halves ? at.x : laneX(at, lane);
+  Value x = load.getKind() <= LoadKind::halves ? at.x : laneX(at, lane);
   return b.elementAddress(region, at.page, elementOf(at, x, z));
 }
 
@@ -139,7 +139,7 @@ Value CodeReader::loadRaw(const Lanes &at, Value z) {
 
 int64_t CodeReader::flipOfLane() {
   int64_t flip = 0;
-  for (int64_t bit = 0; bit < load.laneBits; bit += region.bits)
+  for (int64_t bit = 0; bit < load.getLaneBits(); bit += region.bits)
     flip |= flipOfCode << bit;
   return flip;
 }
@@ -170,22 +170,23 @@ SmallVector<Value> CodeReader::loadRows(const Lanes &at, Value z) {
 
 /// What one lane reads by itself.
 Value CodeReader::loadElement(const Lanes &at, int64_t lane, Value z) {
-  return isNibble() ? loadNibble(at, laneX(at, lane), z) : b.loadVector(b.getIntegerType(load.laneBits), address(at, lane, z));
+  return isNibble() ? loadNibble(at, laneX(at, lane), z) : b.loadVector(b.getIntegerType(load.getLaneBits()), address(at, lane, z));
 }
 
 Value CodeReader::loadLanes(const Lanes &at, Value z) {
-  switch (load.kind) {
-  case LoadRecord::vector:
-    return b.loadVector(b.vec(lanes, b.getIntegerType(load.laneBits)), address(at, 0, z));
-  case LoadRecord::halves: {
+  switch (load.getKind()) {
+  case LoadKind::vector:
+    return b.loadVector(b.vec(lanes, b.getIntegerType(load.getLaneBits())), address(at, 0, z));
+  case LoadKind::halves: {
     Value bytes = b.loadVector(b.vec(lanes / 2, b.getI8Type()), address(at, 0, z));
     SmallVector<int64_t> interleave;
     for (int64_t lane = 0; lane < lanes; ++lane)
       interleave.push_back(lane / 2 + lane % 2 * (lanes / 2));
     return vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
   }
-  case LoadRecord::rows:
-  case LoadRecord::single: {
+  case LoadKind::rows:
+  case LoadKind::single:
+  case LoadKind::transposed: {
     SmallVector<Value> elements;
     for (int64_t lane = 0; lane < lanes; ++lane)
       elements.push_back(loadElement(at, lane, z));
@@ -197,11 +198,11 @@ Value CodeReader::loadLanes(const Lanes &at, Value z) {
 
 Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
   auto bitsOf = [&](int64_t bits) -> Value {
-    return arith::ConstantOp::create(b, b.loc,
-                                     b.getIntegerAttr(b.getIntegerType(load.laneBits), APInt(load.laneBits, uint64_t(bits))));
+    return arith::ConstantOp::create(
+        b, b.loc, b.getIntegerAttr(b.getIntegerType(load.getLaneBits()), APInt(load.getLaneBits(), uint64_t(bits))));
   };
   Value mask = bitsOf(0);
-  for (auto [element, bit] : llvm::enumerate(load.elementBits)) {
+  for (auto [element, bit] : llvm::enumerate(load.getElementBits())) {
     Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, int64_t(element)), zEnd);
     int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
     mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, bitsOf(bits), bitsOf(0)));
@@ -210,8 +211,8 @@ Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
 }
 
 bool CodeReader::startsLine(int64_t k, int64_t u) const {
-  int64_t bytes = lanes * load.laneBits / 8;
-  if (load.kind != LoadRecord::vector || bytes >= 64)
+  int64_t bytes = lanes * load.getLaneBits() / 8;
+  if (load.getKind() != LoadKind::vector || bytes >= 64)
     return true;
   bool alongZ = stride * region.bits / 8 == bytes;
   return (alongZ ? k : u) % (64 / bytes) == 0;

@@ -36,7 +36,7 @@ struct CodeReader : StreamSource {
 
   mlir::RankedTensorType type;
   int64_t lanes, vectors;
-  LoadRecord load;
+  LoadAttr load;
   bool wholeRows;  ///< a load of a lane's row fills a register: as many loads as lanes are transposed
   int64_t tileRun; ///< tokens of one tile
   int64_t stride;  ///< elements from a load to the next along z; 0 where that is not one number
@@ -55,14 +55,14 @@ struct CodeReader : StreamSource {
   SmallVector<Lanes> channelsAt(const TokenPages &where, Value x, Value first);
 
   Value address(const Lanes &at, int64_t lane, Value z);
-  /// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as load.elementBits says, flipped.
+  /// vector<lanes x iN>, N = 8, 16 or 32: the lane's elements in its low bits as the load's elementBits say, flipped.
   Value loadRaw(const Lanes &at, Value z);
   /// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed.
   SmallVector<Value> loadRows(const Lanes &at, Value z);
   /// Lanes with zeros for the elements at zEnd and later.
   Value keepBelow(Value raw, Value z, Value zEnd);
   /// Element `element` of every lane as f32: a number of the codec.
-  Value decode(Value raw, int64_t element) { return family.decode(b, codec, raw, load.elementBits[element]); }
+  Value decode(Value raw, int64_t element) { return family.decode(b, codec, raw, load.getElementBits()[element]); }
   /// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.
   bool startsLine(int64_t k, int64_t u) const;
 
@@ -84,7 +84,7 @@ private:
   Value loadLanes(const Lanes &at, Value z);
   int64_t flipOfLane();
   /// 4-bit elements that are loaded by themselves.
-  bool isNibble() const { return region.bits < 8 && (load.kind == LoadRecord::halves || load.kind == LoadRecord::single); }
+  bool isNibble() const { return region.bits < 8 && (load.getKind() == LoadKind::halves || load.getKind() == LoadKind::single); }
 };
 
 } // namespace kv

@@ -18,7 +18,7 @@ struct Decoder : CodeReader {
   DecodeOp op;
 
   SmallVector<Value> build() {
-    int64_t depth = wholeRows ? lanes * load.pack : load.pack;
+    int64_t depth = wholeRows ? lanes * load.getPack() : load.getPack();
     assert(type.getDimSize(0) % depth == 0 && "a tile is whole loads");
     SmallVector<Value> parts(type.getNumElements() / lanes);
     for (int64_t z = 0; z < type.getDimSize(0); z += depth)
@@ -42,13 +42,13 @@ private:
     int64_t loads = wholeRows ? lanes : 1;
     for (int64_t u = 0; u < vectors; ++u) {
       SmallVector<Value> raw = wholeRows ? loadRows(here[u], own) : SmallVector<Value>{loadRaw(here[u], own)};
-      if (!ahead.empty() && load.kind == LoadRecord::vector && startsLine(0, u))
+      if (!ahead.empty() && load.getKind() == LoadKind::vector && startsLine(0, u))
         b.prefetch(address(ahead[u], 0, own));
       for (int64_t k = 0; k < loads; ++k) {
         if (wholeRows && !ahead.empty()) // a lane's row in each
           b.prefetch(address(ahead[u], k, own));
-        for (int64_t e = 0; e < load.pack; ++e)
-          parts[(k * load.pack + e) * vectors + u] = decode(raw[k], e);
+        for (int64_t e = 0; e < load.getPack(); ++e)
+          parts[(k * load.getPack() + e) * vectors + u] = decode(raw[k], e);
       }
     }
   }

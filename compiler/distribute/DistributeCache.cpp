@@ -17,12 +17,10 @@ void Distributor::convert(AcquireOp op) {
                    tokens,
                    /*ragged=*/!several && slots % tokens != 0,
                    std::nullopt,
-                   /*staged=*/false,
                    std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
     block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
-    auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
-    block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getLanes());
+    block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getScores().getLoad());
     if (block.tilesAhead) {
       const Region &first = map.regions.front();
       Value index = b.element(first, block.ahead->head, block.ahead->firstSlot, b.i64(0));

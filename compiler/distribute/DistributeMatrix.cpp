@@ -26,20 +26,13 @@ namespace {
 class MatrixProduct : StreamSource {
 public:
   MatrixProduct(Distributor &d, ProductOp op)
-      : StreamSource(d, op.getBlock(), {op.getStream(), op.getContract()}), op(op), load(productLoad(cache, stream, /*lanes=*/1)),
-        run(matrixRun(cache, stream)), chunk(4 * run) {
+      : StreamSource(d, op.getBlock(), {op.getStream(), op.getContract()}), op(op),
+        load(d.schedule.plan(stream.contract).getLoad()), run(matrixRun(load)), chunk(4 * run),
+        transposed(load.getKind() == LoadKind::transposed) {
     auto type = cast<RankedTensorType>(op.getTile().getType());
     rows = type.getDimSize(0);
     tiles = type.getDimSize(1) / 8;
-    int64_t length = cache.getRun(stream.stream);
-    LoadRecord eight = productLoad(cache, stream, /*lanes=*/8);
-    transposed = block.staged && region.bits == 16 && eight.kind == LoadRecord::vector && eight.pack == 1 &&
-                 (!overChannels || length % 16 == 0);
-    if (transposed) {
-      run = 4;
-      chunk = 16;
-    }
-    whole = overChannels && length % chunk == 0;
+    whole = overChannels && cache.getRun(stream.stream) % chunk == 0;
     thread = b.laneOffset({0, 1});
     column = b.laneOffset({2, 3, 4});
   }
@@ -48,7 +41,7 @@ public:
 
 private:
   ProductOp op;
-  LoadRecord load;
+  LoadAttr load;
   int64_t run, chunk;
   int64_t rows;  ///< of the tile: 16 or 8
   int64_t tiles; ///< of 8 columns
@@ -71,18 +64,18 @@ private:
 Value MatrixProduct::loadWord(Value page, Value x, Value z) {
   Value index = overChannels ? b.element(region, block.head, x, z) : b.element(region, block.head, z, x);
   Value address = b.elementAddress(region, page, index);
-  if (region.bits < 8 && load.pack == 1) { // a nibble by itself
+  if (region.bits < 8 && load.getPack() == 1) { // a nibble by itself
     Value byte = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
     return b.andBits(arith::ShRUIOp::create(b, b.loc, byte, b.toI32(b.mul(b.rem(index, 2), 4))), 15);
   }
-  Value word = b.loadVector(b.getIntegerType(load.laneBits), address);
-  return load.laneBits == 32 ? word : arith::ExtUIOp::create(b, b.loc, b.getI32Type(), word).getResult();
+  Value word = b.loadVector(b.getIntegerType(load.getLaneBits()), address);
+  return load.getLaneBits() == 32 ? word : arith::ExtUIOp::create(b, b.loc, b.getI32Type(), word).getResult();
 }
 
 /// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero, or numbers whose row operands
 /// are.
 Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd) {
-  auto field = [&](int64_t e) { return Field{words[e / load.pack], load.elementBits[e % load.pack]}; };
+  auto field = [&](int64_t e) { return Field{words[e / load.getPack()], load.getElementBits()[e % load.getPack()]}; };
   auto keep = [&](Value bits, int64_t which) -> Value {
     if (!zEnd)
       return bits;
@@ -97,13 +90,13 @@ Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value
 /// The run from z on of column x, two elements in each i32.
 SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Value zEnd) {
   SmallVector<Value> words, pairs;
-  for (int64_t first = 0; first < run; first += load.pack) {
+  for (int64_t first = 0; first < run; first += load.getPack()) {
     Value at = b.add(z, first);
     // What lies past the page's slots, or past the contraction, must not be read outside.
     if (!overChannels && block.ragged)
-      at = b.min(at, b.i64((block.map.slots - 1) / load.pack * load.pack));
+      at = b.min(at, b.i64((block.map.slots - 1) / load.getPack() * load.getPack()));
     else if (overChannels && !whole)
-      at = b.min(at, b.sub(zEnd, b.i64(load.pack)));
+      at = b.min(at, b.sub(zEnd, b.i64(load.getPack())));
     words.push_back(loadWord(page, x, at));
   }
   for (int64_t element = 0; element < run; element += 2)

@@ -2,7 +2,7 @@
 // them by broadcast row operands.
 //
 //   for z in steps of pack * unroll:
-//     raw[u]  = lanes of x, pack elements of z each            (LoadRecord)
+//     raw[u]  = lanes of x, pack elements of z each            (#kv.load)
 //     for each element e of pack:  operand[u] = decode(raw[u], e)          (f32), or
 //     for each depth of pack:      operand[u] = some of raw[u]'s bits      (integer records)
 //       for each row r:  acc[r][u] = kv.dot acc[r][u], operand[u], broadcast rows[r][z + e]
@@ -25,7 +25,7 @@ public:
                    op.getDot()),
         op(op), record(isTwoBytes(op.getDot()) ? plainDot(op.getDot()) : op.getDot()), plain(plainDot(op.getDot())),
         rows(type.getDimSize(0)), runLength(cache.getRun(op.getStream())),
-        unroll(loadsOfIteration(cache, stream, lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
+        unroll(loadsOfIteration(cache, stream, load, lanes, op.getDot(), op.getUnroll())), paired(isPaired(op.getDot())) {}
 
   SmallVector<Value> build();
 
@@ -70,7 +70,7 @@ private:
     SmallVector<Lanes> here, ahead;
   };
   /// Steps of the record that a load feeds, and bytes of a row's operands in each.
-  int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.pack : load.pack / dotDepth(op.getDot()); }
+  int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.getPack() : load.getPack() / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
   void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends);
   void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
@@ -93,12 +93,12 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       if (wholeRows) // as many lanes as loads
         lines.ahead.push_back(address(source.ahead[u], k, z));
       else
-        lines.ahead.push_back(address(source.ahead[u], 0, b.add(z, k * load.pack)));
+        lines.ahead.push_back(address(source.ahead[u], 0, b.add(z, k * load.getPack())));
     }
   if (asks && count == unroll) {
     Value walked =
         b.add(overChannels ? b.sub(zRow, d.scalar(op.getZBegin())) : zRow, part * (overChannels ? runLength : block.tokens));
-    Value iteration = b.div(walked, unroll * load.pack);
+    Value iteration = b.div(walked, unroll * load.getPack());
     llvm::append_range(lines.ahead, d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines())));
   }
   int64_t loads = count * vectors;
@@ -112,7 +112,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
   if (wholeRows)
     rowsOfLanes = loadRows(source.here[0], z);
   for (int64_t k = 0; k < count; ++k) {
-    Value at = b.add(z, k * load.pack);
+    Value at = b.add(z, k * load.getPack());
     SmallVector<Value> raw;
     for (const Lanes &lanesAt : source.here) {
       raw.push_back(wholeRows ? rowsOfLanes[k] : loadRaw(lanesAt, at));
@@ -154,7 +154,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
         multiplyPairs(acc, waiting, {}, rowAddresses, k * wordBytes());
       continue;
     }
-    for (int64_t e = 0; e < load.pack; ++e) {
+    for (int64_t e = 0; e < load.getPack(); ++e) {
       SmallVector<Value> decoded;
       for (Value word : raw)
         decoded.push_back(decode(word, e));
@@ -165,7 +165,7 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
             operand = keepIf(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), end), operand);
         return kept;
       });
-      multiply(acc, operands, rowAddresses, (k * load.pack + e) * 4);
+      multiply(acc, operands, rowAddresses, (k * load.getPack() + e) * 4);
     }
   }
 }
@@ -264,16 +264,16 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
 
 /// z from begin to end inside one page; z + rowShift is the column of the row operands.
 void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
-  int64_t chunk = load.pack * unroll;
+  int64_t chunk = load.getPack() * unroll;
   auto loop = [&](Value from, Value to, int64_t count, Ends ends) {
-    acc = b.loop(from, to, count * load.pack, acc, [&](Value z, ValueRange carried) {
+    acc = b.loop(from, to, count * load.getPack(), acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
       step(sums, source, z, shifted(z, rowShift), count, ends);
       return sums;
     });
   };
   // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
-  int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.pack) * load.pack;
+  int64_t padded = block.map.tile ? block.map.paddedSlots() : llvm::divideCeil(block.map.slots, load.getPack()) * load.getPack();
   if (overChannels || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
     return loop(begin, end, unroll, {});
   auto wholeChunks = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), chunk), chunk)); };
@@ -281,7 +281,7 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
     Value middle = wholeChunks(end);
     loop(begin, middle, unroll, {});
     if (chunk > 1)
-      loop(middle, end, 1, load.pack > 1 && !codec.isInteger() ? Ends(end) : Ends());
+      loop(middle, end, 1, load.getPack() > 1 && !codec.isInteger() ? Ends(end) : Ends());
     return;
   }
   SmallVector<Value> ends;
@@ -362,7 +362,7 @@ void Product::run(SmallVector<Value> &acc) {
   // One lane of a scattered load stands for the others: they lie in lines of their own.
   d.fences.beforeRead();
   asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
-  prefetches = block.ahead && !b.threads && !ofRest && (load.kind <= LoadRecord::halves || wholeRows);
+  prefetches = block.ahead && !b.threads && !ofRest && (load.getKind() <= LoadKind::halves || wholeRows);
   if (overChannels) {
     Value token = d.scalar(op.getX());
     Source all{tokensAt(block, token), prefetches && !asks ? tokensAt(*block.ahead, token) : SmallVector<Lanes>()};

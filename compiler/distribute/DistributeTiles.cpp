@@ -15,7 +15,8 @@ using namespace mlir;
 
 namespace kv {
 
-Distributor::Distributor(func::FuncOp func) : b(func), fences(b), func(func) {}
+Distributor::Distributor(func::FuncOp func)
+    : b(func), fences(b), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")), func(func) {}
 
 void Distributor::run() {
   mlir::Region body;
@@ -291,19 +292,18 @@ void Distributor::convert(PackOp op) {
     return;
   }
   auto cache = cast<CacheType>(op.getCache());
-  auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
-  LoadRecord load = productLoad(cache, op.getStream(), schedule.getLanes());
+  LoadAttr load = schedule.plan(StreamRef(op.getStream()).contract).getLoad();
   int64_t bits = cache.getCodec(op.getStream()).bits();
   int64_t lanes = encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
-  if (schedule.getHalide()) // as they are numbered: Halide's own loads say which
-    load.pack = dotDepth(op.getDot());
-  int64_t width = std::max(lanes, load.pack); // of whole loads: one vector or two
+  bool numbered = schedule.getRoute() == Route::halide; // as they are numbered: Halide's own loads say which
+  int64_t pack = numbered ? depth : load.getPack();
+  int64_t width = std::max(lanes, pack); // of whole loads: one vector or two
   assert(width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");
   SmallVector<int64_t> order;
-  for (int64_t first = 0; first < width; first += load.pack)
-    for (int64_t step = 0; step < load.pack / depth; ++step)
+  for (int64_t first = 0; first < width; first += pack)
+    for (int64_t step = 0; step < pack / depth; ++step)
       for (int64_t sub = 0; sub < depth; ++sub)
-        order.push_back(first + (schedule.getHalide() ? sub : elementOfLane(load, bits, op.getDot(), step, sub)));
+        order.push_back(first + (numbered ? sub : elementOfLane(load, bits, op.getDot(), step, sub)));
   Type integers = b.vec(lanes, b.getI32Type()), narrow = b.vec(lanes, b.getIntegerType(32 / depth));
   ArrayRef<Value> parts = tile(op.getTile());
   // The bits that a record takes of a number, in the low end of i32.
@@ -535,8 +535,8 @@ private:
       return func.emitOpError() << "expected a `kv.schedule`, which kv-select-schedule writes";
     auto isPlaced = [&](Type type) {
       auto tile = dyn_cast<RankedTensorType>(type);
-      return !tile ||
-             (schedule.getThreads() ? isa_and_nonnull<MapAttr>(tile.getEncoding()) : isa_and_nonnull<TileAttr>(tile.getEncoding()));
+      return !tile || (schedule.getTeam().getThreads() ? isa_and_nonnull<MapAttr>(tile.getEncoding())
+                                                       : isa_and_nonnull<TileAttr>(tile.getEncoding()));
     };
     WalkResult result = func.walk([&](Operation *op) {
       if (isa<AppendOp, AttendOp, AppendAttendOp>(op)) {

@@ -26,7 +26,6 @@ struct BlockPages : TokenPages {
   int64_t tokens;                       ///< of the block
   bool ragged;                          ///< the block may reach past the page's slots
   std::optional<TokenPages> ahead;      ///< the block to prefetch
-  bool staged = false;                  ///< in memory of the team
   std::optional<WholeTiles> tilesAhead = std::nullopt; ///< the block ahead, from where its pages say on
 
   /// Tokens of the block in each page.
@@ -109,6 +108,7 @@ public:
 
   TeamBuilder b;
   Fences fences;
+  const ScheduleAttr schedule;
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> tiles; ///< row by row, then along lanes
   llvm::DenseMap<mlir::Value, BlockPages> blocks;

@@ -81,8 +81,8 @@ private:
   /// Of a team of threads: tiles as high as those of a matrix instruction lie as its sums do; the others have columns along
   /// threads.
   static MapAttr mapOf(RankedTensorType type, bool tokens, ScheduleAttr schedule) {
-    int64_t matrix = roundsRows(schedule.getKeyDot()) ? schedule.getRows() : 0;
-    int64_t columns = std::gcd(schedule.getLanes(), type.getShape().back());
+    int64_t matrix = roundsRows(schedule.getScores().getDot()) ? schedule.getRows().getOne() : 0;
+    int64_t columns = std::gcd(schedule.getTeam().getLanes(), type.getShape().back());
     bool isMatrix = matrix && (type.getRank() == 2 || !tokens ? type.getDimSize(0) == matrix : type.getDimSize(0) % 8 == 0);
     SmallVector<int64_t> along;
     for (int64_t bit = 0; int64_t(1) << bit < columns; ++bit)
@@ -109,11 +109,11 @@ private:
     bool rows = dim == 0 && !tokens;
     if (dim == 0 && tokens)
       countsTokens.insert(value);
-    if (schedule.getThreads()) {
+    if (schedule.getTeam().getThreads()) {
       value.setType(type.cloneWithEncoding(mapOf(type, tokens, schedule)));
       return;
     }
-    int64_t own = rows ? extent : std::gcd(schedule.getLanes(), extent);
+    int64_t own = rows ? extent : std::gcd(schedule.getTeam().getLanes(), extent);
     if (rows && extent == 1) // a row alone is a scalar
       dim = -1;
     value.setType(type.cloneWithEncoding(TileAttr::get(type.getContext(), own, dim)));

@@ -69,8 +69,7 @@ void Distributor::convert(StagedOp op) {
                    mapPage(type.getCache()),
                    type.getTokens(),
                    /*ragged=*/false,
-                   std::nullopt,
-                   /*staged=*/true};
+                   std::nullopt};
   blocks.insert({op.getBlock(), block});
 }
 

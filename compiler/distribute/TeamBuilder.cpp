@@ -6,7 +6,7 @@ namespace kv {
 
 TeamBuilder::TeamBuilder(func::FuncOp func) : KernelBuilder(func) {
   auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
-  threads = schedule ? schedule.getThreads() : 0;
+  threads = schedule ? schedule.getTeam().getThreads() : 0;
 }
 
 Value TeamBuilder::laneOffset(ArrayRef<int64_t> bits) {

@@ -2,7 +2,8 @@
 
 #include "compiler/driver/LocatedErrors.h"
 #include "compiler/frontend/Diagnostics.h"
-#include "compiler/schedule/StreamAccess.h"
+#include "compiler/schedule/Choice.h"
+#include "compiler/schedule/ChooseLoad.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -20,44 +21,40 @@ static std::string instructionOf(const Target &target, Dot dot) {
   return name.empty() ? stringifyDot(dot).str() : isTwoBytes(dot) ? "2*" + name : name;
 }
 
-/// The fields as the attribute prints them, so that a new one is shown without a word here: `#kv.schedule<rows = 4, ..., keyDot =
-/// s16>`.
+/// Numbers that few schedules have are left out where they are 0. Threads are not shown: as many as lanes, or none, they are a fact
+/// of the target.
 static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr schedule, const Target &target) {
-  std::string text;
-  raw_string_ostream stream(text);
-  mlir::Attribute(schedule).print(stream);
-  StringRef list = StringRef(text).split('<').second.rsplit('>').first;
+  ItemAttr item = schedule.getItem();
+  RowTilesAttr rows = schedule.getRows();
+  BlockPlanAttr block = schedule.getBlock();
+  ProductPlanAttr scores = schedule.getScores(), sums = schedule.getSums();
+  int64_t lanes = schedule.getTeam().getLanes();
   std::vector<std::pair<std::string, std::string>> fields;
-  for (StringRef field : split(list, ", ")) {
-    auto [name, value] = field.split(" = ");
-    if (name == "threads") // as many as lanes, or none: a fact of the target
-      continue;
-    std::string words;
-    for (char c : name)
-      words += isUpper(c) ? std::string(" ") + toLower(c) : std::string(1, c);
-    std::optional<Dot> dot = symbolizeDot(value);
-    fields.emplace_back(words, dot ? instructionOf(target, *dot) : value.str());
-  }
+  auto add = [&](const char *name, int64_t number) { fields.emplace_back(name, std::to_string(number)); };
+  auto addUnlessZero = [&](const char *name, int64_t number) {
+    if (number)
+      add(name, number);
+  };
+  add("rows", rows.getOne());
+  add("block", block.getTokens());
+  add("split", item.getSplit());
+  add("query block", item.getQueries());
+  add("heads", item.getHeads());
+  add("lanes", lanes);
+  add("key slice", scores.getSlice());
+  add("value slice", sums.getSlice());
+  add("unroll", scores.getUnroll());
+  add("prefetch", block.getAhead() + block.getStages());
+  fields.emplace_back("key dot", instructionOf(target, scores.getDot()));
+  fields.emplace_back("value dot", instructionOf(target, sums.getDot()));
+  addUnlessZero("many rows", rows.getMany());
+  addUnlessZero("many key slice", scores.getManySlice());
+  addUnlessZero("many value slice", sums.getManySlice());
+  addUnlessZero("softmax rows", mostSoftmaxRows(target.capabilities, lanes, block.getTokens()));
   return fields;
 }
 
 //===- what is slow ----------------------------------------------------------------------------------------------------------===//
-
-static bool gathers(CacheType cache, Stream stream, int64_t lanes) {
-  if (readsWholeRows(cache, stream, lanes))
-    return false;
-  LoadRecord::Kind kind = productLoad(cache, stream, lanes).kind;
-  return kind == LoadRecord::rows || kind == LoadRecord::single;
-}
-
-/// `cache` with `auto` for both orders, resolved.
-static CacheType withAutoOrders(CacheType cache) {
-  OrderAttr none = OrderAttr::get(cache.getContext(), {});
-  LayoutAttr layout = cache.getLayout();
-  return resolveAuto(CacheType::get(cache.getContext(), cache.getName(), cache.getHeads(), cache.getKeyDim(), cache.getValueDim(),
-                                    cache.getKey(), cache.getValue(),
-                                    LayoutAttr::get(cache.getContext(), layout.getKind(), layout.getSlots(), 0, none, none)));
-}
 
 static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, const Target &target, std::vector<SlowPath> &slow) {
   auto add = [&](Stream stream, bool isOrder, std::string text) {
@@ -67,13 +64,14 @@ static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, 
     if (!is_contained(known->targets, target.name()))
       known->targets.push_back(target.name());
   };
-  int64_t lanes = schedule.getLanes();
-  for (Stream stream : {Stream::key, Stream::value}) {
-    if (schedule.getThreads() || !gathers(cache, stream, lanes)) // threads read each for itself
+  int64_t lanes = schedule.getTeam().getLanes();
+  for (Stream stream : allStreams) {
+    LoadAttr load = schedule.plan(StreamRef(stream).contract).getLoad();
+    if (schedule.getTeam().getThreads() || !gathers(load)) // threads read each for itself
       continue;
     const char *name = stream == Stream::key ? "keys" : "values";
     CodecAttr codec = stream == Stream::key ? cache.getKey() : cache.getValue();
-    if (!gathers(withAutoOrders(cache), stream, lanes))
+    if (!gathersInAutoOrder(cache, stream, lanes))
       add(stream, true, fmt::format("{} are gathered one lane at a time: several times slower than `auto`", name));
     else
       add(stream, false,

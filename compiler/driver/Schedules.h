@@ -12,7 +12,7 @@ class Diagnostics;
 struct ChosenSchedule {
   size_t kernel; ///< index into ModuleSpec::kernels
   const Target *target;
-  /// Name and value, in the attribute's order: {"query block", "8"}, {"key dot", "vpdpwssd"}. Zero unroll: as the loads suit.
+  /// Name and value, in the order of the table: {"query block", "8"}, {"key dot", "vpdpwssd"}. Zero unroll: as the loads suit.
   std::vector<std::pair<std::string, std::string>> fields;
 };
 

@@ -55,10 +55,10 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   Block plan;
   plan.name = function.getName().str();
   plan.rows = number("rows");
-  plan.tokens = schedule.getBlock();
+  plan.tokens = schedule.getBlock().getTokens();
   bool whole = fitBlocks(cache, plan.tokens) == BlockFit::whole;
   plan.pages = whole ? kv_entries({map.slots}, plan.tokens) : 1;
-  plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getLanes()));
+  plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getTeam().getLanes()));
   plan.slotUnit = plan.tokens;
   plan.ragged = !whole && map.slots % plan.tokens != 0;
   plan.spread = number("spread");
@@ -71,23 +71,23 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
                  op.getAs<IntegerAttr>("predicate").getInt()};
     plan.score.push_back(node);
   }
-  plan.lanes = schedule.getLanes();
+  plan.lanes = schedule.getTeam().getLanes();
   plan.keySlice = number("keySlice");
   plan.valueSlice = number("valueSlice");
-  plan.unroll = schedule.getUnroll();
-  std::optional<WholeTiles> tiles = wholeTiles(cache, plan.tokens, plan.lanes);
-  plan.aheadBytes = schedule.getPrefetch() && tiles ? tiles->bytes : 0;
+  plan.unroll = schedule.getScores().getUnroll();
+  std::optional<WholeTiles> tiles = wholeTiles(cache, plan.tokens, schedule.getScores().getLoad());
+  plan.aheadBytes = schedule.getBlock().getAhead() && tiles ? tiles->bytes : 0;
   plan.key = planOf(cache, map, kv::Stream::key);
   plan.value = planOf(cache, map, kv::Stream::value);
-  setDot(plan.key, cache.getKey(), schedule.getKeyDot());
-  setDot(plan.value, cache.getValue(), schedule.getValueDot());
+  setDot(plan.key, cache.getKey(), schedule.getScores().getDot());
+  setDot(plan.value, cache.getValue(), schedule.getSums().getDot());
   plan.rowsOfSums = number("rowsOfSums");
   return plan;
 }
 
 static Row rowOf(func::FuncOp function, DictionaryAttr what) {
   auto cache = cast<CacheType>(what.getAs<TypeAttr>("cache").getValue());
-  return {function.getName().str(), what.getAs<ScheduleAttr>("schedule").getLanes(),
+  return {function.getName().str(), what.getAs<ScheduleAttr>("schedule").getTeam().getLanes(),
           planOf(cache, mapPage(cache), what.getAs<StreamAttr>("stream").getValue())};
 }
 

@@ -44,9 +44,6 @@ template <typename OpType> AttendSpec describe(OpType op) {
           params};
 }
 
-/// `NAME.attend` of a kv.attend.
-void buildAttendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);
-
 /// `CACHE_append.own` of a kv.append (FusedKernel.cpp).
 void buildOwnAppendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, mlir::Attribute schedule);
 
@@ -61,12 +58,19 @@ void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const Atte
 mlir::Value inlineScore(KernelBuilder &b, mlir::Region &score, mlir::Value s, mlir::Value queries, mlir::Value heads,
                         mlir::Value tokens, llvm::function_ref<mlir::Value(int64_t)> array);
 
+/// What a kernel writes of a row.
+struct OutputSpec {
+  int64_t dim, heads; ///< value channels; query heads
+  mlir::Type type;    ///< of the output
+  bool hasLse;
+};
+
 /// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum.
 struct RowResult {
   mlir::Value maximum, sum;                                                        ///< f32
   llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]
 };
-void writeRow(KernelBuilder &b, const AttendSpec &spec, mlir::Value token, mlir::Value head, const RowResult &row);
+void writeRow(KernelBuilder &b, const OutputSpec &spec, mlir::Value token, mlir::Value head, const RowResult &row);
 
 } // namespace kv
 

@@ -23,18 +23,18 @@ static Value keepFinite(KernelBuilder &b, Value tile, Type type) {
   return select(infinite, tile, bounded);
 }
 
-void writeRow(KernelBuilder &b, const AttendSpec &spec, Value token, Value head, const RowResult &row) {
+void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head, const RowResult &row) {
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
   Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
   Value o = b.read(StepField::o);
   Value element =
       b.add(b.mul(token, b.read(StepField::o_token_stride)), b.mul(head, b.read(StepField::o_head_stride)));
-  int64_t dim = spec.cache.getValueDim(), chunk = b.rowChunk(dim);
+  int64_t dim = spec.dim, chunk = b.rowChunk(dim);
   b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
-    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.outputType);
-    SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.outputType);
+    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.type);
+    SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.type);
   });
   if (!spec.hasLse)
     return;

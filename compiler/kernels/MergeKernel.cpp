@@ -40,7 +40,7 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
     };
     Value query = b.add(queryBegin, b.div(row, spec.group()));
     Value queryHead = b.add(b.mul(head, spec.group()), b.rem(row, spec.group()));
-    writeRow(b, spec, b.add(firstQuery, query), queryHead, {greatest, sum, accumulator});
+    writeRow(b, {dim, spec.heads, spec.outputType, spec.hasLse}, b.add(firstQuery, query), queryHead, {greatest, sum, accumulator});
   });
 }
 

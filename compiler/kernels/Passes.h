@@ -9,6 +9,9 @@ namespace kv {
 /// kv.append -> a kernel of one item as a loop over tokens, on tiles.
 std::unique_ptr<mlir::Pass> createTileAppendPass();
 
+/// kv.finish -> o and lse of every row, or its part of the item's partial result.
+std::unique_ptr<mlir::Pass> createLowerFinishPass();
+
 /// Fields of the step and its item, by name -> loads at their offsets in kv_abi.h.
 std::unique_ptr<mlir::Pass> createLowerEntryPass();
 

@@ -82,7 +82,7 @@ void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value
   Value tensor = b.read(plan.tensor);
   Value element = b.add(b.mul(token, b.read(plan.tokenStride)), b.mul(head, b.read(plan.headStride)));
   TokenRow row{cache, plan.stream, tensor, element, inputType, bits, page, head, slot};
-  if (schedule.getHalide())
+  if (schedule.getRoute() == Route::halide)
     return appendByFunction(row);
   familyOf(row.codec()).encode(b, row);
   ScatterOp::create(b, b.loc, bits, page, plan.stream, cache, head, slot);

@@ -6,7 +6,7 @@ namespace kv {
 
 BlockRows::BlockRows(func::FuncOp func, AttendBlockOp op)
     : b(func), op(op), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")), cache(op.getBlock().getType().getCache()),
-      block(schedule.getBlock()) {
+      block(schedule.getBlock().getTokens()) {
   b.loc = op.getLoc();
   b.setInsertionPoint(op);
 }
@@ -18,7 +18,7 @@ Value BlockRows::limitOf(Value query) {
 
 /// Tokens past the end are none of the product's: 0 times what they hold may be NaN. Codes are numbers, and so are their weights.
 BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
-  if (!causal() || schedule.getQueryBlock() == 1)
+  if (!causal() || schedule.getItem().getQueries() == 1)
     return {op.getCount(), {}};
   auto limitOfRow = [&](int64_t row) {
     Value position = positionOf(queryOfRow(b.add(ofHead, row)));

@@ -24,11 +24,11 @@ struct BlockRows {
   bool causal() { return op.getMask() == Mask::causal; }
   bool hasScore() { return !op.getScore().empty(); }
   int64_t group() { return int64_t(op.getGroup()); }
-  bool roundsQueries() const { return roundsRows(schedule.getKeyDot()); }
+  bool roundsQueries() const { return roundsRows(schedule.getScores().getDot()); }
   /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
   double rowFactor() { return hasScore() ? op.getScale().convertToDouble() : op.getScale().convertToDouble() * log2e; }
   /// Whether rows of a tile may be of queries that see different tokens.
-  bool mixesQueries(const RowTile &tile) { return causal() && schedule.getQueryBlock() > 1 && group() % tile.rows; }
+  bool mixesQueries(const RowTile &tile) { return causal() && schedule.getItem().getQueries() > 1 && group() % tile.rows; }
 
   /// Of a row of the head, in the homes of the item.
   Value rowOf(Value ofHead) { return b.add(op.getFirst(), ofHead); }
@@ -82,18 +82,15 @@ struct BlockAttend : BlockRows {
   };
   std::optional<Carried> carried;
 
-  bool roundsProbabilities() const { return roundsRows(schedule.getValueDot()); }
+  bool roundsProbabilities() const { return roundsRows(dotOf(Contract::t)); }
   int64_t valueGroups() const { return cache.getGroups(Stream::value); }
   bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
-  /// Codes are decoded once for several row tiles where rows are multiplied as f32: decoding costs about as much as a row's
-  /// products.
-  bool decodesOnce(Stream stream) const {
-    return tile.several && (stream == Stream::key ? schedule.getKeyDot() : schedule.getValueDot()) == Dot::f32;
-  }
+  Dot dotOf(Contract contract) const { return schedule.plan(contract).getDot(); }
+  /// Tokens of one accumulation of scores, or channels of one of sums, in the row tile in use.
+  int64_t sliceOf(Contract contract) const { return schedule.plan(contract).sliceOf(tile.several); }
+  bool decodesOnce(Contract contract) const { return tile.several && schedule.plan(contract).getDecode() == Decoding::once; }
   /// Whether the rows of the item are one row tile.
-  Value fitsOne() {
-    return mlir::arith::CmpIOp::create(b, b.loc, mlir::arith::CmpIPredicate::sle, op.getRows(), b.i64(one.rows));
-  }
+  Value fitsOne() { return kv::fitsOne(b, schedule, op.getRows()); }
   Value zero() { return b.i64(0); }
   void use(const RowTile &chosen);
   /// What differs between kinds of row tile: with the one in use or, of a shared softmax, under a condition each.
@@ -114,7 +111,7 @@ struct BlockAttend : BlockRows {
   Value product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init);
   Value scores(Value ofHead, Value x);
   /// Scores of a slice: of all rows of the tile, or of those that softmax works on.
-  mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, tile.keySlice}); }
+  mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, sliceOf(Contract::d)}); }
   /// What number 0 of a group with a zero stands for: zero + scale * middle.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
 
@@ -155,7 +152,7 @@ struct BlockAttend : BlockRows {
   /// too.
   double weightLift() const {
     bool wide = cache.getValue().hasScale() && cache.getValue().getScale() == Element::f32;
-    return wide && isIntegerDot(schedule.getValueDot()) ? 0x1p24 : 1;
+    return wide && isIntegerDot(dotOf(Contract::t)) ? 0x1p24 : 1;
   }
   Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
   void accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands);

@@ -29,8 +29,8 @@ BlockAttend::Ask BlockAttend::ask(Value ofHead, Value byte, int64_t step) {
 SmallVector<Value> BlockAttend::masksBelow(Value limit) {
   RankedTensorType integers = scoreTile(tile.softmaxRows).clone(b.getI32Type());
   SmallVector<Value> masks;
-  for (int64_t x = 0; x < block; x += tile.keySlice) {
-    Value index = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()), b.i32(int32_t(x)));
+  for (int64_t x = 0; x < block; x += sliceOf(Contract::d)) {
+    Value index = IndexOp::create(b, b.loc, b.tile({sliceOf(Contract::d)}, b.getI32Type()), b.i32(int32_t(x)));
     masks.push_back(
         arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
   }
@@ -44,7 +44,7 @@ BlockAttend::Ask BlockAttend::askInSoftmax(Value ofHead, Value rowOfTile, int64_
   int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
   Value line = b.add(b.div(b.mul(rowOfTile, lines), tile.rows), from);
   Value first = b.sub(ofHead, rowOfTile);
-  return ask(first, b.add(b.mul(line, 64), pace->key.bytes()), (to - from) * 64);
+  return ask(first, b.add(b.mul(line, 64), pace->scores.bytes()), (to - from) * 64);
 }
 
 void BlockAttend::setAskers(Value ofHead, Value rowOfTile, int64_t askers) {
@@ -96,8 +96,8 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (hasScore()) {
       Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
-      Value tokens = IndexOp::create(b, b.loc, b.tile({tile.keySlice}, b.getI32Type()),
-                                     b.toI32(b.add(op.getToken(), int64_t(i) * tile.keySlice)));
+      Value tokens = IndexOp::create(b, b.loc, b.tile({sliceOf(Contract::d)}, b.getI32Type()),
+                                     b.toI32(b.add(op.getToken(), int64_t(i) * sliceOf(Contract::d))));
       slice = inlineScore(b, op.getScore(), slice, position, headTile, tokens, [&](int64_t param) {
         SmallVector<Value> values;
         for (int64_t r = 0; r < rows; ++r)
@@ -147,8 +147,8 @@ BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weight
   SmallVector<Value> weighted, masks = masksBelow(weights.limit);
   for (auto [i, p] : llvm::enumerate(weights.p)) {
     auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
-      Value read =
-          ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), op.getBlock(), Stream::value, parameter, b.i64(i * tile.keySlice), group);
+      Value read = ReadOp::create(b, b.loc, b.tileF32({sliceOf(Contract::d)}), op.getBlock(), Stream::value, parameter,
+                                  b.i64(i * sliceOf(Contract::d)), group);
       return b.spread(read, 1, scoreTile(tile.softmaxRows));
     };
     auto weigh = [&, i = i, p = p](Value by) -> Value {
@@ -176,10 +176,10 @@ BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weight
 BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
   if (!roundsProbabilities()) {
     for (auto [i, slice] : llvm::enumerate(p))
-      b.put(slice, homes.probabilities, rowOfTile, b.i64(int64_t(i) * tile.keySlice));
+      b.put(slice, homes.probabilities, rowOfTile, b.i64(int64_t(i) * sliceOf(Contract::d)));
     return {};
   }
-  Dot dot = schedule.getValueDot();
+  Dot dot = dotOf(Contract::t);
   OperandForm form = familyOf(cache.getValue()).operandForm(cache.getValue(), dot);
   double levels = double(rowLevels(dot, block));
   RankedTensorType perRow = b.tileF32({tile.softmaxRows}), integers = perRow.clone(b.getI32Type());
@@ -200,7 +200,8 @@ BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value ro
     // Rounding may take the product as it is, if nothing else is to round it alike.
     auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
     Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);
-    PackOp::create(b, b.loc, scaled, homes.probabilities, rowOfTile, b.i64(int64_t(i) * tile.keySlice), Stream::value, dot, cache);
+    PackOp::create(b, b.loc, scaled, homes.probabilities, rowOfTile, b.i64(int64_t(i) * sliceOf(Contract::d)), Stream::value, dot,
+                   cache);
     if (form.shift)
       sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
   }

@@ -16,22 +16,16 @@ using namespace mlir;
 
 namespace kv {
 
-/// Of a softmax that one or several row tiles may have, as `op` says.
-static int64_t sharedRows(AttendBlockOp op, ScheduleAttr schedule) {
-  return op.getTiles() == RowTiles::either ? rowsOfSharedSoftmax(schedule) : 0;
-}
-
 BlockAttend::BlockAttend(func::FuncOp func, AttendBlockOp op, const BlockHomes &homes, Value tilesShare)
-    : BlockRows(func, op), homes(homes), sharesSoftmax(op.getTiles() == RowTiles::either),
-      one(oneTile(schedule, sharedRows(op, schedule))), many(manyTiles(schedule, sharedRows(op, schedule))), tile(one),
-      tilesShare(tilesShare) {
+    : BlockRows(func, op), homes(homes), sharesSoftmax(op.getTiles() == Tiles::either), one(oneTile(schedule)),
+      many(manyTiles(schedule)), tile(one), tilesShare(tilesShare) {
   OperandRange state = op.getState();
   if (isa<RankedTensorType>(state.front().getType()))
     carried = {state[0], state[1], SmallVector<Value>(state.drop_front(2))};
 }
 
 SmallVector<Value> BlockAttend::build() {
-  use(op.getTiles() == RowTiles::many ? many : one);
+  use(op.getTiles() == Tiles::many ? many : one);
   attendBlock();
   SmallVector<Value> next;
   if (carried) {
@@ -44,12 +38,12 @@ SmallVector<Value> BlockAttend::build() {
 void BlockAttend::use(const RowTile &chosen) {
   tile = chosen;
   pace.reset();
-  if (!schedule.getPrefetch() || schedule.getThreads())
+  if (!schedule.getBlock().getAhead())
     return;
-  auto elements = [&](Stream stream) {
-    return decodesOnce(stream) ? multiplyUnroll : elementsOfIteration(cache, schedule, stream);
+  auto elements = [&](Contract contract) {
+    return decodesOnce(contract) ? multiplyUnroll : elementsOfIteration(cache, schedule, contract);
   };
-  pace = paceBlock(cache, schedule, {tile.rows, tile.keySlice, tile.valueSlice, elements(Stream::key), elements(Stream::value)});
+  pace = paceBlock(cache, schedule, {tile.rows, tile.several, {elements(Contract::d), elements(Contract::t)}});
 }
 
 void BlockAttend::inTiles(function_ref<void()> body) {
@@ -69,7 +63,7 @@ void BlockAttend::attendBlock() {
       decodeBlock();
   });
   auto rows = [&](Value ofHead) { attendRows(ofHead); };
-  if (carried || !(schedule.getThreads() || sharesSoftmax || tile.several))
+  if (carried || !(schedule.getTeam().getThreads() || sharesSoftmax || tile.several))
     return rows(zero());
   if (!sharesSoftmax)
     return b.loop(zero(), op.getPadded(), tile.rows, rows);
@@ -79,20 +73,20 @@ void BlockAttend::attendBlock() {
 
 /// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
 void BlockAttend::decodeBlock() {
-  int64_t lanes = schedule.getLanes();
-  if (decodesOnce(Stream::key)) {
-    int64_t dim = cache.getKeyDim(), depth = loadDepth(cache, Stream::key, lanes);
-    int64_t width = depth > 4 ? lanes : tile.keySlice; // what the registers hold of so many loads
+  int64_t lanes = schedule.getTeam().getLanes();
+  if (decodesOnce(Contract::d)) {
+    int64_t dim = cache.getKeyDim(), depth = loadDepth(schedule.getScores().getLoad(), lanes);
+    int64_t width = depth > 4 ? lanes : sliceOf(Contract::d); // what the registers hold of so many loads
     b.loop(zero(), b.i64(block), width, [&](Value x) {
-      Value first = b.mul(b.div(x, tile.keySlice), dim), column = b.rem(x, tile.keySlice);
+      Value first = b.mul(b.div(x, sliceOf(Contract::d)), dim), column = b.rem(x, sliceOf(Contract::d));
       b.loop(zero(), b.i64(dim), depth, [&](Value z) {
         Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::key, Contract::d, z, x);
         b.put(codes, homes.keys, b.add(first, z), column);
       });
     });
   }
-  if (decodesOnce(Stream::value)) {
-    int64_t depth = loadDepth(cache, Stream::value, lanes), width = tile.valueSlice;
+  if (decodesOnce(Contract::t)) {
+    int64_t depth = loadDepth(schedule.getSums().getLoad(), lanes), width = sliceOf(Contract::t);
     b.loop(zero(), op.getCount(), depth, [&](Value z) {
       b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
         Value codes =
@@ -106,7 +100,7 @@ void BlockAttend::decodeBlock() {
 void BlockAttend::attendRows(Value ofHead) {
   if (!hasParts()) {
     SmallVector<Value> s;
-    for (int64_t x = 0; x < block; x += tile.keySlice)
+    for (int64_t x = 0; x < block; x += sliceOf(Contract::d))
       s.push_back(scores(ofHead, b.i64(x)));
     Weights weights = softmax(ofHead, zero(), s);
     Seen seen = seenBy(tile, ofHead);
@@ -114,7 +108,9 @@ void BlockAttend::attendRows(Value ofHead) {
       accumulate(ofHead, seen, group, number, weights.correction, weigh(ofHead, group, weights, zero()));
     });
   }
-  inTiles([&] { b.loop(zero(), b.i64(block), tile.keySlice, [&](Value x) { b.put(scores(ofHead, x), homes.scores, zero(), x); }); });
+  inTiles([&] {
+    b.loop(zero(), b.i64(block), sliceOf(Contract::d), [&](Value x) { b.put(scores(ofHead, x), homes.scores, zero(), x); });
+  });
   Value softmaxEnd = b.i64(tile.rows);
   if (sharesSoftmax) {
     use(many);
@@ -127,8 +123,8 @@ void BlockAttend::attendRows(Value ofHead) {
   int64_t few = tile.softmaxRows;
   auto fetch = [&](Value home, Value row) {
     SmallVector<Value> slices;
-    for (int64_t x = 0; x < block; x += tile.keySlice)
-      slices.push_back(b.fetch(home, row, b.i64(x), {few, tile.keySlice}));
+    for (int64_t x = 0; x < block; x += sliceOf(Contract::d))
+      slices.push_back(b.fetch(home, row, b.i64(x), {few, sliceOf(Contract::d)}));
     return slices;
   };
   bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().hasZero();
@@ -146,7 +142,7 @@ void BlockAttend::attendRows(Value ofHead) {
       return weighRows(zero(), weights, row);
     put(weights.limit, homes.limit, row);
     for (auto [i, slice] : llvm::enumerate(weights.p))
-      b.put(slice, homes.scores, row, b.i64(int64_t(i) * tile.keySlice));
+      b.put(slice, homes.scores, row, b.i64(int64_t(i) * sliceOf(Contract::d)));
   });
   eachGroup([&](Value group, int64_t number) {
     if (valueGroups() > 1)
@@ -165,25 +161,24 @@ void BlockAttend::attendRows(Value ofHead) {
 
 /// init + operands of the row tile x a slice of the block from x on, over [zBegin, seen.end).
 Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init) {
-  bool isScores = ref.overChannels(), decoded = decodesOnce(ref.stream);
-  Dot dot = isScores ? schedule.getKeyDot() : schedule.getValueDot();
+  bool isScores = ref.overChannels(), decoded = decodesOnce(ref.contract);
   Value home = isScores ? op.getQueries() : homes.probabilities, row = isScores ? rowOf(ofHead) : zero();
-  Value slice = b.div(x, isScores ? tile.keySlice : tile.valueSlice);
+  Value slice = b.div(x, sliceOf(ref.contract));
   auto type = cast<RankedTensorType>(init.getType());
   int64_t along = isScores ? cache.getDim(ref.stream) : block;
   Ask asked;
   if (pace) { // in the order of the kernel: slices, groups of keys
-    Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dot));
-    const Pace::Product &walk = isScores ? pace->key : pace->value;
-    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(cache, schedule, ref.stream));
-    asked = ask(ofHead, b.add(b.mul(iteration, walk.step), isScores ? 0 : pace->valueStart()), walk.step);
+    Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dotOf(ref.contract)));
+    int64_t step = pace->of(ref.contract).step;
+    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(cache, schedule, ref.contract));
+    asked = ask(ofHead, b.add(b.mul(iteration, step), pace->start(ref.contract)), step);
   }
   if (!decoded)
-    return ProductOp::create(b, b.loc, type, home, row, op.getBlock(), ref.stream, dot, ref.contract, x, zBegin, seen.end,
-                             schedule.getUnroll(), init, seen.limits, isScores ? op.getRest() : Value(),
-                             isScores ? hasOutliers(ofHead) : Value(), asked.bytes, asked.lines);
-  return MultiplyOp::create(b, b.loc, type, home, row, isScores ? homes.keys : homes.values, b.mul(slice, along), op.getBlock(), zBegin, seen.end,
-                            multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
+    return ProductOp::create(b, b.loc, type, home, row, op.getBlock(), ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
+                             seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits,
+                             isScores ? op.getRest() : Value(), isScores ? hasOutliers(ofHead) : Value(), asked.bytes, asked.lines);
+  return MultiplyOp::create(b, b.loc, type, home, row, isScores ? homes.keys : homes.values, b.mul(slice, along), op.getBlock(),
+                            zBegin, seen.end, multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
 }
 
 int64_t BlockAttend::keyRun() {
@@ -205,7 +200,7 @@ Value BlockAttend::scores(Value ofHead, Value x) {
   auto rowSum = [&](Value run) { return b.fetch(op.getSums(), b.add(b.mul(run, homeRows()), rowOf(ofHead)), zero(), {rows}); };
   auto sum = [&](Value zBegin, int64_t length, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreType);
-    if (isIntegerDot(schedule.getKeyDot())) {
+    if (isIntegerDot(dotOf(Contract::d))) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift(cache, schedule)) { // the sum starts at what the shift of the codes adds
         Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift(cache, schedule))), 0, b.tileF32({rows})));
@@ -213,10 +208,10 @@ Value BlockAttend::scores(Value ofHead, Value x) {
       }
     }
     Value sum = product(ofHead, Stream::key, x, zBegin, {b.end(zBegin, length), {}}, init);
-    return isIntegerDot(schedule.getKeyDot()) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
+    return isIntegerDot(dotOf(Contract::d)) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
-    Value read = ReadOp::create(b, b.loc, b.tileF32({tile.keySlice}), op.getBlock(), Stream::key, parameter, x, group);
+    Value read = ReadOp::create(b, b.loc, b.tileF32({sliceOf(Contract::d)}), op.getBlock(), Stream::key, parameter, x, group);
     return b.spread(read, 1, scoreType);
   };
   // sum over a run of q * (middle + number * scale)
@@ -245,9 +240,9 @@ void BlockAttend::eachGroup(function_ref<void(Value, int64_t)> body) {
 
 /// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
 void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands) {
-  int64_t rows = tile.rows, columns = tile.valueSlice, width = cache.getRun(Stream::value);
+  int64_t rows = tile.rows, columns = sliceOf(Contract::t), width = cache.getRun(Stream::value);
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
-  Dot dot = schedule.getValueDot();
+  Dot dot = dotOf(Contract::t);
   Value row = rowOf(ofHead), first = b.mul(group, width);
   auto accumulateSlice = [&](Value column, Value *acc) {
     auto corrected = [&] {
@@ -280,17 +275,16 @@ void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_
     accumulateSlice(b.add(first, i * columns), &carried->acc[number * slices + i]);
 }
 
-/// For all attend_blocks of a function, whose row tiles are of one schedule.
-static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
-  CacheType cache = op.getBlock().getType().getCache();
-  int64_t shared = sharedRows(op, schedule), block = schedule.getBlock();
-  RowTile one = oneTile(schedule, shared), many = manyTiles(schedule, shared);
-  int64_t rows = std::max(one.rows, many.rows);
+/// For all attend_blocks of a function.
+static BlockHomes makeHomes(KernelBuilder &b, CacheType cache, ScheduleAttr schedule) {
+  RowTile one = oneTile(schedule), many = manyTiles(schedule);
+  ProductPlanAttr scores = schedule.getScores(), sums = schedule.getSums();
+  int64_t rows = std::max(one.rows, many.rows), block = schedule.getBlock().getTokens();
   BlockHomes homes;
-  Dot dot = schedule.getValueDot();
+  Dot dot = sums.getDot();
   homes.probabilities = roundsRows(dot) ? b.scratch("p", rows, rowWords(dot, block), b.getI32Type())
                                         : b.scratch("p", rows, block, b.getF32Type());
-  if (shared || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
+  if (schedule.getRows().getShare() || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
     homes.scores = b.scratch("s", rows, block, b.getF32Type());
     homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
     homes.correction = b.scratch("correction", rows, 1, b.getF32Type());
@@ -298,10 +292,14 @@ static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr sch
     homes.start = b.scratch("pstart", rows, 1, b.getI32Type());
     homes.bias = b.scratch("bias", rows, 1, b.getF32Type());
   }
-  if (many.rows && schedule.getKeyDot() == Dot::f32)
-    homes.keys = b.scratch("keys", block / many.keySlice * cache.getKeyDim(), many.keySlice, b.getF32Type());
-  if (many.rows && dot == Dot::f32)
-    homes.values = b.scratch("values", cache.getValueDim() / many.valueSlice * block, many.valueSlice, b.getF32Type());
+  if (scores.getDecode() == Decoding::once) {
+    int64_t tokens = scores.getManySlice();
+    homes.keys = b.scratch("keys", block / tokens * cache.getKeyDim(), tokens, b.getF32Type());
+  }
+  if (sums.getDecode() == Decoding::once) {
+    int64_t channels = sums.getManySlice();
+    homes.values = b.scratch("values", cache.getValueDim() / channels * block, channels, b.getF32Type());
+  }
   return homes;
 }
 
@@ -333,10 +331,10 @@ struct DecomposeAttendBlock : PassWrapper<DecomposeAttendBlock, OperationPass<fu
     KernelBuilder b(func);
     b.loc = ops.front().getLoc();
     BlockHomes homes;
-    addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
+    addScratch(b, [&] { homes = makeHomes(b, ops.front().getBlock().getType().getCache(), schedule); });
     Value share;
-    if (schedule.getManyRows())
-      share = shareOfTile(b, ops.front(), schedule.getManyRows());
+    if (int64_t many = schedule.getRows().getMany())
+      share = shareOfTile(b, ops.front(), many);
     for (AttendBlockOp op : ops) {
       op->replaceAllUsesWith(BlockAttend(func, op, homes, share).build());
       op->erase();

@@ -82,12 +82,12 @@ struct Outline : BlockRows {
   const RowTile tile;
 
   Outline(func::FuncOp func, AttendBlockOp op, const FunctionHomes &homes)
-      : BlockRows(func, op), homes(homes), tile(op.getTiles() == RowTiles::many ? manyTiles(schedule, 0) : oneTile(schedule, 0)) {}
+      : BlockRows(func, op), homes(homes), tile(op.getTiles() == Tiles::many ? manyTiles(schedule) : oneTile(schedule)) {}
 
   void build();
 
 private:
-  bool asksByTiles() const { return schedule.getPrefetch() && wholeTiles(cache, block, schedule.getLanes()); }
+  bool asksByTiles() const { return schedule.getBlock().getAhead() && wholeTiles(cache, block, schedule.getScores().getLoad()); }
   SmallVector<Value> roundings();
   FlatSymbolRefAttr functionOfTile();
   void putKnown(Value ofHead);
@@ -126,18 +126,19 @@ FlatSymbolRefAttr Outline::functionOfTile() {
   int64_t spread = mixesQueries(tile) ? int64_t(llvm::divideCeil(tile.rows - 1, group())) : 0; // queries of a tile, less one
   auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
   function.setPrivate();
-  function->setAttr("kv.halide", b.getDictionaryAttr({
-                                     b.getNamedAttr("arrays", b.getI64IntegerAttr(numArrays(op.getScore()))),
-                                     b.getNamedAttr("cache", TypeAttr::get(cache)),
-                                     b.getNamedAttr("factor", b.getF64FloatAttr(rowFactor())),
-                                     b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(cast<MemRefType>(op.getQueries().getType()).getDimSize(0))),
-                                     b.getNamedAttr("keySlice", b.getI64IntegerAttr(tile.keySlice)),
-                                     b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),
-                                     b.getNamedAttr("schedule", schedule),
-                                     b.getNamedAttr("score", scoreOps(b, op.getScore())),
-                                     b.getNamedAttr("spread", b.getI64IntegerAttr(spread)),
-                                     b.getNamedAttr("valueSlice", b.getI64IntegerAttr(tile.valueSlice)),
-                                 }));
+  function->setAttr(
+      "kv.halide", b.getDictionaryAttr({
+                       b.getNamedAttr("arrays", b.getI64IntegerAttr(numArrays(op.getScore()))),
+                       b.getNamedAttr("cache", TypeAttr::get(cache)),
+                       b.getNamedAttr("factor", b.getF64FloatAttr(rowFactor())),
+                       b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(cast<MemRefType>(op.getQueries().getType()).getDimSize(0))),
+                       b.getNamedAttr("keySlice", b.getI64IntegerAttr(schedule.getScores().sliceOf(tile.several))),
+                       b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),
+                       b.getNamedAttr("schedule", schedule),
+                       b.getNamedAttr("score", scoreOps(b, op.getScore())),
+                       b.getNamedAttr("spread", b.getI64IntegerAttr(spread)),
+                       b.getNamedAttr("valueSlice", b.getI64IntegerAttr(schedule.getSums().sliceOf(tile.several))),
+                   }));
   return symbol;
 }
 
@@ -185,7 +186,7 @@ void Outline::build() {
 }
 
 static FunctionHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
-  int64_t rows = std::max(schedule.getRows(), schedule.getManyRows());
+  int64_t rows = std::max(schedule.getRows().getOne(), schedule.getRows().getMany());
   FunctionHomes homes;
   homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
   homes.newMax = b.scratch("newmax", rows, 1, b.getF32Type());
@@ -205,13 +206,13 @@ struct OutlineForHalide : PassWrapper<OutlineForHalide, OperationPass<ModuleOp>>
   StringRef getArgument() const final { return "kv-outline-for-halide"; }
   StringRef getDescription() const final { return "attend_blocks of the Halide route become calls of functions that it makes"; }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<scf::SCFDialect, arith::ArithDialect, func::FuncDialect>();
+    registry.insert<scf::SCFDialect, arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect>();
   }
 
   void runOnOperation() override {
     for (func::FuncOp func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
-      if (!schedule || !schedule.getHalide())
+      if (!schedule || schedule.getRoute() != Route::halide)
         continue;
       SmallVector<AttendBlockOp> ops;
       func.walk([&](AttendBlockOp op) { ops.push_back(op); });

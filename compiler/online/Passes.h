@@ -6,8 +6,17 @@
 
 namespace kv {
 
-/// kv.attend and kv.append_attend -> kernels of one item as loops over blocks of tokens, on tiles.
-std::unique_ptr<mlir::Pass> createTileAttendPass();
+/// kv.attend and kv.append_attend -> kernels of one item: rows started, a loop over blocks with a state, results.
+std::unique_ptr<mlir::Pass> createConvertToOnlinePass();
+
+/// Rows of any number -> row tiles of the schedule's sizes.
+std::unique_ptr<mlir::Pass> createSplitRowsPass();
+
+/// kv.for_blocks -> scf loops over blocks and kv heads; blocks are acquired, or staged.
+std::unique_ptr<mlir::Pass> createOrderLoopsPass();
+
+/// kv.start_rows -> row operands as the key record takes them.
+std::unique_ptr<mlir::Pass> createQuantizeRowsPass();
 
 /// kv.attend_block on the Halide route -> calls of functions that Halide makes.
 std::unique_ptr<mlir::Pass> createOutlineForHalidePass();

@@ -1,26 +1,25 @@
-// How the rows of an item are cut, into one row tile or into several, and what their operands are.
+// Row tiles as the schedule has them, and what row operands are.
 #ifndef KV_ROW_TILES_H
 #define KV_ROW_TILES_H
 
-#include "dialect/KvTypes.h"
+#include "dialect/KernelBuilder.h"
 
 namespace kv {
 
+/// The row tile of an item that has one, or each of several, for which blocks are decoded once where that pays.
 struct RowTile {
-  int64_t rows, keySlice, valueSlice;
+  int64_t rows;
   int64_t softmaxRows; ///< rows of softmax at a time
   bool several;
 };
+RowTile oneTile(ScheduleAttr schedule);
+RowTile manyTiles(ScheduleAttr schedule); ///< of 0 rows where no item has several
 
-/// The row tiles of items that have one, or several. `shared`: rows at a time of a softmax that serves both kinds, or 0.
-RowTile oneTile(ScheduleAttr schedule, int64_t shared);
-RowTile manyTiles(ScheduleAttr schedule, int64_t shared); ///< of 0 rows where no item has several
-
-/// Rows at a time of a softmax that both kinds of row tile can share; 0 where there is none.
-int64_t rowsOfSharedSoftmax(ScheduleAttr schedule);
+/// Whether so many rows are one row tile, i1.
+mlir::Value fitsOne(KernelBuilder &b, ScheduleAttr schedule, mlir::Value rows);
 
 /// Elements of the contraction in an iteration of a product's loop, over codes as they are stored.
-int64_t elementsOfIteration(CacheType cache, ScheduleAttr schedule, Stream stream);
+int64_t elementsOfIteration(CacheType cache, ScheduleAttr schedule, Contract contract);
 /// What the key record's codes are more than numbers by.
 int64_t keyShift(CacheType cache, ScheduleAttr schedule);
 /// Words of i32 of a row's operands, of so many elements.

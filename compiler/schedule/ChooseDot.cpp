@@ -1,7 +1,8 @@
 #include "compiler/schedule/ChooseDot.h"
 
 #include "compiler/codecs/CodecFamily.h"
-#include "compiler/schedule/StreamAccess.h"
+#include "compiler/schedule/Choice.h"
+#include "compiler/schedule/ChooseLoad.h"
 
 using namespace mlir;
 
@@ -21,24 +22,12 @@ static bool allows(const Precision &precision, Stream stream, Dot dot) {
   return isTwoBytes(dot) == (accuracy == Accuracy::high) && hasSignedRows(dot) == (stream == Stream::key);
 }
 
-/// Tokens that four threads read in turn: a block is whole such runs.
-constexpr int64_t tokensOfRuns = 32;
-
-int64_t matrixBlock(CacheType cache) {
-  constexpr int64_t many = 20 << 10; // of which several teams would not find room beside each other
-  int64_t bytes = (cache.getKeyDim() * cache.getKey().bits() + cache.getValueDim() * cache.getValue().bits()) / 8;
-  int64_t page = cache.getLayout().getSlots(), wanted = 64 * bytes <= many ? 64 : 32;
-  if (page >= wanted || fitBlocks(cache, wanted) == BlockFit::whole)
-    return wanted;
-  return llvm::divideCeil(page, tokensOfRuns) * tokensOfRuns;
-}
-
 /// In runs of four elements or of a load, and eight columns at a time.
 bool DotChooser::fitsMatrix(Stream stream, Dot dot) const {
   CodecAttr codec = cache.getCodec(stream);
   if (!familyOf(codec).fitsMatrixDot(codec, dot))
     return false;
-  int64_t run = matrixRun(cache, stream);
+  int64_t run = matrixRun(productLoad(cache, stream, /*lanes=*/1));
   if (stream == Stream::key)
     return cache.getRun(stream) % run == 0;
   return tokensOfRuns % (4 * run) == 0 && cache.getRun(stream) % 8 == 0;
@@ -47,8 +36,8 @@ bool DotChooser::fitsMatrix(Stream stream, Dot dot) const {
 bool DotChooser::fits(Stream stream, Dot dot) const {
   if (isMatrixDot(target, dot))
     return fitsMatrix(stream, dot);
-  LoadRecord load = productLoad(cache, stream, lanes);
-  if (load.pack > 2 * lanes || !fitsPackedDot(load, cache.getCodec(stream), dot))
+  LoadAttr load = productLoad(cache, stream, lanes);
+  if (load.getPack() > 2 * lanes || !fitsPackedDot(load, cache.getCodec(stream), plainDot(dot)))
     return false;
   if (!isPaired(dot))
     return true;
@@ -83,6 +72,17 @@ bool DotChooser::allowsAny(ArrayRef<Dot> named) const {
            return llvm::any_of(std::initializer_list<Stream>{Stream::key, Stream::value},
                                [&](Stream stream) { return allows(precision, stream, dot) || allows(asUnderHigh(), stream, dot); });
          });
+}
+
+void chooseDots(const Capabilities &target, const Work &work, Choice &choice) {
+  DotChooser dots(target, work.cache, work.precision, choice.team.lanes, work.group);
+  choice.scores.dot = dots.fastest(Stream::key);
+  choice.sums.dot = dots.fastest(Stream::value);
+  bool matrix = isMatrixDot(target, choice.scores.dot);
+  if (matrix != isMatrixDot(target, choice.sums.dot)) // their tiles lie in other ways
+    choice.scores.dot = choice.sums.dot = Dot::f32;
+  else if (matrix)
+    choice.block.tokens = matrixBlock(work.cache);
 }
 
 } // namespace kv

@@ -10,8 +10,8 @@ namespace kv {
 /// Whether a target runs a record as an instruction on matrix tiles of a team of threads: all records there of less than f32.
 inline bool isMatrixDot(const Capabilities &target, Dot dot) { return target.threads && roundsRows(dot); }
 
-/// Tokens of a block of matrix tiles: 64, or 32 where they are many bytes; what a page of 16 tokens or more fits.
-int64_t matrixBlock(CacheType cache);
+/// Tokens that four threads read in turn: a block of matrix tiles is whole such runs.
+inline constexpr int64_t tokensOfRuns = 32;
 
 /// What an attend promises, and the types it promises it for.
 struct Precision {

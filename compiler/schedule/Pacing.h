@@ -12,14 +12,14 @@ namespace kv {
 inline constexpr uint32_t prefetchLocality = 2;
 
 /// How many loads, of all vectors of a slice each, an iteration of a product makes.
-int64_t loadsOfIteration(CacheType cache, StreamRef stream, int64_t lanes, Dot dot, int64_t unroll);
+int64_t loadsOfIteration(CacheType cache, StreamRef stream, LoadAttr load, int64_t lanes, Dot dot, int64_t unroll);
 
 /// The tiles that a block is, one or one on each of several pages.
 struct WholeTiles {
   int64_t count, bytes; ///< bytes: of each
 };
 /// None where a block is not one whole tile of each of its pages, or keys are prefetched by whole rows.
-std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, int64_t lanes);
+std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, LoadAttr keys);
 
 /// A cursor walks through the tiles of the block ahead from their first byte to their last: through the first part of them while
 /// q . k is computed, the next in softmax, the last in p . v, in steps that take as much of the tiles as the step takes of the
@@ -29,17 +29,22 @@ struct Pace {
     int64_t iterations, step; ///< of a row tile and a block; bytes for each
     int64_t bytes() const { return iterations * step; }
   };
-  Product key, value;
+  Product scores, sums;
   int64_t bytes; ///< of the block
 
-  int64_t softmaxLines() const { return std::max<int64_t>(0, bytes - key.bytes() - value.bytes()) / 64; }
-  int64_t valueStart() const { return std::max<int64_t>(0, bytes - value.bytes()); }
+  int64_t softmaxLines() const { return std::max<int64_t>(0, bytes - scores.bytes() - sums.bytes()) / 64; }
+  /// Where the product that contracts channels, or tokens, begins.
+  int64_t start(Contract contract) const { return contract == Contract::d ? 0 : std::max<int64_t>(0, bytes - sums.bytes()); }
+  const Product &of(Contract contract) const { return contract == Contract::d ? scores : sums; }
 };
 
 /// What one row tile does with a block.
 struct TileWork {
-  int64_t rows, keySlice, valueSlice;
-  int64_t keyElements, valueElements; ///< of the contraction, in an iteration of a product's loop
+  int64_t rows;
+  bool several; ///< it is one of several row tiles
+  struct Elements {
+    int64_t scores, sums;
+  } elements; ///< of the contraction, in an iteration of a product's loop
 };
 
 /// The pace of one row tile; none where a block is not whole tiles.

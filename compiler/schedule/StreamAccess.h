@@ -12,23 +12,6 @@ namespace kv {
 enum class BlockFit { even, whole, cut };
 BlockFit fitBlocks(CacheType cache, int64_t block);
 
-/// What one load of a team brings: `lanes` consecutive x, each with `pack` consecutive z in its bits.
-struct LoadRecord {
-  enum Kind {
-    vector, ///< the lanes lie one after another: one vector load
-    halves, ///< 4-bit lanes one after another, two in a byte
-    rows,   ///< each lane's `pack` elements lie together, the lanes apart: one scalar load a lane
-    single  ///< every element is apart, pack is 1
-  } kind;
-  int64_t pack;
-  int64_t laneBits;                       ///< bits of a lane that are read: pack * element bits
-  llvm::SmallVector<int64_t> elementBits; ///< bit offset in the lane of element z % pack
-};
-
-/// The widest load for lanes along `x` and a contraction along `z` ('t' or 'd') of `region`, whose z ranges start at and span
-/// multiples of `alignment`.
-LoadRecord chooseLoad(const Region &region, char x, char z, int64_t lanes, int64_t alignment);
-
 /// A stream as a product reads it: which, and what is summed over. Alone, a stream is read as attention reads it: scores contract
 /// channels of keys, sums tokens of values.
 struct StreamRef {
@@ -39,18 +22,20 @@ struct StreamRef {
   bool overChannels() const { return contract == Contract::d; }
 };
 
-/// The load that a product uses.
-LoadRecord productLoad(CacheType cache, StreamRef stream, int64_t lanes);
-
 /// How many elements of the contraction one after another a thread reads for a matrix record; four threads read such runs in turn.
-int64_t matrixRun(CacheType cache, StreamRef stream);
+inline int64_t matrixRun(LoadAttr load) { return std::max<int64_t>(4, load.getPack()); }
+
+/// Elements of the contraction that are read at once: of a load, or row by row of as many loads as lanes.
+inline int64_t loadDepth(LoadAttr load, int64_t lanes) {
+  return load.getPack() * (load.getKind() == LoadKind::transposed ? lanes : 1);
+}
 
 /// Whether `dot`, of less than f32, on vectors, can run on what `load` brings: lanes of 32 bits, or for records of f16 one vector
 /// of 16-bit lanes.
-bool fitsPackedDot(const LoadRecord &load, CodecAttr codec, Dot dot);
+bool fitsPackedDot(LoadAttr load, CodecAttr codec, Dot dot);
 
 /// Where element `sub` of the record's lane comes from in step `step` of a load: z % pack. A load feeds pack / depth steps.
-int64_t elementOfLane(const LoadRecord &load, int64_t bits, Dot dot, int64_t step, int64_t sub);
+int64_t elementOfLane(LoadAttr load, int64_t bits, Dot dot, int64_t step, int64_t sub);
 
 /// The greatest magnitude of a row operand: what its type holds and `length` products can add up to in 32 bits.
 int64_t rowLevels(Dot dot, int64_t length);
@@ -58,16 +43,12 @@ int64_t rowLevels(Dot dot, int64_t length);
 /// What rounding to an integer record leaves of a row is kept in units of one part in so many: a byte.
 constexpr double restUnits = 256;
 
+/// The digits of a coordinate from its lowest on; those that follow one another in value as in memory are one.
+llvm::SmallVector<Axis> joinedDigits(const Region &region, char coordinate);
+
 /// Elements between z and z + step for every z that is a multiple of `step`, both in one aligned run of `run`, when that is one
 /// number; else 0.
 int64_t linearStride(const Region &region, char z, int64_t step, int64_t run);
-
-/// Whether channels that are contracted and lie together are read row by row, so many words of as many tokens, and transposed in
-/// registers: one load for a lane's words of all loads of an iteration.
-bool readsWholeRows(CacheType cache, StreamRef stream, int64_t lanes);
-
-/// Elements of the contraction that are read at once: of a load, or row by row of as many loads as lanes.
-int64_t loadDepth(CacheType cache, StreamRef stream, int64_t lanes);
 
 /// The tokens of a block on one page are so many aligned tokens in turn, each run of which lies in one tile.
 int64_t tokensInTile(const PageMap &map, int64_t tokensPerPage);

@@ -65,9 +65,13 @@ std::vector<Phase> loweringPhases(const Target &target) {
       {"tile",
        [=](PassManager &passes) {
          passes.addPass(createTileAppendPass());
-         passes.addPass(createTileAttendPass());
+         passes.addPass(createConvertToOnlinePass());
+         passes.addNestedPass<func::FuncOp>(createSplitRowsPass());
+         passes.addNestedPass<func::FuncOp>(createOrderLoopsPass());
          passes.addPass(createOutlineForHalidePass());
+         passes.addNestedPass<func::FuncOp>(createQuantizeRowsPass());
          passes.addNestedPass<func::FuncOp>(createDecomposeAttendBlockPass());
+         passes.addNestedPass<func::FuncOp>(createLowerFinishPass());
          tidy(passes);
          passes.addPass(createLoopInvariantCodeMotionPass());
        }},
@@ -154,9 +158,9 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
       func::FuncOp attend = functions.lookup(kernelSymbol(plain, "attend"));
       needScratch(attend);
       auto schedule = attend->getAttrOfType<ScheduleAttr>("kv.schedule");
-      kernel.splitTokens = schedule.getSplit();
-      kernel.queryBlock = schedule.getQueryBlock();
-      kernel.itemHeads = schedule.getHeads();
+      kernel.splitTokens = schedule.getItem().getSplit();
+      kernel.queryBlock = schedule.getItem().getQueries();
+      kernel.itemHeads = schedule.getItem().getHeads();
     }
     result.push_back(kernel);
   }

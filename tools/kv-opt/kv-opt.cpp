@@ -39,7 +39,11 @@ template <std::unique_ptr<mlir::Pass> (*create)()> void registerOne() {
 void registerKvPasses() {
   registerOne<kv::createFuseAppendAttendPass>();
   registerOne<kv::createTileAppendPass>();
-  registerOne<kv::createTileAttendPass>();
+  registerOne<kv::createConvertToOnlinePass>();
+  registerOne<kv::createSplitRowsPass>();
+  registerOne<kv::createOrderLoopsPass>();
+  registerOne<kv::createQuantizeRowsPass>();
+  registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();
   registerOne<kv::createDecomposeAttendBlockPass>();
   registerOne<kv::createLowerEntryPass>();

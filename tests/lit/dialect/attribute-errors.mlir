@@ -86,29 +86,92 @@ func.func private @f() attributes {a = #kv.tile<lanes = 0, dim = 1>}
 func.func private @f() attributes {a = #kv.tile<lanes = 16, dim = -1>}
 
 // -----
-// schedule C1
-// expected-error @+1 {{expected positive numbers, unroll and prefetch from 0}}
-func.func private @f() attributes {a = #kv.schedule<rows = 0, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+// item C1
+// expected-error @+1 {{expected positive numbers of queries, heads and tokens of a split, got 0, 1 and 64}}
+func.func private @f() attributes {a = #kv.item<queries = 0, heads = 1, split = 64>}
+
+// -----
+// row_tiles C1
+// expected-error @+1 {{expected a softmax of rows that divide a row tile of 6, got 4}}
+func.func private @f() attributes {a = #kv.row_tiles<one = 6, softmax = 4>}
+
+// -----
+// row_tiles C2
+// expected-error @+1 {{expected a softmax of rows that divide each of several row tiles of 8, got 3}}
+func.func private @f() attributes {a = #kv.row_tiles<one = 4, many = 8, softmax = 4, manySoftmax = 3>}
+
+// -----
+// row_tiles C2
+// expected-error @+1 {{expected several row tiles where there are always such, or they share a softmax}}
+func.func private @f() attributes {a = #kv.row_tiles<one = 4, softmax = 4, share = true>}
+
+// -----
+// row_tiles C3
+// expected-error @+1 {{expected a shared softmax of as many rows of one row tile as of several, got 3 and 4}}
+func.func private @f() attributes {a = #kv.row_tiles<one = 6, many = 8, softmax = 3, manySoftmax = 4, share = true>}
+
+// -----
+// block_plan C1
+// expected-error @+1 {{expected tokens in a block, and blocks ahead from 0, got 64, -1 and 0}}
+func.func private @f() attributes {a = #kv.block_plan<tokens = 64, ahead = -1>}
+
+// -----
+// block_plan C2
+// expected-error @+1 {{expected blocks that are asked for or copied ahead, got 1 and 2}}
+func.func private @f() attributes {a = #kv.block_plan<tokens = 64, ahead = 1, stages = 2>}
+
+// -----
+// block_plan C3
+// expected-error @+1 {{expected a state in scratch where no blocks are copied ahead}}
+func.func private @f() attributes {a = #kv.block_plan<tokens = 64, ahead = 1, state = registers>}
+
+// -----
+// load C1
+// expected-error @+1 {{expected elements that begin in the 16 bits of a lane}}
+func.func private @f() attributes {a = #kv.load<vector[0, 16] of 16>}
+
+// -----
+// product_plan C1
+// expected-error @+1 {{expected a slice, and no negative numbers, got 0, 32 and an unroll of 0}}
+func.func private @f() attributes {a = #kv.product_plan<dot = f32, load = <single[0] of 32>, slice = 0, manySlice = 32>}
+
+// -----
+// product_plan C2
+// expected-error @+1 {{expected several row tiles that are multiplied as f32 where codes are decoded once, got s16 and slices of 32}}
+func.func private @f() attributes {a = #kv.product_plan<dot = s16, load = <single[0] of 32>, slice = 64, manySlice = 32, decode = once>}
+
+// -----
+// team C1
+// expected-error @+1 {{expected lanes that divide a team of 24 threads, got 16}}
+func.func private @f() attributes {a = #kv.team<lanes = 16, threads = 24>}
 
 // -----
 // schedule C1
-// expected-error @+1 {{expected positive numbers, unroll and prefetch from 0}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = -1, keyDot = f32, valueDot = f32>}
+// expected-error @+1 {{expected slices of whole teams of 16, got 24}}
+func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>, block = <tokens = 64>,
+    scores = <dot = f32, load = <vector[0] of 32>, slice = 64>,
+    sums = <dot = f32, load = <vector[0] of 32>, slice = 24>, team = <lanes = 16>>}
 
 // -----
 // schedule C2
-// expected-error @+1 {{expected a block of whole key slices and slices of whole teams of 16, got a block of 64 and slices of 48 and 64}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 48, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
-
-// -----
-// schedule C2
-// expected-error @+1 {{slices of whole teams of 16, got a block of 64 and slices of 64 and 24}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 24, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32>}
+// expected-error @+1 {{expected a block of whole slices of scores, got 64 tokens and slices of 48}}
+func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>, block = <tokens = 64>,
+    scores = <dot = f32, load = <vector[0] of 32>, slice = 48>,
+    sums = <dot = f32, load = <vector[0] of 32>, slice = 64>, team = <lanes = 16>>}
 
 // -----
 // schedule C3
-// expected-error @+1 {{expected lanes that divide a team of 24 threads, got 16}}
-func.func private @f() attributes {a = #kv.schedule<rows = 1, block = 64, split = 2048, queryBlock = 1, heads = 1, lanes = 16, keySlice = 64, valueSlice = 64, unroll = 0, prefetch = 1, keyDot = f32, valueDot = f32, threads = 24>}
+// expected-error @+1 {{expected a slice for several row tiles where there are any, got row tiles of 8 rows and slices of 0}}
+func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, many = 8, softmax = 1, manySoftmax = 4>,
+    block = <tokens = 64>, scores = <dot = f32, load = <vector[0] of 32>, slice = 64, manySlice = 32>,
+    sums = <dot = f32, load = <vector[0] of 32>, slice = 64>, team = <lanes = 16>>}
+
+// -----
+// schedule C4
+// expected-error @+1 {{expected a team of threads where blocks are copied ahead}}
+func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>,
+    block = <tokens = 64, stages = 2>, scores = <dot = f32, load = <vector[0] of 32>, slice = 64>,
+    sums = <dot = f32, load = <vector[0] of 32>, slice = 64>, team = <lanes = 16>>}
 
 // -----
 // map C1

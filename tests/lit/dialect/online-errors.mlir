@@ -1,8 +1,8 @@
 // One mistake for each rule of the operations of the online level (KvOnlineOps.td).
 // RUN: kv-opt %s -split-input-file -verify-diagnostics
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types}}
@@ -13,8 +13,8 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 
 // -----
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: tensor<2xf32>, %a: tensor<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{of one row tile as many tiles}}
@@ -26,8 +26,8 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: ten
 
 // -----
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // attend_block C2
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a positive finite scale, and `group` and `least` of at least 1}}
@@ -38,8 +38,8 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 
 // -----
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // attend_block C3
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a score region of (f32, i32, i32, index) that ends in kv.yield}}
@@ -58,5 +58,67 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
   // expected-error @+1 {{expected a function with a `kv.schedule`}}
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
                   mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
+// start_rows C1
+func.func @f(%n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected a state of three homes or none, got 2}}
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q state %m, %m for !cache factor(0.18) group(2) least(2) accuracy(high)
+      : memref<2x64xf32> state memref<2x1xf32>, memref<2x1xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
+// start_rows C2
+func.func @f(%n: i64, %q: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected f32, f16 or bf16, a positive finite factor, and `group` and `least` of at least 1}}
+  kv.start_rows rows[%n, %n, %n] of f64 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xf32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
+// start_rows C3
+func.func @f(%n: i64, %q: memref<2x64xi32>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected rows of 64 f32, got 'memref<2x64xi32>'}}
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xi32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+// start_rows C3
+func.func @f(%n: i64, %q: memref<2x64xf32>) {
+  // expected-error @+1 {{expected a function with a `kv.schedule`}}
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xf32>
+  return
+}
+
+// -----
+// for_blocks C1
+func.func @f(%n: i64, %table: !llvm.ptr) {
+  // expected-error @+1 {{expected a body of (i64, i64, a block, i64, i64)}}
+  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
+  ^bb0(%head: i64, %first: i64, %block: i64, %token: i64, %count: i64):
+  } : !llvm.ptr
+  return
+}
+
+// -----
+// finish C1
+func.func @f(%n: i64, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
+  // expected-error @+1 {{expected f32, f16 or bf16, a positive finite unit, and `group` and `heads` of at least 1}}
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %a as f16 unit(0.69) group(0) heads(4)
+      : memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }

@@ -3,8 +3,8 @@
 // RUN: kv-opt %s --mlir-print-op-generic | kv-opt | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 32, key = "[h, t/4, d, t%4]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 64, unroll = 0,
-                         prefetch = 0, keyDot = u8s8, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = u8s8, load = <rows[0, 8, 16, 24] of 32>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // CHECK-LABEL: @homes
 func.func @homes(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>, %r: memref<2x1xi32>)
     attributes {kv.schedule = #schedule} {
@@ -25,5 +25,24 @@ func.func @values(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m
   %x:3 = kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
          mask(all) accuracy(exact) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
          -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
+  return
+}
+
+// CHECK-LABEL: @around
+func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>, %r: memref<2x1xi32>,
+                  %table: !llvm.ptr) attributes {kv.schedule = #schedule} {
+  // CHECK: kv.start_rows rows[%[[N:.*]], %[[N]], %[[N]]] of f16 seq %[[N]] head %[[N]] query %[[N]] to %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]] state %[[M]], %[[M]], %{{.*}} for {{.*}} factor(1.250000e-01) group(2) least(2) accuracy( fast)
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q scales %m rest %q if %r sums %m state %m, %m, %a for !cache
+      factor(0.125) group(2) least(2) accuracy(fast)
+      : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>
+        state memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+  // CHECK: kv.for_blocks[%[[N]], %[[N]]) of %{{.*}} heads[%[[N]], %[[N]]] rows %[[N]] {
+  // CHECK-NEXT: ^bb0(%{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !kv.block<32 of {{.*}}>, %{{.*}}: i64, %{{.*}}: i64):
+  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
+  ^bb0(%head: i64, %first: i64, %block: !kv.block<32 of !cache>, %token: i64, %count: i64):
+  } : !llvm.ptr
+  // CHECK: kv.finish rows[%[[N]], %[[N]]] seq %[[N]] head %[[N]] of %[[N]] query %[[N]] scales %[[M]] state %[[M]], %[[M]], %{{.*}} as bf16 unit(1.000000e+00) group(2) heads(4) lse
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n scales %m state %m, %m, %a as bf16 unit(1.0) group(2) heads(4) lse
+      : scales memref<2x1xf32>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }

@@ -19,15 +19,17 @@ func.func private @attributes() attributes {
 // CHECK: #kv<accuracy exact>, #kv<accuracy high>, #kv<accuracy fast>, #kv<dot f32>, #kv<dot u8s8>, #kv<dot s8u8>, #kv<dot s16>
 // CHECK-SAME: #kv<element i4>, #kv<mask causal>, #kv<mask all>, #kv<parameter scale>, #kv<parameter zero>
 // CHECK-SAME: #kv<reduction add>, #kv<reduction max>, #kv<reduction min>, #kv<stream key>, #kv<stream value>
-// CHECK-SAME: #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 1, lanes = 16, keySlice = 64, valueSlice = 32,
-// CHECK-SAME: unroll = 0, prefetch = 1, keyDot = u8s8, valueDot = s16>
+// CHECK-SAME: #kv.schedule<item = <queries = 8, heads = 1, split = 2048>, rows = <one = 4, softmax = 4>, block = <tokens = 64, ahead = 1>,
+// CHECK-SAME: scores = <dot = u8s8, load = <vector[0, 8, 16, 24] of 32>, slice = 64>, sums = <dot = s16, load = <rows[0, 16] of 32>,
+// CHECK-SAME: slice = 32>, team = <lanes = 16>>
 // CHECK-SAME: #kv.tile<lanes = 16, dim = 1>, #kv.tile<lanes = 1, dim = -1>
 func.func private @enums() attributes {
   a_words = [#kv<accuracy exact>, #kv<accuracy high>, #kv<accuracy fast>, #kv<dot f32>, #kv<dot u8s8>, #kv<dot s8u8>, #kv<dot s16>,
              #kv<element i4>, #kv<mask causal>, #kv<mask all>, #kv<parameter scale>, #kv<parameter zero>, #kv<reduction add>,
              #kv<reduction max>, #kv<reduction min>, #kv<stream key>, #kv<stream value>],
-  b_schedule = #kv.schedule<rows = 4, block = 64, split = 2048, queryBlock = 8, heads = 1, lanes = 16, keySlice = 64, valueSlice = 32,
-                            unroll = 0, prefetch = 1, keyDot = u8s8, valueDot = s16>,
+  b_schedule = #kv.schedule<item = <queries = 8, heads = 1, split = 2048>, rows = <one = 4, softmax = 4>, block = <tokens = 64, ahead = 1>,
+                            scores = <dot = u8s8, load = <vector[0, 8, 16, 24] of 32>, slice = 64>,
+                            sums = <dot = s16, load = <rows[0, 16] of 32>, slice = 32>, team = <lanes = 16>>,
   c_tiles = [#kv.tile<lanes = 16, dim = 1>, #kv.tile<lanes = 1, dim = -1>]}
 
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 128, key = <f16>, value = <i8, group = 32, sym, scale = f32>,

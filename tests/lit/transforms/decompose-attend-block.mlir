@@ -1,9 +1,10 @@
 // kv.attend_block becomes products, softmax and accumulation on tiles.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-tile-attend,func.func(kv-decompose-attend-block),canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block),canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                         prefetch = 1, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, ahead = 1>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
   %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
@@ -40,8 +41,9 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:     kv.store %{{.*}} to %[[ACC]]
 // Items of more rows than one tile: with an own kind of tile, and codes decoded once a block where rows are multiplied as f32. Softmax
 // works on two of its rows at a time; what it knows of a row goes to products through scratch.
-#many = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 4, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                     prefetch = 1, keyDot = f32, valueDot = f32, manyRows = 4, manyKeySlice = 16, manyValueSlice = 16, softmaxRows = 2>
+#many = #kv.schedule<item = <queries = 4, heads = 1, split = 64>, rows = <one = 2, many = 4, softmax = 2, manySoftmax = 2>,
+                     block = <tokens = 32, ahead = 1>, scores = <dot = f32, load = <vector[0] of 16>, slice = 32, manySlice = 16, decode = once>,
+                     sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32, manySlice = 16, decode = once>, team = <lanes = 8>>
 func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
   %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #many}
        : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>

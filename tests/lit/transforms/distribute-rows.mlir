@@ -1,8 +1,9 @@
 // RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-distribute-tiles,canonicalize,cse))' | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 2, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 2, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 32>, team = <lanes = 8>>
 !codes = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
                    value = <i8, group = 64, sym, scale = f32>,
                    layout = <paged 32, tile = 32, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
@@ -45,7 +46,7 @@ func.func @limits(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %first: i64, %sec
 // CHECK-DAG: %[[BITS:.*]] = arith.constant dense<8> : vector<8xi32>
 // CHECK-DAG: %[[NONE:.*]] = arith.constant dense<0> : vector<8xi32>
 // CHECK-DAG: %[[WHOLE:.*]] = arith.constant dense<5> : vector<8xi32>
-// CHECK: %[[ROWS:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK: %[[ROWS:.*]] = kv.item scratch : !llvm.ptr
 // CHECK: %[[LEFT:.*]] = llvm.getelementptr %[[ROWS]][64]
 // CHECK: %[[INIT:[0-9]+]]:4 = scf.if %[[IF]] -> (vector<8xi32>
 // CHECK: %[[REST:[0-9]+]]:4 = scf.for %[[Z:[a-z0-9]+]] = {{.*}} iter_args(%{{.*}} = %[[NONE]],

@@ -1,8 +1,12 @@
 // RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-distribute-tiles,canonicalize,cse))' | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f32>, value = <f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 32>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 32>, team = <lanes = 8>>
+#bytes = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                      scores = <dot = u8s8, load = <vector[0, 8, 16, 24] of 32>, slice = 32>,
+                      sums = <dot = s8u8, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
 !codes = !kv.cache<name = "codes", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>,
                    value = <i8, group = 64, sym, scale = f32>,
                    layout = <paged 32, tile = 32, key = "[d/4, t, d%4]", value = "[t/4, d, t%4]">>
@@ -133,7 +137,7 @@ func.func @multiplies(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel,
 // CHECK-COUNT-8: kv.dot u8s8
 // CHECK-NOT: kv.dot
 // CHECK: scf.yield
-func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #bytes} {
   %other = kv.scratch "other" : memref<1x1xi32>
   %q = kv.scratch "q" : memref<1x32xi32>
   %zero = arith.constant 0 : i64
@@ -158,7 +162,7 @@ func.func @multiplies_bytes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.k
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
 // CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: kv.exp2 %{{.*}} : vector<8xf32>
-func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #bytes} {
   %q = kv.scratch "q" : memref<1x16xi32>
   %zero = arith.constant 0 : i64
   %end = arith.constant 64 : i64
@@ -191,7 +195,7 @@ func.func @paces(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.s
 // CHECK-COUNT-4: kv.dot f32
 // CHECK-NOT: kv.dot
 // CHECK: scf.yield
-func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #bytes} {
   %q = kv.scratch "q" : memref<2x64xf32>
   %keys = kv.scratch "keys" : memref<128x16xf32>
   %zero = arith.constant 0 : i64
@@ -218,7 +222,7 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
 // CHECK: scf.yield
 // CHECK: "llvm.intr.prefetch"(%{{.*}}) <{{{.*}}hint = 2
 // CHECK: kv.exp2
-func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #bytes} {
   %q = kv.scratch "q" : memref<1x16xi32>
   %zero = arith.constant 0 : i64
   %end = arith.constant 64 : i64
@@ -244,7 +248,7 @@ func.func @asks(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.sc
 // CHECK: %[[TILE:.*]] = arith.select %[[PAST]], %[[NEXT]], %[[HERE]]
 // CHECK: llvm.getelementptr %[[TILE]][%[[OFFSET]]]
 // CHECK-COUNT-2: llvm.intr.prefetch
-func.func @crosses(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
+func.func @crosses(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #bytes} {
   %q = kv.scratch "q" : memref<1x16xi32>
   %zero = arith.constant 0 : i64
   %n = llvm.load %item : !llvm.ptr -> i64

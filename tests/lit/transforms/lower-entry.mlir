@@ -2,7 +2,7 @@
 // RUN: kv-opt %s --kv-lower-entry --canonicalize | FileCheck %s
 
 // CHECK-LABEL: @read(
-// CHECK-SAME: %[[STEP:.*]]: !llvm.ptr, %[[ITEM:.*]]: !llvm.ptr
+// CHECK-SAME: %[[STEP:[a-z0-9]+]]: !llvm.ptr, %[[ITEM:[a-z0-9]+]]: !llvm.ptr,
 // The item's sequence is its first field; lengths are i32.
 // CHECK: %[[SEQ:.*]] = llvm.load %[[ITEM]] : !llvm.ptr -> i64
 // CHECK: %[[LENGTHS:.*]] = llvm.getelementptr %[[STEP]][48]

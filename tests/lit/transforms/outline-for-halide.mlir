@@ -1,11 +1,13 @@
 // On the Halide route a function of its own joins each row tile with a block; on the other nothing happens.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-tile-attend,kv-outline-for-halide,canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),kv-outline-for-halide,canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
-#halide = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                       prefetch = 0, keyDot = f32, valueDot = f32, halide = true>
-#own = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                    prefetch = 0, keyDot = f32, valueDot = f32>
+#halide = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>, route = halide>
+#own = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
 
 // The function's declaration says what it is to do. A score reads the second array: two are passed.
 // CHECK: func.func private @c_a_attend_rows2({{.*}}) -> i32 attributes {kv.halide = {arrays = 2 : i64, cache = !kv.cache<

@@ -1,8 +1,9 @@
 // RUN: kv-opt %s --pass-pipeline='builtin.module(func.func(kv-place-tiles))' | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
                    layout = <paged 32, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 2, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 16, keySlice = 32, valueSlice = 32, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 32>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 32>, team = <lanes = 16>>
 
 // Fires: [rows, columns] along columns, tokens along lanes, rows in a vector of their own, and what is computed from each of them alike.
 // CHECK-LABEL: @places(

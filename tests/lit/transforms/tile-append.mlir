@@ -2,8 +2,9 @@
 // RUN: kv-opt %s --kv-tile-append --canonicalize --cse | FileCheck %s
 !codes = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <u4, group = 32, asym, scale = f16>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d/8, t%16, d%4, d/4%2]", value = "[h, t, d]">>
-#schedule = #kv.schedule<rows = 1, block = 32, split = 64, queryBlock = 1, heads = 1, lanes = 8, keySlice = 32, valueSlice = 32, unroll = 0,
-                         prefetch = 1, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>, block = <tokens = 32, ahead = 1>,
+                         scores = <dot = f32, load = <vector[0] of 32>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 32>, team = <lanes = 8>>
 
 // A loop over the item's tokens; grouped codes in a loop over groups, scalars at once.
 func.func @c_append(%c: !codes, %k: tensor<?x2x64xf16>, %v: tensor<?x2x32xf16>) {
@@ -12,7 +13,7 @@ func.func @c_append(%c: !codes, %k: tensor<?x2x64xf16>, %v: tensor<?x2x32xf16>) 
 }
 // CHECK-NOT: kv.append
 // CHECK-LABEL: func.func @c_append.append(
-// CHECK-SAME: kv.kernel, kv.schedule = #kv.schedule<rows = 1,
+// CHECK-SAME: kv.kernel, kv.schedule = #kv.schedule<item = <queries = 1,
 // CHECK: %[[BITS:.*]] = kv.scratch "bits" : memref<1x64xi32>
 // CHECK: scf.for
 // A token's page and slot come from slot_mapping, or from the sequence's length and its table.

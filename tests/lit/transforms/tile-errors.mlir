@@ -1,5 +1,5 @@
 // Tiling needs what kv-select-schedule has decided.
-// RUN: kv-opt %s -split-input-file -verify-diagnostics --kv-tile-append --kv-tile-attend
+// RUN: kv-opt %s -split-input-file -verify-diagnostics --kv-tile-append --kv-convert-to-online
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
 func.func @c_append(%c: !cache, %k: tensor<?x2x64xf32>) {
   // expected-error @+1 {{expected a `schedule`, which kv-select-schedule writes}}

@@ -1,7 +1,8 @@
 // A pass that meets what the passes before it should have made says so.
 // RUN: kv-opt %s -split-input-file -verify-diagnostics --kv-distribute-tiles
-#schedule = #kv.schedule<rows = 1, block = 16, split = 64, queryBlock = 1, heads = 1, lanes = 4, keySlice = 16, valueSlice = 8, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>, block = <tokens = 16>,
+                         scores = <dot = f32, load = <vector[0] of 32>, slice = 16>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 8>, team = <lanes = 4>>
 func.func @unplaced(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %x = arith.constant 1.0 : f32
   // expected-error @+1 {{expected a tile with an encoding, which kv-place-tiles gives it}}
@@ -16,8 +17,9 @@ func.func @unscheduled(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel
 }
 
 // -----
-#schedule = #kv.schedule<rows = 1, block = 16, split = 64, queryBlock = 1, heads = 1, lanes = 4, keySlice = 16, valueSlice = 8, unroll = 0,
-                         prefetch = 0, keyDot = f32, valueDot = f32>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 1, softmax = 1>, block = <tokens = 16>,
+                         scores = <dot = f32, load = <vector[0] of 32>, slice = 16>,
+                         sums = <dot = f32, load = <vector[0] of 32>, slice = 8>, team = <lanes = 4>>
 // expected-error @+1 {{expected a kernel of a step and an item}}
 func.func @arguments() attributes {kv.kernel, kv.schedule = #schedule} {
   return

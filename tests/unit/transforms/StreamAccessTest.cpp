@@ -1,6 +1,6 @@
 // What kernels take for granted of where elements lie, for random orders, against counting: a load brings the elements that it
 // says, strides hold wherever they are used, blocks lie on pages as fitBlocks says.
-#include "compiler/schedule/StreamAccess.h"
+#include "compiler/schedule/ChooseLoad.h"
 #include "tests/unit/RandomCache.h"
 
 #include <fmt/ranges.h>
@@ -27,47 +27,46 @@ struct Plane {
   int64_t bit(int64_t x, int64_t z) const { return (isKey ? region.element(h, x, z) : region.element(h, z, x)) * bits; }
 };
 
-/// Every load of `lanes` lanes and load.pack elements brings what lies there.
-void checkLoad(const Plane &plane, const LoadRecord &load, int64_t lanes, int64_t alignment) {
-  ASSERT_EQ(load.laneBits, load.pack * plane.bits);
-  ASSERT_EQ(int64_t(load.elementBits.size()), load.pack);
-  ASSERT_EQ(alignment % load.pack, 0) << "a load of " << load.pack << " crosses the end of a range";
-  bool together = load.kind <= LoadRecord::halves;
-  for (int64_t z = 0; z < plane.zs; z += load.pack)
+/// Every load of `lanes` lanes and load.getPack() elements brings what lies there.
+void checkLoad(const Plane &plane, LoadAttr load, int64_t lanes, int64_t alignment) {
+  ASSERT_EQ(load.getLaneBits(), load.getPack() * plane.bits);
+  ASSERT_EQ(alignment % load.getPack(), 0) << "a load of " << load.getPack() << " crosses the end of a range";
+  bool together = load.getKind() <= LoadKind::halves;
+  for (int64_t z = 0; z < plane.zs; z += load.getPack())
     for (int64_t x = 0; x < plane.xs; x += lanes) {
       ASSERT_TRUE(!together || plane.bit(x, z) % 8 == 0);
       for (int64_t lane = 0; lane < lanes && x + lane < plane.xs; ++lane) {
-        int64_t start = together ? plane.bit(x, z) + lane * load.laneBits : plane.bit(x + lane, z);
-        ASSERT_TRUE(load.kind != LoadRecord::rows || start % 8 == 0);
-        for (int64_t e = 0; e < load.pack && z + e < plane.zs; ++e)
-          ASSERT_EQ(plane.bit(x + lane, z + e), start + load.elementBits[e])
+        int64_t start = together ? plane.bit(x, z) + lane * load.getLaneBits() : plane.bit(x + lane, z);
+        ASSERT_TRUE(load.getKind() != LoadKind::rows || start % 8 == 0);
+        for (int64_t e = 0; e < load.getPack() && z + e < plane.zs; ++e)
+          ASSERT_EQ(plane.bit(x + lane, z + e), start + load.getElementBits()[e])
               << "lane " << lane << " of " << x << ", element " << e << " of " << z;
       }
     }
 }
 
 TEST(ChooseLoad, BringsTheElementsThatItSays) {
-  std::set<std::pair<int, int64_t>> seen; // kind, pack
+  std::set<std::pair<LoadKind, int64_t>> seen; // kind, pack
   forRandomCaches(1500, [&](CacheType cache) {
     for (Stream stream : {Stream::key, Stream::value})
       for (int64_t lanes : {1, 2, 4, 8, 16}) {
         if (stream == Stream::value && cache.getValueDim() % lanes)
           continue;
         SCOPED_TRACE(fmt::format("{} in {} lanes", stream == Stream::key ? "keys" : "values", lanes));
-        LoadRecord load = productLoad(cache, stream, lanes);
+        LoadAttr load = productLoad(cache, stream, lanes);
         int64_t group = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
         checkLoad(Plane(cache, stream), load, lanes, stream == Stream::key ? group : 16);
         if (testing::Test::HasFatalFailure())
           return;
-        seen.insert({load.kind, load.pack});
+        seen.insert({load.getKind(), load.getPack()});
       }
   });
   for (int64_t pack : {1, 2, 4, 8})
-    EXPECT_TRUE(seen.count({LoadRecord::vector, pack})) << "no vector of " << pack;
+    EXPECT_TRUE(seen.count({LoadKind::vector, pack})) << "no vector of " << pack;
   for (int64_t pack : {2, 4, 8})
-    EXPECT_TRUE(seen.count({LoadRecord::rows, pack})) << "no rows of " << pack;
-  EXPECT_TRUE(seen.count({LoadRecord::halves, 1}));
-  EXPECT_TRUE(seen.count({LoadRecord::single, 1}));
+    EXPECT_TRUE(seen.count({LoadKind::rows, pack})) << "no rows of " << pack;
+  EXPECT_TRUE(seen.count({LoadKind::halves, 1}));
+  EXPECT_TRUE(seen.count({LoadKind::single, 1}));
 }
 
 /// Elements from z to z + step, for every z that is a multiple of `step` in one run of `run` with it.
@@ -109,24 +108,24 @@ TEST(LinearStride, HoldsWhereverItIsUsed) {
 }
 
 /// Elements that one load of a vector of rows takes from each row: `lanes` words, one after another.
-void checkWholeRows(const Plane &plane, const LoadRecord &load, int64_t lanes, int64_t length) {
-  ASSERT_EQ(load.laneBits, 32);
+void checkWholeRows(const Plane &plane, LoadAttr load, int64_t lanes, int64_t length) {
+  ASSERT_EQ(load.getLaneBits(), 32);
   for (int64_t x = 0; x < plane.xs; ++x)
     for (int64_t begin = 0; begin < plane.zs; begin += length) // a product's range
-      for (int64_t z = begin; z < begin + length; z += lanes * load.pack) {
-        ASSERT_LE(z + lanes * load.pack, begin + length);
+      for (int64_t z = begin; z < begin + length; z += lanes * load.getPack()) {
+        ASSERT_LE(z + lanes * load.getPack(), begin + length);
         for (int64_t word = 0; word < lanes; ++word)
-          ASSERT_EQ(plane.bit(x, z + word * load.pack), plane.bit(x, z) + 32 * word) << "token " << x << ", channel " << z;
+          ASSERT_EQ(plane.bit(x, z + word * load.getPack()), plane.bit(x, z) + 32 * word) << "token " << x << ", channel " << z;
       }
 }
 
-TEST(ReadsWholeRows, OnlyWhereWordsLieOneAfterAnother) {
+TEST(ChooseLoad, TransposesOnlyWhereWordsLieOneAfterAnother) {
   int64_t rows = 0;
   forRandomCaches(1500, [&](CacheType cache) {
     int64_t length = cache.getKey().isInteger() ? cache.getKey().getGroup() : cache.getKeyDim();
     for (int64_t lanes : {1, 2, 4, 8, 16})
-      if (readsWholeRows(cache, Stream::key, lanes)) {
-        checkWholeRows(Plane(cache, Stream::key), productLoad(cache, Stream::key, lanes), lanes, length);
+      if (LoadAttr load = productLoad(cache, Stream::key, lanes); load.getKind() == LoadKind::transposed) {
+        checkWholeRows(Plane(cache, Stream::key), load, lanes, length);
         ++rows;
       }
   });

@@ -10,8 +10,9 @@ import sys
 
 FACTS = {  # pattern, in sources, and the home that may have it
     "offset of a field": (r"offsetof\(kv_", "compiler/kernels/LowerEntry.cpp"),
-    "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b", "compiler/schedule/"),
-    "route": (r"\bgetHalide\(|capabilities\.halide", "compiler/schedule/"),
+    "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b",
+                          ("compiler/schedule/", "dialect/KvSchedule")),
+    "route": (r"\bgetRoute\(|capabilities\.halide", "compiler/schedule/"),
     "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
     "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)|[/%] (?:\w+(?:->|\.))?(?:page_tokens|map\.slots)\b",
                                "dialect/TokenMap.h"),  # its twin is runtime/include/kv/kv_tokens.h

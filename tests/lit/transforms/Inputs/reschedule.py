@@ -2,7 +2,7 @@
 import re
 import sys
 
-SCHEDULE = re.compile(r"#kv\.schedule<[^>]*>")
+SCHEDULE = re.compile(r"#kv\.schedule<(?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*>")
 others = iter(SCHEDULE.findall(open(sys.argv[1]).read()))
 text = sys.stdin.read()
 count = len(SCHEDULE.findall(text))

@@ -1,0 +1,59 @@
+// Rows of any number -> row tiles of the schedule's sizes: a loop over blocks for items of one row tile, one for items of several,
+// both under an scf.if; or one loop for both, where they share a softmax.
+#include "compiler/online/Passes.h"
+#include "compiler/online/RowTiles.h"
+#include "dialect/KernelBuilder.h"
+
+using namespace mlir;
+
+namespace kv {
+namespace {
+
+void setTiles(ForBlocksOp loop, Tiles tiles) {
+  for (auto attend : loop.getBody().getOps<AttendBlockOp>())
+    attend.setTiles(tiles);
+}
+
+struct SplitRows : PassWrapper<SplitRows, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SplitRows)
+  StringRef getArgument() const final { return "kv-split-rows"; }
+  StringRef getDescription() const final { return "cut rows into row tiles of the schedule's sizes"; }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<scf::SCFDialect, arith::ArithDialect>(); }
+
+  void runOnOperation() override {
+    auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
+    SmallVector<ForBlocksOp> loops;
+    getOperation().walk([&](ForBlocksOp loop) { loops.push_back(loop); });
+    for (ForBlocksOp loop : loops)
+      for (auto attend : loop.getBody().getOps<AttendBlockOp>()) {
+        if (attend.getTiles() == Tiles::any)
+          split(loop, attend, schedule);
+        break;
+      }
+  }
+
+private:
+  void split(ForBlocksOp loop, AttendBlockOp attend, ScheduleAttr schedule) {
+    RowTilesAttr rows = schedule.getRows();
+    if (!rows.getMany())
+      return setTiles(loop, Tiles::one);
+    if (rows.getAlways())
+      return setTiles(loop, Tiles::many);
+    if (rows.getShare())
+      return setTiles(loop, Tiles::either);
+    KernelBuilder b(getOperation());
+    b.loc = loop.getLoc();
+    b.setInsertionPoint(loop);
+    auto place = [&](Tiles tiles) { setTiles(cast<ForBlocksOp>(b.clone(*loop)), tiles); };
+    Value fits = fitsOne(b, schedule, attend.getRows());
+    b.ifElse(
+        fits, [&] { place(Tiles::one); }, [&] { place(Tiles::many); });
+    loop.erase();
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createSplitRowsPass() { return std::make_unique<SplitRows>(); }
+
+} // namespace kv

@@ -1,0 +1,58 @@
+// kv.for_blocks becomes loops: blocks, heads inside; a block is acquired where it is worked on and names the one ahead.
+// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),canonicalize,cse)" | FileCheck %s
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
+                   layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, ahead = 1>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
+#near = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                         sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
+// CHECK-LABEL: func.func @c_a.attend(
+// CHECK: kv.start_rows
+// CHECK: scf.for
+// CHECK:   scf.if
+// CHECK:     scf.for
+// CHECK:       %[[BLOCK:.*]] = kv.acquire {{.*}} ahead
+// CHECK:       kv.attend_block one {{.*}}, %[[BLOCK]]
+// CHECK-NOT: kv.for_blocks
+// CHECK: kv.finish
+func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
+  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
+             : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
+  return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
+
+// Nothing is asked for ahead.
+// CHECK-LABEL: func.func @c_near.attend(
+// CHECK: kv.acquire
+// CHECK-NOT: ahead
+// CHECK: kv.attend_block
+func.func @c_near(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
+  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #near}
+             : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
+  return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
+
+// A team of threads copies blocks into a ring, so many before it reads them; the state goes around the loop as values, which the last
+// block leaves in scratch.
+#staged = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, stages = 1, state = registers>,
+                       scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
+                       sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8, threads = 32>>
+// CHECK-LABEL: func.func @c_staged.attend(
+// CHECK: %[[MAX:.*]] = kv.scratch "max"
+// CHECK: kv.start_rows rows
+// CHECK-NOT: state
+// CHECK: %[[RING:.*]] = kv.scratch "ring"
+// CHECK: kv.stage %{{.*}} to %[[RING]]
+// CHECK: kv.commit
+// CHECK: %[[STATE:.*]]:3 = scf.for {{.*}} iter_args(%[[M:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[A:.*]] = %{{.*}}) -> (tensor<2xf32>, tensor<2xf32>, tensor<2x32xf32>)
+// CHECK:   %[[BLOCK:.*]] = kv.staged %[[RING]]
+// CHECK:   %[[NEXT:.*]]:3 = kv.attend_block one {{.*}} %[[BLOCK]]{{.*}} state %[[M]], %[[S]], %[[A]]
+// CHECK:   scf.yield %[[NEXT]]#0, %[[NEXT]]#1, %[[NEXT]]#2
+// CHECK: kv.store %[[STATE]]#0 to %[[MAX]]
+func.func @c_staged(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
+  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #staged}
+             : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
+  return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
