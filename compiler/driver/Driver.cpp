@@ -2,6 +2,7 @@
 
 #include "compiler/driver/Descriptors.h"
 #include "compiler/driver/LocatedErrors.h"
+#include "compiler/driver/Pipeline.h"
 #include "compiler/frontend/Printer.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"

@@ -2,10 +2,10 @@
 #ifndef KV_DRIVER_DRIVER_H
 #define KV_DRIVER_DRIVER_H
 
+#include "compiler/driver/Compile.h"
 #include "compiler/driver/Compiled.h"
 #include "compiler/driver/Source.h"
 #include "compiler/driver/Timing.h"
-#include "compiler/targets/Target.h"
 
 #include <functional>
 

@@ -1,6 +1,8 @@
 #include "compiler/driver/Schedules.h"
+#include "compiler/driver/Compile.h"
 
 #include "compiler/driver/LocatedErrors.h"
+#include "compiler/driver/Pipeline.h"
 #include "compiler/frontend/Diagnostics.h"
 #include "compiler/schedule/Choice.h"
 #include "compiler/schedule/ChooseLoad.h"

@@ -2,6 +2,8 @@
 //
 //   kvcc compile llama3.kv --until source | kv-opt --kv-fuse-append-attend --kv-select-schedule=target=x86-64-v4
 #include "compiler/distribute/Passes.h"
+#include "compiler/driver/Passes.h"
+#include "compiler/driver/Pipeline.h"
 #include "compiler/kernels/Passes.h"
 #include "compiler/online/Passes.h"
 #include "compiler/policy/Passes.h"
@@ -29,6 +31,17 @@ struct TargetOptions : mlir::PassPipelineOptions<TargetOptions> {
       std::exit(1);
     }
     return *found;
+  }
+};
+
+struct LevelOptions : mlir::PassPipelineOptions<LevelOptions> {
+  Option<std::string> level{*this, "level", llvm::cl::desc("source, online, tiles, machine or none"), llvm::cl::init("source")};
+
+  kv::Level find() const {
+    if (std::optional<kv::Level> found = kv::findLevel(level.getValue()))
+      return *found;
+    llvm::errs() << "kv-opt: error: there is no level `" << level << "`; levels are source, online, tiles, machine, none\n";
+    std::exit(1);
   }
 };
 
@@ -63,6 +76,9 @@ void registerKvPasses() {
       [](mlir::OpPassManager &passes, const TargetOptions &options) {
         passes.addNestedPass<mlir::func::FuncOp>(kv::createSelectInstructionsPass(options.find()));
       });
+  mlir::PassPipelineRegistration<LevelOptions>(
+      "kv-verify-level", "check that only ops of a level and below are left",
+      [](mlir::OpPassManager &passes, const LevelOptions &options) { passes.addPass(kv::createVerifyLevelPass(options.find())); });
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerLoopInvariantCodeMotionPass();

@@ -1,6 +1,7 @@
 // kvcc compile: a `.kv` file to a static library, a C header, a manifest and a depfile.
 #include "compiler/driver/Advice.h"
 #include "compiler/driver/Artifacts.h"
+#include "compiler/driver/Pipeline.h"
 #include "compiler/driver/Schedules.h"
 #include "compiler/support/Files.h"
 #include "kv/kv.h"

@@ -1,27 +1,10 @@
-// The list of phases from level 0 to an object, the same for every target.
-#include "compiler/distribute/Passes.h"
-#include "compiler/kernels/Passes.h"
-#include "compiler/online/Passes.h"
-#include "compiler/policy/Passes.h"
-#include "compiler/schedule/Passes.h"
+// Runs the phases of the pipeline on a module, names its kernels and emits them.
+#include "compiler/driver/Compile.h"
+#include "compiler/driver/Pipeline.h"
+#include "compiler/driver/VerifyLevel.h"
 #include "compiler/targets/Emission.h"
-#include "compiler/targets/SelectInstructions.h"
-#include "compiler/targets/Target.h"
 #include "dialect/KernelBuilder.h"
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
-#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
-#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/UB/IR/UBOps.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Transforms/Passes.h"
 
 #include <chrono>
 
@@ -29,69 +12,7 @@ using namespace mlir;
 
 namespace kv {
 
-void registerDialects(DialectRegistry &registry) {
-  registry.insert<KvDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect, scf::SCFDialect,
-                  cf::ControlFlowDialect, vector::VectorDialect, LLVM::LLVMDialect, ub::UBDialect>();
-  registerConvertFuncToLLVMInterface(registry);
-  arith::registerConvertArithToLLVMInterface(registry);
-  registerConvertMathToLLVMInterface(registry);
-  vector::registerConvertVectorToLLVMInterface(registry);
-  cf::registerConvertControlFlowToLLVMInterface(registry);
-  registerBuiltinDialectTranslation(registry);
-  registerLLVMDialectTranslation(registry);
-}
-
 namespace {
-
-struct Phase {
-  StringRef name;
-  std::function<void(PassManager &)> add;
-};
-
-/// A pattern of MLIR 22 that compares every value a loop carries with every other one, by the sets of their predecessors: minutes for a
-/// kernel of a thousand accumulators, and nothing that ours would gain by. Named as clang and as g++ spell it.
-const std::string slowPatterns[] = {"(anonymous namespace)::RemoveDuplicateSuccessorInputUses",
-                                    "{anonymous}::RemoveDuplicateSuccessorInputUses"};
-
-std::vector<Phase> loweringPhases(const Target &target) {
-  auto tidy = [](PassManager &passes) {
-    passes.addPass(createCSEPass()); // before it too: most of what a builder makes is there already, and patterns take longer
-    passes.addPass(createCanonicalizerPass(GreedyRewriteConfig(), slowPatterns));
-    passes.addPass(createCSEPass());
-  };
-  return {
-      {"fuse", [](PassManager &passes) { passes.addNestedPass<func::FuncOp>(createFuseAppendAttendPass()); }},
-      {"schedule", [&](PassManager &passes) { passes.addPass(createSelectSchedulePass(target.capabilities)); }},
-      {"tile",
-       [=](PassManager &passes) {
-         passes.addPass(createTileAppendPass());
-         passes.addPass(createConvertToOnlinePass());
-         passes.addNestedPass<func::FuncOp>(createSplitRowsPass());
-         passes.addNestedPass<func::FuncOp>(createOrderLoopsPass());
-         passes.addPass(createOutlineForHalidePass());
-         passes.addNestedPass<func::FuncOp>(createQuantizeRowsPass());
-         passes.addNestedPass<func::FuncOp>(createDecomposeAttendBlockPass());
-         passes.addNestedPass<func::FuncOp>(createLowerFinishPass());
-         tidy(passes);
-         passes.addPass(createLoopInvariantCodeMotionPass());
-       }},
-      {"place", [](PassManager &passes) { passes.addNestedPass<func::FuncOp>(createPlaceTilesPass()); }},
-      {"distribute",
-       [=, &target](PassManager &passes) {
-         passes.addNestedPass<func::FuncOp>(createDistributeTilesPass());
-         passes.addNestedPass<func::FuncOp>(createLowerEntryPass());
-         tidy(passes);
-         passes.addPass(createLoopInvariantCodeMotionPass());
-         passes.addNestedPass<func::FuncOp>(createWalkPointersPass(target.capabilities.pointers));
-       }},
-      {"instructions",
-       [=, &target](PassManager &passes) {
-         passes.addNestedPass<func::FuncOp>(createSelectInstructionsPass(target));
-         passes.addPass(createCSEPass());
-         passes.addPass(createLoopInvariantCodeMotionPass());
-       }},
-  };
-}
 
 std::string mangle(StringRef kernel, const Target &target, StringRef kind) {
   std::string name = (kernel + "__" + target.name() + "__" + kind).str();
@@ -199,18 +120,13 @@ private:
 
 } // namespace
 
-ArrayRef<StringRef> phaseNames() {
-  static const StringRef names[] = {"source", "fuse", "schedule", "tile", "place", "distribute", "instructions", "llvm", "object"};
-  return names;
-}
-
 /// Runs phases one by one; false when it stopped where the user asked for it.
 static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseClock &clock) {
   for (const Phase &phase : phases) {
     PassManager passes(module.getContext());
     passes.enableVerifier(false); // after every pass took a seventh of the time of a compilation
     phase.add(passes);
-    if (failed(passes.run(module)) || failed(verify(module)))
+    if (failed(passes.run(module)) || failed(verify(module)) || failed(verifyLevel(module, phase.leaves)))
       return failure();
     if (clock.finished(phase.name, module))
       return false;
@@ -266,7 +182,7 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
   object.kernels = nameKernels(module, lowered.functions, target);
   if (target.addEntries)
     target.addEntries(module, object.kernels);
-  FailureOr<bool> finished = runPhases(module, {{"llvm", addLowerToLLVM}}, clock);
+  FailureOr<bool> finished = runPhases(module, {llvmPhase()}, clock);
   if (failed(finished))
     return failure();
   if (!*finished)
