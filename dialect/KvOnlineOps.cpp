@@ -41,8 +41,12 @@ LogicalResult ForBlocksOp::verify() {
   if (body.getNumArguments() != 5 || !isa<BlockType>(body.getArgument(2).getType()) ||
       llvm::any_of(ArrayRef<int>{0, 1, 3, 4}, [&](int i) { return body.getArgument(unsigned(i)).getType() != number; })) // C1
     return emitOpError() << "expected a body of (i64, i64, a block, i64, i64)";
+  if (llvm::range_size(getBody().getOps<AttendBlockOp>()) != 1) // C2
+    return emitOpError() << "expected one `kv.attend_block` in the body";
   return success();
 }
+
+AttendBlockOp ForBlocksOp::getAttend() { return *getBody().getOps<AttendBlockOp>().begin(); }
 
 LogicalResult FinishOp::verify() {
   if (!isTensorElement(getType()) || !isPositive(getUnit()) || int64_t(getGroup()) < 1 || int64_t(getHeads()) < 1) // C1

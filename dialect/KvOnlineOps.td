@@ -50,6 +50,7 @@ def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, NoTerminator, RecursiveMe
 
     Rules:
     - C1: the body has (i64, i64, a block, i64, i64).
+    - C2: the body has one kv.attend_block.
   }];
   let arguments = (ins I64:$begin, I64:$end, I64:$head, I64:$heads, I64:$padded, LLVM_AnyPointer:$table);
   let regions = (region SizedRegion<1>:$body);
@@ -57,6 +58,10 @@ def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, NoTerminator, RecursiveMe
     `[` $begin `,` $end `)` `of` $table `heads` `[` $head `,` $heads `]` `rows` $padded $body attr-dict `:` type($table)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The kv.attend_block of the body.
+    AttendBlockOp getAttend();
+  }];
 }
 
 def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
@@ -88,6 +93,7 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
     `head` * group + n % group; its query is at position `past` + query of the sequence. `padded` rows are whole row tiles; those past
     the last repeat it. Of the block's tokens, the first of which is number `token` of the sequence, `count` are there. Row n sees
     all of them, or under a causal mask those up to its own position; what it does not see adds nothing to it, whatever that holds.
+    `cache` is what the block's tokens were appended to: a staged block has rows of its own length.
 
     With the scores s' of the tokens that a row sees, in the units of its operands:
       m' = max(m, max s'),  sum' = sum * 2^(u (m - m')) + add 2^(u (s' - m')),  acc' = acc * 2^(u (m - m')) + add 2^(u (s' - m')) value
@@ -107,14 +113,14 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
   let arguments = (ins Kv_BlockType:$block, I64:$token, I64:$count, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query,
                        I64:$past, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
                        Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
-                       Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
+                       Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, TypeAttrOf<Kv_CacheType>:$cache, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
                        F64Attr:$scale, Kv_MaskAttr:$mask, Kv_AccuracyAttr:$accuracy);
   let results = (outs Variadic<Kv_F32Tile>:$next);
   // Entry block: (s: f32, i: i32, j: i32, h: index), as of kv.attend, with kv.argument for the declared arrays.
   let regions = (region MaxSizedRegion<1>:$score);
   let assemblyFormat = [{
     $tiles `rows` `[` $first `,` $rows `,` $padded `]` `of` $queries (`scales` $scales^)? (`rest` $rest^ `if` $refined)?
-    (`sums` $sums^)? `,` $block `[` $token `,` $count `]` `head` $head `query` $query `past` $past `state` $state
+    (`sums` $sums^)? `,` $block `[` $token `,` $count `]` `head` $head `query` $query `past` $past `state` $state `for` $cache
     `group` `(` $group `)` `least` `(` $least `)` `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
     (`score` $score^)? attr-dict `:` type($queries) (`scales` type($scales)^)? (`rest` type($rest)^ `,` type($refined))?
     (`sums` type($sums)^)? `,` type($block) `,` type($state) (`->` type($next)^)?

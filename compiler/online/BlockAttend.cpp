@@ -5,7 +5,7 @@ using namespace mlir;
 namespace kv {
 
 BlockRows::BlockRows(func::FuncOp func, AttendBlockOp op)
-    : b(func), op(op), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")), cache(op.getBlock().getType().getCache()),
+    : b(func), op(op), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")), cache(cast<CacheType>(op.getCache())),
       block(schedule.getBlock().getTokens()) {
   b.loc = op.getLoc();
   b.setInsertionPoint(op);

@@ -90,7 +90,7 @@ struct BlockAttend : BlockRows {
   int64_t sliceOf(Contract contract) const { return schedule.plan(contract).sliceOf(tile.several); }
   bool decodesOnce(Contract contract) const { return tile.several && schedule.plan(contract).getDecode() == Decoding::once; }
   /// Whether the rows of the item are one row tile.
-  Value fitsOne() { return kv::fitsOne(b, schedule, op.getRows()); }
+  Value fitsOne() { return kv::fitsOne(b, schedule.getRows(), op.getRows()); }
   Value zero() { return b.i64(0); }
   void use(const RowTile &chosen);
   /// What differs between kinds of row tile: with the one in use or, of a shared softmax, under a condition each.

@@ -114,7 +114,7 @@ void OnlineAttend::readArguments() {
   bool always = schedule.getRows().getAlways();
   paddedRows = padded(always ? many : one);
   if (many && !always) {
-    Value fits = fitsOne(b, schedule, numRows);
+    Value fits = fitsOne(b, schedule.getRows(), numRows);
     paddedRows = arith::SelectOp::create(b, b.loc, fits, paddedRows, padded(many));
   }
   table = b.sequenceTable(cache, seq);
@@ -160,7 +160,7 @@ void OnlineAttend::attendBlocks() {
   Value state[] = {maximum, sum, accumulator};
   auto attend = AttendBlockOp::create(b, b.loc, TypeRange(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
                                       body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, operands,
-                                      scales, rest, refined, sums, state, Tiles::any, spec.group(), least(), APFloat(spec.scale),
+                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(), least(), APFloat(spec.scale),
                                       spec.causal ? Mask::causal : Mask::all, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());

@@ -331,7 +331,7 @@ struct DecomposeAttendBlock : PassWrapper<DecomposeAttendBlock, OperationPass<fu
     KernelBuilder b(func);
     b.loc = ops.front().getLoc();
     BlockHomes homes;
-    addScratch(b, [&] { homes = makeHomes(b, ops.front().getBlock().getType().getCache(), schedule); });
+    addScratch(b, [&] { homes = makeHomes(b, cast<CacheType>(ops.front().getCache()), schedule); });
     Value share;
     if (int64_t many = schedule.getRows().getMany())
       share = shareOfTile(b, ops.front(), many);

@@ -48,7 +48,6 @@ private:
   Place placeAhead(Value at, Value index);
   void attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt);
   void attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt);
-  AttendBlockOp attendWithState();
   Value some(Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()); }
   Value acquire(const Head &head, Span here, ValueRange ahead);
   void placeBody(const Head &head, Value blockValue, Span here);
@@ -133,11 +132,10 @@ void OrderedLoops::attendStaged(Value first, Value last, function_ref<Span(Value
     Value blockValue = StagedOp::create(b, b.loc, type, ring, stageOf(at), ahead);
     placeBody(head, blockValue, blockAt(at));
   };
-  AttendBlockOp attend = attendWithState();
-  if (!attend)
+  if (schedule.getBlock().getState() == StatePlace::scratch)
     return b.loop(first, last, 1, work);
   // The state goes around the loop.
-  SmallVector<Value> homes(attend.getState());
+  SmallVector<Value> homes(op.getAttend().getState());
   int64_t rows = schedule.getRows().getOne(), columns = schedule.getSums().getSlice();
   RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, columns});
   SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
@@ -157,15 +155,6 @@ Value OrderedLoops::acquire(const Head &head, Span here, ValueRange ahead) {
   Value pages = b.read(StepField::pages), stride = b.read(StepField::page_stride);
   return AcquireOp::create(b, b.loc, BlockType::get(b.getContext(), cache, block), pages, stride, op.getTable(), head.number,
                            here.token, here.count, ahead);
-}
-
-/// The attend_block of the body, where its state goes around the loop.
-AttendBlockOp OrderedLoops::attendWithState() {
-  AttendBlockOp found;
-  if (schedule.getBlock().getState() == StatePlace::registers)
-    for (auto attend : op.getBody().getOps<AttendBlockOp>())
-      found = attend;
-  return found;
 }
 
 void OrderedLoops::placeBody(const Head &head, Value blockValue, Span here) {

@@ -87,7 +87,7 @@ Value QuantizeRow::noteOutlier(Value ofHead, Value before, Value isOutlier) {
   int64_t one = tiles.getOne(), many = tiles.getMany();
   Value rows = b.i64(tiles.getAlways() ? many : one);
   if (many && !tiles.getAlways())
-    rows = arith::SelectOp::create(b, b.loc, fitsOne(b, schedule, op.getRows()), rows, b.i64(many));
+    rows = arith::SelectOp::create(b, b.loc, fitsOne(b, schedule.getRows(), op.getRows()), rows, b.i64(many));
   Value ofTile = arith::RemUIOp::create(b, b.loc, ofHead, rows), first = b.add(op.getFirst(), b.sub(ofHead, ofTile));
   Value isFirst = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, ofTile, zero());
   Value noted = arith::OrIOp::create(b, b.loc, isOutlier, arith::SelectOp::create(b, b.loc, isFirst, b.i32(0), before));

@@ -17,8 +17,8 @@ RowTile manyTiles(ScheduleAttr schedule) {
   return {rows.getMany(), rows.getManySoftmax(), /*several=*/true};
 }
 
-Value fitsOne(KernelBuilder &b, ScheduleAttr schedule, Value rows) {
-  Value one = b.i64(schedule.getRows().getOne());
+Value fitsOne(KernelBuilder &b, RowTilesAttr tiles, Value rows) {
+  Value one = b.i64(tiles.getOne());
   return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sle, rows, one);
 }
 

@@ -16,7 +16,7 @@ RowTile oneTile(ScheduleAttr schedule);
 RowTile manyTiles(ScheduleAttr schedule); ///< of 0 rows where no item has several
 
 /// Whether so many rows are one row tile, i1.
-mlir::Value fitsOne(KernelBuilder &b, ScheduleAttr schedule, mlir::Value rows);
+mlir::Value fitsOne(KernelBuilder &b, RowTilesAttr tiles, mlir::Value rows);
 
 /// Elements of the contraction in an iteration of a product's loop, over codes as they are stored.
 int64_t elementsOfIteration(CacheType cache, ScheduleAttr schedule, Contract contract);

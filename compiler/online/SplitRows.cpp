@@ -9,11 +9,6 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-void setTiles(ForBlocksOp loop, Tiles tiles) {
-  for (auto attend : loop.getBody().getOps<AttendBlockOp>())
-    attend.setTiles(tiles);
-}
-
 struct SplitRows : PassWrapper<SplitRows, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SplitRows)
   StringRef getArgument() const final { return "kv-split-rows"; }
@@ -25,27 +20,23 @@ struct SplitRows : PassWrapper<SplitRows, OperationPass<func::FuncOp>> {
     SmallVector<ForBlocksOp> loops;
     getOperation().walk([&](ForBlocksOp loop) { loops.push_back(loop); });
     for (ForBlocksOp loop : loops)
-      for (auto attend : loop.getBody().getOps<AttendBlockOp>()) {
-        if (attend.getTiles() == Tiles::any)
-          split(loop, attend, schedule);
-        break;
-      }
+      if (AttendBlockOp attend = loop.getAttend(); attend.getTiles() == Tiles::any)
+        split(loop, attend, schedule.getRows());
   }
 
 private:
-  void split(ForBlocksOp loop, AttendBlockOp attend, ScheduleAttr schedule) {
-    RowTilesAttr rows = schedule.getRows();
+  void split(ForBlocksOp loop, AttendBlockOp attend, RowTilesAttr rows) {
     if (!rows.getMany())
-      return setTiles(loop, Tiles::one);
+      return attend.setTiles(Tiles::one);
     if (rows.getAlways())
-      return setTiles(loop, Tiles::many);
+      return attend.setTiles(Tiles::many);
     if (rows.getShare())
-      return setTiles(loop, Tiles::either);
+      return attend.setTiles(Tiles::either);
     KernelBuilder b(getOperation());
     b.loc = loop.getLoc();
     b.setInsertionPoint(loop);
-    auto place = [&](Tiles tiles) { setTiles(cast<ForBlocksOp>(b.clone(*loop)), tiles); };
-    Value fits = fitsOne(b, schedule, attend.getRows());
+    auto place = [&](Tiles tiles) { cast<ForBlocksOp>(b.clone(*loop)).getAttend().setTiles(tiles); };
+    Value fits = fitsOne(b, rows, attend.getRows());
     b.ifElse(
         fits, [&] { place(Tiles::one); }, [&] { place(Tiles::many); });
     loop.erase();

@@ -6,7 +6,7 @@
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types}}
-  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m group(2) least(2) scale(0.125) mask(causal)
+  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m for !cache group(2) least(2) scale(0.125) mask(causal)
                   accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>
   return
 }
@@ -18,7 +18,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: tensor<2xf32>, %a: tensor<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{of one row tile as many tiles}}
-  %x:3 = kv.attend_block many rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
+  %x:3 = kv.attend_block many rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
          mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
          -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
   return
@@ -31,7 +31,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: ten
 // attend_block C2
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a positive finite scale, and `group` and `least` of at least 1}}
-  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(-0.125)
+  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(-0.125)
                   mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
@@ -43,7 +43,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 // attend_block C3
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a score region of (f32, i32, i32, index) that ends in kv.yield}}
-  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
+  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
                   mask(causal) accuracy(high) score {
   ^bb0(%s: f32, %i: i32):
     kv.yield %s : f32
@@ -56,7 +56,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 // attend_block C4
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
   // expected-error @+1 {{expected a function with a `kv.schedule`}}
-  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
+  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
                   mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
@@ -110,6 +110,23 @@ func.func @f(%n: i64, %table: !llvm.ptr) {
   // expected-error @+1 {{expected a body of (i64, i64, a block, i64, i64)}}
   kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
   ^bb0(%head: i64, %first: i64, %block: i64, %token: i64, %count: i64):
+  } : !llvm.ptr
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
+// for_blocks C2
+func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected one `kv.attend_block` in the body}}
+  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
+  ^bb0(%head: i64, %first: i64, %b: !kv.block<32 of !cache>, %token: i64, %count: i64):
+    kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
+                    mask(all) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+    kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
+                    mask(all) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   } : !llvm.ptr
   return
 }

@@ -8,8 +8,8 @@
 // CHECK-LABEL: @homes
 func.func @homes(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>, %r: memref<2x1xi32>)
     attributes {kv.schedule = #schedule} {
-  // CHECK: kv.attend_block either rows[%[[N:.*]], %[[N]], %[[N]]] of %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]], %{{.*}}[%[[N]], %[[N]]] head %[[N]] query %[[N]] past %[[N]] state %[[M]], %[[M]], %{{.*}} group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high) score {
-  kv.attend_block either rows[%n, %n, %n] of %q scales %m rest %q if %r sums %m, %b[%n, %n] head %n query %n past %n state %m, %m, %a
+  // CHECK: kv.attend_block either rows[%[[N:.*]], %[[N]], %[[N]]] of %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]], %{{.*}}[%[[N]], %[[N]]] head %[[N]] query %[[N]] past %[[N]] state %[[M]], %[[M]], %{{.*}} for !kv.cache<{{.*}}> group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high) score {
+  kv.attend_block either rows[%n, %n, %n] of %q scales %m rest %q if %r sums %m, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache
                   group(2) least(2) scale(0.125) mask(causal) accuracy(high) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     kv.yield %s : f32
@@ -22,7 +22,7 @@ func.func @homes(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m:
 func.func @values(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: tensor<2xf32>, %a: tensor<2x64xf32>)
     attributes {kv.schedule = #schedule} {
   // CHECK: %{{.*}}:3 = kv.attend_block one rows{{.*}} -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
-  %x:3 = kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a group(2) least(2) scale(0.125)
+  %x:3 = kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
          mask(all) accuracy(exact) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
          -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
   return
@@ -40,6 +40,11 @@ func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m
   // CHECK-NEXT: ^bb0(%{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !kv.block<32 of {{.*}}>, %{{.*}}: i64, %{{.*}}: i64):
   kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
   ^bb0(%head: i64, %first: i64, %block: !kv.block<32 of !cache>, %token: i64, %count: i64):
+    // CHECK-NEXT: kv.attend_block any
+    kv.attend_block any rows[%first, %n, %n] of %q scales %m rest %q if %r sums %m, %block[%token, %count] head %head query %n past %n
+                    state %m, %m, %a for !cache group(2) least(2) scale(0.125) mask(all) accuracy(fast)
+        : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>, !kv.block<32 of !cache>,
+          memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   } : !llvm.ptr
   // CHECK: kv.finish rows[%[[N]], %[[N]]] seq %[[N]] head %[[N]] of %[[N]] query %[[N]] scales %[[M]] state %[[M]], %[[M]], %{{.*}} as bf16 unit(1.000000e+00) group(2) heads(4) lse
   kv.finish rows[%n, %n] seq %n head %n of %n query %n scales %m state %m, %m, %a as bf16 unit(1.0) group(2) heads(4) lse

@@ -24,7 +24,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:   kv.start_rows rows[{{.*}}] of f16 seq %[[SEQ]] {{.*}} to %[[Q]] state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} factor(0.18{{.*}}) group(2) least(2) accuracy( high)
 // CHECK: kv.for_blocks[%{{.*}}, %{{.*}}) of %{{.*}} heads[%{{.*}}] rows %{{.*}} {
 // CHECK: ^bb0(%[[HEAD:.*]]: i64, %[[FIRST:.*]]: i64, %[[BLOCK:.*]]: !kv.block<32 of {{.*}}>, %[[TOKEN:.*]]: i64, %[[COUNT:.*]]: i64):
-// CHECK:   kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high)
+// CHECK:   kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high)
 // CHECK: scf.for
 // CHECK:   kv.finish rows[{{.*}}] seq %[[SEQ]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] as f16 unit(1.250000e-01) group(2) heads(4) lse
 // CHECK-LABEL: func.func @c_a.merge(
