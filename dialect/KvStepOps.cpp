@@ -44,6 +44,10 @@ FieldKind kindOf(ItemField field) {
   return field == ItemField::partial || field == ItemField::scratch ? FieldKind::pointer : FieldKind::number;
 }
 
+Speculation::Speculatability StepOp::getSpeculatability() {
+  return getIndex() ? Speculation::NotSpeculatable : Speculation::Speculatable;
+}
+
 LogicalResult StepOp::verify() {
   FieldKind kind = kindOf(getField());
   bool isArray = kind == FieldKind::numbers32 || kind == FieldKind::numbers64;

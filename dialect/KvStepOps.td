@@ -26,13 +26,16 @@ def Kv_ItemFieldAttr : EnumAttr<Kv_Dialect, Kv_ItemFieldEnum, "item_field">;
 
 def Kv_Field : AnyTypeOf<[I64, LLVM_AnyPointer]>;
 
-def Kv_StepOp : Kv_Op<"step", [MemoryEffects<[MemRead]>]> {
+// Nothing writes a step or an item while a kernel runs: reading a field has no effect.
+def Kv_StepOp : Kv_Op<"step", [NoMemoryEffect, DeclareOpInterfaceMethods<ConditionallySpeculatable>]> {
   let summary = "a field of the step, or an entry of the array that it points to";
   let description = [{
     The step is the function's first argument.
 
         %length = kv.step seq_lens[%seq] : i64
         %pages = kv.step pages : !llvm.ptr
+
+    A field may be read where nobody asks for it, an entry may not: its index may be none.
 
     Rules:
     - C1: only an array of numbers has entries.
@@ -44,7 +47,7 @@ def Kv_StepOp : Kv_Op<"step", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
-def Kv_ItemOp : Kv_Op<"item", [MemoryEffects<[MemRead]>]> {
+def Kv_ItemOp : Kv_Op<"item", [Pure]> {
   let summary = "a field of the item";
   let description = [{
     The item is the function's second argument.
@@ -58,7 +61,7 @@ def Kv_ItemOp : Kv_Op<"item", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
-def Kv_ArgumentOp : Kv_Op<"argument", [MemoryEffects<[MemRead]>]> {
+def Kv_ArgumentOp : Kv_Op<"argument", [NoMemoryEffect]> {
   let summary = "an entry of an array that the attend declares";
   let description = [{
     Rules:
