@@ -14,7 +14,7 @@ struct AttendSpec {
   ScheduleAttr schedule;
   mlir::Region *score; ///< empty: the score is s itself
   double scale;
-  bool causal;
+  Mask mask;
   mlir::Type queryType, outputType;
   int64_t heads;      ///< query heads
   int64_t minQueries; ///< of a step
@@ -34,7 +34,7 @@ template <typename OpType> AttendSpec describe(OpType op) {
           op->template getAttrOfType<ScheduleAttr>("schedule"),
           &op.getScore(),
           op.getScale().convertToDouble(),
-          op.getMask() == Mask::causal,
+          op.getMask(),
           query.getElementType(),
           mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
           query.getDimSize(1),
@@ -57,6 +57,23 @@ void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const Atte
 /// `tokens` one i32 for each token; `array(n)` gives, for each row, the entry of argument n for its head.
 mlir::Value inlineScore(KernelBuilder &b, mlir::Region &score, mlir::Value s, mlir::Value queries, mlir::Value heads,
                         mlir::Value tokens, llvm::function_ref<mlir::Value(int64_t)> array);
+
+/// The rows of an item on one kv head: row n has query `query` + n / group of the step and query head `head` * group + n % group.
+/// Rows past the end repeat the last.
+struct ItemRows {
+  KernelBuilder &b;
+  mlir::Value head, query, rows;
+  int64_t group;
+
+  mlir::Value queryOf(mlir::Value row) { return b.add(query, b.div(clamped(row), group)); }
+  mlir::Value headOf(mlir::Value row) {
+    mlir::Value first = b.mul(head, group);
+    return b.add(first, b.rem(clamped(row), group));
+  }
+
+private:
+  mlir::Value clamped(mlir::Value row) { return b.min(row, b.sub(rows, b.i64(1))); }
+};
 
 /// What a kernel writes of a row.
 struct OutputSpec {

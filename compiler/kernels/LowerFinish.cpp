@@ -28,9 +28,7 @@ void lower(KernelBuilder &b, FinishOp op) {
       return b.mulf(found, b.mulf(scalar(op.getScales(), row), b.f32(unit)));
     return unit == 1 ? found : b.mulf(found, b.f32(unit));
   };
-  auto clamped = [&](Value row) { return b.min(row, b.sub(numRows, b.i64(1))); };
-  auto queryOfRow = [&](Value row) { return b.add(op.getQuery(), b.div(clamped(row), group)); };
-  auto headOfRow = [&](Value row) { return b.add(b.mul(op.getHead(), group), b.rem(clamped(row), group)); };
+  ItemRows rows{b, op.getHead(), op.getQuery(), numRows, group};
   b.ifElse(
       whole,
       [&] {
@@ -38,7 +36,7 @@ void lower(KernelBuilder &b, FinishOp op) {
           auto accumulator = [&](Value channel, int64_t chunk) {
             return b.fetch(op.getAccumulator(), b.add(op.getFirst(), row), channel, {1, chunk});
           };
-          writeRow(b, output, b.add(firstQuery, queryOfRow(row)), headOfRow(row),
+          writeRow(b, output, b.add(firstQuery, rows.queryOf(row)), rows.headOf(row),
                    {maximum(row), scalar(op.getSum(), row), accumulator});
         });
       },

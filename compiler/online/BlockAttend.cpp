@@ -13,19 +13,19 @@ BlockRows::BlockRows(func::FuncOp func, AttendBlockOp op)
 
 Value BlockRows::limitOf(Value query) {
   Value seen = b.sub(b.add(positionOf(query), 1), op.getToken());
-  return b.toI32(causal() ? b.min(op.getCount(), seen) : op.getCount());
+  return b.toI32(op.getMask() == Mask::causal ? b.min(op.getCount(), seen) : op.getCount());
 }
 
 /// Tokens past the end are none of the product's: 0 times what they hold may be NaN. Codes are numbers, and so are their weights.
 BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
-  if (!causal() || schedule.getItem().getQueries() == 1)
+  if (!differ())
     return {op.getCount(), {}};
   auto limitOfRow = [&](int64_t row) {
     Value position = positionOf(queryOfRow(b.add(ofHead, row)));
     return b.max(b.i64(0), b.min(op.getCount(), b.sub(b.add(position, 1), op.getToken())));
   };
   Seen seen;
-  if (mixesQueries(tile) && !cache.getValue().isInteger())
+  if (differ(tile) && !cache.getValue().isInteger())
     for (int64_t row = 0; row < tile.rows; ++row)
       seen.limits.push_back(limitOfRow(row));
   seen.end = seen.limits.empty() ? limitOfRow(tile.rows - 1) : seen.limits.back();

@@ -21,24 +21,21 @@ struct BlockRows {
 
   BlockRows(mlir::func::FuncOp func, AttendBlockOp op);
 
-  bool causal() { return op.getMask() == Mask::causal; }
+  /// Whether rows of the item may be of queries that see different tokens, and rows of a tile.
+  bool differ() { return op.getMask() == Mask::causal && schedule.getItem().getQueries() > 1; }
+  bool differ(const RowTile &tile) { return differ() && group() % tile.rows; }
   bool hasScore() { return !op.getScore().empty(); }
   int64_t group() { return int64_t(op.getGroup()); }
   bool roundsQueries() const { return roundsRows(schedule.getScores().getDot()); }
   /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
   double rowFactor() { return hasScore() ? op.getScale().convertToDouble() : op.getScale().convertToDouble() * log2e; }
-  /// Whether rows of a tile may be of queries that see different tokens.
-  bool mixesQueries(const RowTile &tile) { return causal() && schedule.getItem().getQueries() > 1 && group() % tile.rows; }
 
   /// Of a row of the head, in the homes of the item.
   Value rowOf(Value ofHead) { return b.add(op.getFirst(), ofHead); }
-  /// Query, of the sequence's step, of a row of the head; rows past the end repeat the last.
-  Value queryOfRow(Value row) { return b.add(op.getQuery(), b.div(b.min(row, b.sub(op.getRows(), b.i64(1))), group())); }
+  Value queryOfRow(Value row) { return itemRows().queryOf(row); }
+  Value headOfRow(Value row) { return itemRows().headOf(row); }
   /// Of a query, in the sequence.
   Value positionOf(Value query) { return b.add(op.getPast(), query); }
-  Value headOfRow(Value row) {
-    return b.add(b.mul(op.getHead(), group()), b.rem(b.min(row, b.sub(op.getRows(), b.i64(1))), group()));
-  }
   /// How many tokens of the block a query sees, i32.
   Value limitOf(Value query);
   /// What the rows of a tile see of a block: the first `end` tokens; row r, where rows differ and values may be NaN, limits[r].
@@ -49,6 +46,9 @@ struct BlockRows {
   Seen seenBy(const RowTile &tile, Value ofHead);
   /// Whether a row of the tile from `ofHead` on has outliers; null where the key record does not ask.
   Value hasOutliers(Value ofHead);
+
+private:
+  ItemRows itemRows() { return {b, op.getHead(), op.getQuery(), op.getRows(), group()}; }
 };
 
 /// Scratch of a function for what its attend_blocks have of a row tile and a block; one after another they use the same.

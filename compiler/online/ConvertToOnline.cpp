@@ -150,7 +150,7 @@ void OnlineAttend::startRows(Value head, Value first) {
 /// Blocks that no row may see are never visited.
 void OnlineAttend::attendBlocks() {
   Value end = tokenEnd, past = b.sub(length, queries);
-  if (spec.causal) // what the item's last query sees
+  if (spec.mask == Mask::causal) // what the item's last query sees
     end = b.min(end, b.add(past, queryEnd));
   auto loop = ForBlocksOp::create(b, b.loc, tokenBegin, end, firstHead, numHeads, paddedRows, table);
   OpBuilder::InsertionGuard guard(b);
@@ -160,8 +160,8 @@ void OnlineAttend::attendBlocks() {
   Value state[] = {maximum, sum, accumulator};
   auto attend = AttendBlockOp::create(b, b.loc, TypeRange(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
                                       body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, operands,
-                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(), least(), APFloat(spec.scale),
-                                      spec.causal ? Mask::causal : Mask::all, spec.accuracy);
+                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(), least(),
+                                      APFloat(spec.scale), spec.mask, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());
 }

@@ -123,7 +123,7 @@ FlatSymbolRefAttr Outline::functionOfTile() {
   SmallVector<Type> arguments(4 + roundings().size() + bool(op.getRest()) + (hasScore() ? 3 : 0) + regions + several, b.ptr());
   arguments.append(3 + bool(op.getRest()) + hasScore(), b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
-  int64_t spread = mixesQueries(tile) ? int64_t(llvm::divideCeil(tile.rows - 1, group())) : 0; // queries of a tile, less one
+  int64_t spread = differ(tile) ? int64_t(llvm::divideCeil(tile.rows - 1, group())) : 0; // queries of a tile, less one
   auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
   function.setPrivate();
   function->setAttr(

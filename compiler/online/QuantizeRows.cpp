@@ -1,9 +1,9 @@
 // kv.start_rows -> the item's queries, row by row, as the key record takes them: as f32, or rounded with a scale for each row, and
 // of integer records with what rounding leaves of rows with outliers; and the state of no tokens.
+#include "compiler/kernels/AttendKernel.h"
 #include "compiler/online/Passes.h"
 #include "compiler/online/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
-#include "dialect/KernelBuilder.h"
 
 #include <limits>
 
@@ -34,13 +34,6 @@ private:
   Value zero() { return b.i64(0); }
   /// Channels that a sum of operands is over.
   int64_t runOfSums() { return cache.getKeyDim() * rowsOf(op.getQueries()) / rowsOf(op.getSums()); }
-  Value queryOfRow(Value row) {
-    return b.add(op.getQuery(), b.div(b.min(row, b.sub(op.getRows(), b.i64(1))), int64_t(op.getGroup())));
-  }
-  Value headOfRow(Value row) {
-    int64_t group = int64_t(op.getGroup());
-    return b.add(b.mul(op.getHead(), group), b.rem(b.min(row, b.sub(op.getRows(), b.i64(1))), group));
-  }
   Value roundRow(Value row);
   double outlierRatio();
   Value noteOutlier(Value ofHead, Value before, Value isOutlier);
@@ -50,11 +43,12 @@ private:
 
 /// Queries as row operands, scaled; maximum, sum and accumulator of nothing.
 void QuantizeRow::build() {
+  ItemRows rows{b, op.getHead(), op.getQuery(), op.getRows(), int64_t(op.getGroup())};
   Value q = b.read(StepField::q), firstQuery = b.read(StepField::query_start_loc, op.getSeq());
   Value tokenStride = b.read(StepField::q_token_stride), headStride = b.read(StepField::q_head_stride);
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
   b.loop(zero(), op.getPadded(), 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
-    Value element = b.add(b.mul(b.add(firstQuery, queryOfRow(ofHead)), tokenStride), b.mul(headOfRow(ofHead), headStride));
+    Value element = b.add(b.mul(b.add(firstQuery, rows.queryOf(ofHead)), tokenStride), b.mul(rows.headOf(ofHead), headStride));
     Value row = b.add(op.getFirst(), ofHead);
     b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), op.getType());
