@@ -77,7 +77,8 @@ Value KernelBuilder::xorBits(Value value, int64_t bits) {
 Value KernelBuilder::bfloatBits(Value f32) {
   Type integers = withElement(f32.getType(), getI32Type());
   Value bits = bitcast(integers, f32), high = shrU(bits, 16);
-  Value rounded = shrU(add(add(bits, andBits(high, 1)), like(0x7fff, integers)), 16);
+  Value toEven = add(bits, andBits(high, 1));
+  Value rounded = shrU(add(toEven, like(0x7fff, integers)), 16);
   Value quiet = arith::OrIOp::create(*this, loc, high, like(0x40, integers));
   Value isNaN = arith::CmpFOp::create(*this, loc, arith::CmpFPredicate::UNO, f32, f32);
   return arith::SelectOp::create(*this, loc, isNaN, quiet, rounded);

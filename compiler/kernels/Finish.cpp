@@ -17,9 +17,12 @@ static Value keepFinite(KernelBuilder &b, Value tile, Type type) {
   };
   auto select = [&](Value condition, Value x, Value y) -> Value { return arith::SelectOp::create(b, b.loc, condition, x, y); };
   double most = type.isF16() ? 65504 : 0x1.fep127;
-  Value bounded = select(compare(arith::CmpFPredicate::OGT, tile, splat(most)), splat(most), tile);
-  bounded = select(compare(arith::CmpFPredicate::OLT, bounded, splat(-most)), splat(-most), bounded);
-  Value infinite = compare(arith::CmpFPredicate::OGT, math::AbsFOp::create(b, b.loc, tile), splat(FLT_MAX));
+  Value above = compare(arith::CmpFPredicate::OGT, tile, splat(most));
+  Value bounded = select(above, splat(most), tile);
+  Value below = compare(arith::CmpFPredicate::OLT, bounded, splat(-most));
+  bounded = select(below, splat(-most), bounded);
+  Value magnitude = math::AbsFOp::create(b, b.loc, tile);
+  Value infinite = compare(arith::CmpFPredicate::OGT, magnitude, splat(FLT_MAX));
   return select(infinite, tile, bounded);
 }
 
@@ -28,10 +31,11 @@ void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head,
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
   Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
   Value o = b.read(StepField::o);
-  Value element =
-      b.add(b.mul(token, b.read(StepField::o_token_stride)), b.mul(head, b.read(StepField::o_head_stride)));
+  Value ofToken = b.mul(token, b.read(StepField::o_token_stride)), ofHead = b.mul(head, b.read(StepField::o_head_stride));
+  Value element = b.add(ofToken, ofHead);
   int64_t dim = spec.dim, chunk = b.rowChunk(dim);
-  b.loop(b.i64(0), b.i64(dim), chunk, [&](Value channel) {
+  Value first = b.i64(0), end = b.i64(dim);
+  b.loop(first, end, chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
     Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.type);
     SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.type);
@@ -41,7 +45,8 @@ void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head,
   Value lse = b.read(StepField::lse);
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.ifThen(wanted, [&] {
-    Value log = b.addf(row.maximum, b.mulf(math::Log2Op::create(b, b.loc, row.sum), b.f32(ln2)));
+    Value log2 = math::Log2Op::create(b, b.loc, row.sum);
+    Value log = b.addf(row.maximum, b.mulf(log2, b.f32(ln2)));
     Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), log);
     b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
   });

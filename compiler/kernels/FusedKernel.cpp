@@ -14,9 +14,11 @@ void buildOwnAppendKernel(ModuleOp module, func::FuncOp func, Attribute schedule
   KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "own"), schedule);
   Value seq = b.read(ItemField::seq);
   Value queryBegin = b.read(ItemField::query_begin), queryEnd = b.read(ItemField::query_end);
-  Value queries = b.sub(b.read(StepField::query_start_loc, b.add(seq, 1)), b.read(StepField::query_start_loc, seq));
+  Value queriesEnd = b.read(StepField::query_start_loc, b.add(seq, 1));
+  Value queries = b.sub(queriesEnd, b.read(StepField::query_start_loc, seq));
   Value firstNew = b.sub(b.read(StepField::seq_lens, seq), queries);
-  Value begin = b.max(b.i64(0), b.sub(b.read(ItemField::token_begin), firstNew));
+  Value zero = b.i64(0);
+  Value begin = b.max(zero, b.sub(b.read(ItemField::token_begin), firstNew));
   Value end = b.min(queries, b.sub(b.read(ItemField::token_end), firstNew));
   Value some = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, begin, end);
   // A sequence of several query blocks has been appended before the step's first attend.
@@ -30,7 +32,8 @@ void buildOwnAppendKernel(ModuleOp module, func::FuncOp func, Attribute schedule
     set(ItemField::query_end, end);
     set(ItemField::scratch, b.read(ItemField::scratch));
     Value firstHead = b.read(ItemField::head);
-    b.loop(b.i64(0), b.read(ItemField::num_heads), 1, [&](Value index) {
+    Value first = b.i64(0), numHeads = b.read(ItemField::num_heads);
+    b.loop(first, numHeads, 1, [&](Value index) {
       set(ItemField::head, b.add(firstHead, index));
       func::CallOp::create(b, b.loc, kernelSymbol(func.getName(), "append"), TypeRange{}, ValueRange{b.step, own});
     });

@@ -24,8 +24,10 @@ void lower(KernelBuilder &b, FinishOp op) {
   // As a score: what softmax has is a product in units of the row.
   auto maximum = [&](Value row) {
     Value found = scalar(op.getMaximum(), row);
-    if (op.getScales())
-      return b.mulf(found, b.mulf(scalar(op.getScales(), row), b.f32(unit)));
+    if (op.getScales()) {
+      Value scale = scalar(op.getScales(), row);
+      return b.mulf(found, b.mulf(scale, b.f32(unit)));
+    }
     return unit == 1 ? found : b.mulf(found, b.f32(unit));
   };
   ItemRows rows{b, op.getHead(), op.getQuery(), numRows, group};
@@ -36,21 +38,23 @@ void lower(KernelBuilder &b, FinishOp op) {
           auto accumulator = [&](Value channel, int64_t chunk) {
             return b.fetch(op.getAccumulator(), b.add(op.getFirst(), row), channel, {1, chunk});
           };
-          writeRow(b, output, b.add(firstQuery, rows.queryOf(row)), rows.headOf(row),
-                   {maximum(row), scalar(op.getSum(), row), accumulator});
+          Value token = b.add(firstQuery, rows.queryOf(row)), head = rows.headOf(row);
+          writeRow(b, output, token, head, {maximum(row), scalar(op.getSum(), row), accumulator});
         });
       },
       [&] {
         int64_t chunk = b.rowChunk(dim);
         // Partial results of a head lie split after split.
         Value floats = b.mul(numRows, dim + 2), splits = b.read(ItemField::num_partials);
-        Value before =
-            arith::MulIOp::create(b, b.loc, b.sub(op.getHead(), op.getFirstHead()), b.KernelBuilder::mul(splits, floats));
+        Value heads = b.sub(op.getHead(), op.getFirstHead()), ofHead = b.KernelBuilder::mul(splits, floats);
+        Value before = arith::MulIOp::create(b, b.loc, heads, ofHead);
         Value own = b.at(partial, b.mul(before, 4));
         b.loop(zero, numRows, 1, [&](Value row) {
-          b.store(maximum(row), b.at(own, b.mul(row, 4)));
-          b.store(scalar(op.getSum(), row), b.at(own, b.mul(b.add(numRows, row), 4)));
-          Value element = b.add(b.mul(numRows, 2), b.mul(row, dim));
+          Value greatest = maximum(row);
+          b.store(greatest, b.at(own, b.mul(row, 4)));
+          Value sum = scalar(op.getSum(), row);
+          b.store(sum, b.at(own, b.mul(b.add(numRows, row), 4)));
+          Value accumulators = b.mul(numRows, 2), element = b.add(accumulators, b.mul(row, dim));
           b.loop(zero, b.i64(dim), chunk, [&](Value channel) {
             Value tile = b.fetch(op.getAccumulator(), b.add(op.getFirst(), row), channel, {1, chunk});
             SaveOp::create(b, b.loc, tile, own, b.add(element, channel), b.getF32Type());

@@ -25,13 +25,16 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
     Value greatest = b.loop(zero, count, 1, {b.f32(-FLT_MAX)}, [&](Value k, ValueRange best) -> SmallVector<Value> {
       return {b.maxf(number(b.add(b.mul(k, size), row)), best[0])};
     })[0];
-    auto weight = [&](Value k) { return b.exp2(b.mulf(b.subf(number(b.add(b.mul(k, size), row)), greatest), b.f32(log2e))); };
+    auto weight = [&](Value k) {
+      Value below = b.subf(number(b.add(b.mul(k, size), row)), greatest);
+      return b.exp2(b.mulf(below, b.f32(log2e)));
+    };
     Value sum = b.loop(zero, count, 1, {b.f32(0)}, [&](Value k, ValueRange total) -> SmallVector<Value> {
       Value part = number(b.add(b.add(b.mul(k, size), numRows), row));
       return {b.addf(total[0], b.mulf(part, weight(k)))};
     })[0];
     auto accumulator = [&](Value channel, int64_t chunk) {
-      Value element = b.add(b.add(b.mul(numRows, 2), b.mul(row, dim)), channel);
+      Value accumulators = b.mul(numRows, 2), element = b.add(b.add(accumulators, b.mul(row, dim)), channel);
       Value init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
       return b.loop(zero, count, 1, {init}, [&](Value k, ValueRange total) -> SmallVector<Value> {
         Value part = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), partial, b.add(element, b.mul(k, size)), b.getF32Type());
@@ -39,7 +42,7 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
       })[0];
     };
     Value query = b.add(queryBegin, b.div(row, spec.group()));
-    Value queryHead = b.add(b.mul(head, spec.group()), b.rem(row, spec.group()));
+    Value firstHead = b.mul(head, spec.group()), queryHead = b.add(firstHead, b.rem(row, spec.group()));
     writeRow(b, {dim, spec.heads, spec.outputType, spec.hasLse}, b.add(firstQuery, query), queryHead, {greatest, sum, accumulator});
   });
 }

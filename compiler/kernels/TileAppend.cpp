@@ -69,7 +69,8 @@ void Append::build() {
     }
     Value slot = place.getResult(1);
     // -1 skips; it is slot 0 of page -1 where a page has one slot.
-    Value kept = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, b.min(place.getResult(0), slot), b.i64(0));
+    Value lesser = b.min(place.getResult(0), slot);
+    Value kept = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, lesser, b.i64(0));
     b.ifThen(kept, [&] {
       Value page = b.at(pages, b.mul(place.getResult(0), stride));
       for (const StreamPlan &plan : plans)
@@ -80,7 +81,8 @@ void Append::build() {
 
 void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value page, Value slot) {
   Value tensor = b.read(plan.tensor);
-  Value element = b.add(b.mul(token, b.read(plan.tokenStride)), b.mul(head, b.read(plan.headStride)));
+  Value ofToken = b.mul(token, b.read(plan.tokenStride)), ofHead = b.mul(head, b.read(plan.headStride));
+  Value element = b.add(ofToken, ofHead);
   TokenRow row{cache, plan.stream, tensor, element, inputType, bits, page, head, slot};
   if (schedule.getRoute() == Route::halide)
     return appendByFunction(row);
@@ -109,7 +111,8 @@ void Append::appendByFunction(const TokenRow &row) {
   }
   int64_t chunk = b.rowChunk(row.dim());
   Value token = b.scratch(stored, 1, row.dim(), b.getF32Type());
-  b.loop(b.i64(0), b.i64(row.dim()), chunk, [&](Value channel) {
+  Value first = b.i64(0), end = b.i64(row.dim());
+  b.loop(first, end, chunk, [&](Value channel) {
     Value values = row.load(b, channel, chunk);
     b.put(values, token, b.i64(0), channel);
   });

@@ -113,11 +113,15 @@ void appendByPosition(GridBuilder &b, const KernelFunctions &kernel) {
   Value seq = b.div(b.x, kernel.cache.getHeads());
   auto [queries, length] = b.tokensOf(seq);
   Value firstNew = b.sub(length, queries), start = b.mul(b.div(firstNew, unit), unit);
-  Value each = b.roundUp(b.divide(b.sub(b.add(b.sub(length, start), b.height), b.i64(1)), b.height), unit);
+  Value upToNext = b.add(b.sub(length, start), b.height);
+  Value each = b.roundUp(b.divide(b.sub(upToNext, b.i64(1)), b.height), unit);
   Value mine = b.add(start, b.mul(b.y, each));
   Value begin = b.max(firstNew, mine), end = b.min(length, b.add(mine, each));
-  b.ifThen(b.both(b.less(b.flag, queries), b.less(begin, end)),
-           [&, firstNew = firstNew] { appendItem(b, kernel, seq, b.sub(begin, firstNew), b.sub(end, firstNew)); });
+  Value many = b.less(b.flag, queries);
+  b.ifThen(b.both(many, b.less(begin, end)), [&] {
+    Value firstQuery = b.sub(begin, firstNew), endQuery = b.sub(end, firstNew);
+    appendItem(b, kernel, seq, firstQuery, endQuery);
+  });
 }
 
 /// What goes into this warp's units of slots. A lane looks at a token; the warp stores those that lanes found, one after another.
@@ -131,22 +135,24 @@ void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) 
   b.loop(b.i64(0), total, lanes, [&](Value first) {
     Value token = b.add(first, lane), inside = b.less(token, total);
     Value slot = b.load(b.getI64Type(), b.at(mapping, b.mul(b.min(token, b.sub(total, b.i64(1))), 8)));
-    Value unit = b.add(b.mul(tokens.entryOf(slot), (slots + storedRun - 1) / storedRun), b.div(tokens.slotOf(slot), storedRun));
+    Value ofPage = b.mul(tokens.entryOf(slot), (slots + storedRun - 1) / storedRun);
+    Value unit = b.add(ofPage, b.div(tokens.slotOf(slot), storedRun));
     // Multiples of the golden ratio spread neighbours evenly.
-    Value spread = arith::MulIOp::create(b, b.loc, b.toI32(unit), b.i32(int32_t(0x9e3779b9)));
+    Value unit32 = b.toI32(unit), spread = arith::MulIOp::create(b, b.loc, unit32, b.i32(int32_t(0x9e3779b9)));
     Value share = arith::ExtUIOp::create(b, b.loc, b.getI64Type(), spread);
-    Value owner = arith::ShRUIOp::create(b, b.loc, b.mul(share, warps), b.i64(32));
-    Value mine =
-        b.both(b.both(inside, b.less(b.i64(-1), slot)), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, owner, own));
+    Value scaled = b.mul(share, warps), owner = arith::ShRUIOp::create(b, b.loc, scaled, b.i64(32));
+    Value kept = b.both(inside, b.less(b.i64(-1), slot));
+    Value mine = b.both(kept, arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, owner, own));
     Value found = b.intrinsic(b.getI32Type(), "llvm.nvvm.vote.ballot.sync", {b.i32(-1), mine});
     b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, found, b.i32(0)), [&] {
-      b.loop(b.i64(0), b.i64(lanes), 1, [&](Value at) {
-        Value bit = arith::ShLIOp::create(b, b.loc, b.i32(1), b.toI32(at));
-        Value isFound = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne,
-                                              arith::AndIOp::create(b, b.loc, found, bit).getResult(), b.i32(0));
+      Value firstLane = b.i64(0), endLane = b.i64(lanes);
+      b.loop(firstLane, endLane, 1, [&](Value at) {
+        Value one = b.i32(1), bit = arith::ShLIOp::create(b, b.loc, one, b.toI32(at));
+        Value its = arith::AndIOp::create(b, b.loc, found, bit);
+        Value isFound = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, its, b.i32(0));
         b.ifThen(isFound, [&] {
-          Value begin = b.add(first, at);
-          appendItem(b, kernel, b.i64(0), begin, b.add(begin, 1));
+          Value begin = b.add(first, at), seq = b.i64(0);
+          appendItem(b, kernel, seq, begin, b.add(begin, 1));
           b.waitForWarp(); // the next one uses the same shared memory
         });
       });
@@ -174,8 +180,9 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
   Value queryBlock = b.divide(rest, seqs), seq = b.sub(rest, b.mul(queryBlock, seqs));
   auto [queries, length] = b.tokensOf(seq);
   Value queryBegin = b.mul(queryBlock, kernel.queryBlock);
-  Value splits = b.max(b.i64(1), b.div(b.add(length, kernel.splitTokens - 1), kernel.splitTokens));
-  b.ifThen(b.both(b.less(queryBegin, queries), b.less(b.y, splits)), [&, queries = queries, length = length] {
+  Value one = b.i64(1), splits = b.max(one, b.div(b.add(length, kernel.splitTokens - 1), kernel.splitTokens));
+  Value hasQueries = b.less(queryBegin, queries);
+  b.ifThen(b.both(hasQueries, b.less(b.y, splits)), [&, queries = queries, length = length] {
     Value queryEnd = b.min(b.add(queryBegin, kernel.queryBlock), queries);
     Value tokenBegin = b.mul(b.y, kernel.splitTokens);
     b.set(ItemField::seq, seq);
@@ -188,7 +195,8 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
     b.set(ItemField::num_partials, splits);
     Value workspace = b.read(StepField::workspace);
     Value most = b.i64(kernel.queryBlock * group * rowFloats * 4); // bytes of a partial
-    Value partials = b.at(workspace, b.add(b.roundUp(b.mul(b.width, 4), 64), b.mul(b.mul(b.x, b.height), most)));
+    Value counters = b.roundUp(b.mul(b.width, 4), 64);
+    Value partials = b.at(workspace, b.add(counters, b.mul(b.mul(b.x, b.height), most)));
     Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * rowFloats * 4);
     Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
     b.set(ItemField::partial, LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
@@ -218,7 +226,8 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
       }
       Value before =
           b.intrinsic(b.getI32Type(), "llvm.nvvm.shfl.sync.idx.i32", {b.i32(-1), count.getResult(0), b.i32(0), b.i32(31)});
-      Value last = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, b.toI64(before), b.sub(splits, b.i64(1)));
+      Value rank = b.toI64(before);
+      Value last = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, rank, b.sub(splits, b.i64(1)));
       b.ifThen(last, [&] {
         b.fence();
         b.waitForWarp();

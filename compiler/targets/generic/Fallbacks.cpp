@@ -29,8 +29,8 @@ struct ExpandDot : OpRewritePattern<DotOp> {
     if (op.getDot() == Dot::bf16) {
       Type f32 = rewriter.getF32Type();
       Value x = op.getCache(), y = op.getRow();
-      Value low = b.mulf(b.cast(f32, b.shl(x, 16)), b.cast(f32, b.shl(y, 16)));
-      Value high = b.mulf(b.cast(f32, b.conj(x, 0xffff0000)), b.cast(f32, b.conj(y, 0xffff0000)));
+      Value lowX = b.cast(f32, b.shl(x, 16)), low = b.mulf(lowX, b.cast(f32, b.shl(y, 16)));
+      Value highX = b.cast(f32, b.conj(x, 0xffff0000)), high = b.mulf(highX, b.cast(f32, b.conj(y, 0xffff0000)));
       rewriter.replaceOp(op, b.addf(op.getAcc(), b.addf(low, high)));
       return success();
     }
@@ -38,7 +38,8 @@ struct ExpandDot : OpRewritePattern<DotOp> {
       auto single = [&](Value bits) -> Value {
         return FromHalfOp::create(rewriter, b.loc, b.as(rewriter.getF32Type(), bits), bits);
       };
-      rewriter.replaceOpWithNewOp<DotOp>(op, op.getType(), op.getAcc(), single(op.getCache()), single(op.getRow()), Dot::f32);
+      Value cache = single(op.getCache()), row = single(op.getRow());
+      rewriter.replaceOpWithNewOp<DotOp>(op, op.getType(), op.getAcc(), cache, row, Dot::f32);
       return success();
     }
     if (isPaired(op.getDot())) {
@@ -132,7 +133,8 @@ struct ExpandFromHalf : OpRewritePattern<FromHalfOp> {
     Type integers = b.as(rewriter.getI32Type(), source);
     Value word = arith::ExtUIOp::create(rewriter, b.loc, integers, source);
     Value magnitude = b.shl(b.conj(word, 0x7fff), 13), sign = b.shl(b.conj(word, 0x8000), 16);
-    Value scaled = b.mulf(b.cast(rewriter.getF32Type(), magnitude), b.number(0x1p112, op.getResult().getType()));
+    Value unscaled = b.cast(rewriter.getF32Type(), magnitude);
+    Value scaled = b.mulf(unscaled, b.number(0x1p112, op.getResult().getType()));
     Value special = b.disj(magnitude, b.bits(0x7f800000, integers)); // infinities and NaN keep their fraction
     Value isFinite = b.less(magnitude, b.bits(0x7c00 << 13, integers));
     Value bits = b.select(isFinite, b.cast(rewriter.getI32Type(), scaled), special);
@@ -159,13 +161,15 @@ struct ExpandToHalf : OpRewritePattern<ToHalfOp> {
     Value word = b.cast(rewriter.getI32Type(), source), magnitude = b.conj(word, 0x7fffffff),
           sign = b.conj(b.shr(word, 16), 0x8000);
     Value odd = b.conj(b.shr(magnitude, 13), 1);
-    Value normal = b.sub(b.shr(b.add(b.add(magnitude, odd), b.bits(0xfff, integers)), 13), b.bits((127 - 15) << 10, integers));
+    Value toEven = b.add(magnitude, odd), rounded = b.shr(b.add(toEven, b.bits(0xfff, integers)), 13);
+    Value normal = b.sub(rounded, b.bits((127 - 15) << 10, integers));
     Value half = b.number(0.5, source.getType());
-    Value tiny = b.sub(b.cast(rewriter.getI32Type(), b.addf(b.cast(rewriter.getF32Type(), magnitude), half)),
-                       b.cast(rewriter.getI32Type(), half));
+    Value sum = b.cast(rewriter.getI32Type(), b.addf(b.cast(rewriter.getF32Type(), magnitude), half));
+    Value tiny = b.sub(sum, b.cast(rewriter.getI32Type(), half));
     Value result = b.select(b.less(magnitude, b.bits(0x38800000, integers)), tiny, normal);
-    result = b.select(b.less(magnitude, b.bits(0x477ff000, integers)), result, b.bits(0x7c00, integers));
-    Value nan = b.disj(b.conj(b.shr(magnitude, 13), 0x3ff), b.bits(0x7e00, integers));
+    Value fits = b.less(magnitude, b.bits(0x477ff000, integers));
+    result = b.select(fits, result, b.bits(0x7c00, integers));
+    Value fraction = b.conj(b.shr(magnitude, 13), 0x3ff), nan = b.disj(fraction, b.bits(0x7e00, integers));
     result = b.select(b.less(b.bits(0x7f800000, integers), magnitude), nan, result);
     rewriter.replaceOp(op, arith::TruncIOp::create(rewriter, b.loc, b.as(rewriter.getI16Type(), source), b.disj(result, sign)));
     return success();

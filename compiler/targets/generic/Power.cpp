@@ -21,8 +21,10 @@ struct Power : Arith {
   Value invert(Value condition) { return arith::XOrIOp::create(b, loc, condition, bits(1, condition.getType())); }
   Value polynomial(Value x, ArrayRef<double> coefficients) {
     Value sum = number(coefficients[0], x.getType());
-    for (double next : coefficients.drop_front())
-      sum = addf(mulf(sum, x), number(next, x.getType()));
+    for (double next : coefficients.drop_front()) {
+      Value product = mulf(sum, x);
+      sum = addf(product, number(next, x.getType()));
+    }
     return sum;
   }
 
@@ -31,12 +33,14 @@ struct Power : Arith {
     Type integers = as(b.getI64Type(), x), type = x.getType();
     Value word = cast(b.getI64Type(), x), n = sar(sub(word, bits(0x3fe6a09e667f3bcd, integers)), 52);
     Value m = cast(b.getF64Type(), sub(word, shl(n, 52))), one = number(1, type);
-    Value t = arith::DivFOp::create(b, loc, subf(m, one), addf(m, one));
+    Value less = subf(m, one), more = addf(m, one), t = arith::DivFOp::create(b, loc, less, more);
     SmallVector<double> series;
     for (int power = 15; power >= 1; power -= 2)
       series.push_back(2 / 0.6931471805599453 / power);
-    Value log = addf(toNumber(n), mulf(polynomial(mulf(t, t), series), t));
-    return select(equal(x, 0), number(-infinity, type), select(equal(x, infinity), number(infinity, type), log));
+    Value whole = toNumber(n), log = addf(whole, mulf(polynomial(mulf(t, t), series), t));
+    Value isZero = equal(x, 0), ofZero = number(-infinity, type);
+    Value isInfinite = equal(x, infinity), ofInfinite = number(infinity, type);
+    return select(isZero, ofZero, select(isInfinite, ofInfinite, log));
   }
 
   /// An i64 below 2^51 as float64, by the bits of a number whose unit in the last place is 1.
@@ -70,21 +74,22 @@ struct ExpandPower : OpRewritePattern<math::PowFOp> {
       return b.cast(rewriter.getF32Type(), b.conj(b.cast(rewriter.getI32Type(), value), 0x7fffffff));
     };
     auto widen = [&](Value value) -> Value { return arith::ExtFOp::create(rewriter, b.loc, wide, value); };
-    Value power = b.exp2(b.mulf(b.log2(widen(magnitude(x))), widen(y)));
+    Value log = b.log2(widen(magnitude(x))), power = b.exp2(b.mulf(log, widen(y)));
 
     // Exponents of 2^24 and more are even.
-    Value fits = b.compare(arith::CmpFPredicate::OLT, magnitude(y), b.number(0x1p24, type));
+    Value exponent = magnitude(y), fits = b.compare(arith::CmpFPredicate::OLT, exponent, b.number(0x1p24, type));
     Value small = b.select(fits, y, b.number(0, type)), whole = arith::FPToSIOp::create(rewriter, b.loc, integers, small);
     Value isWhole = b.compare(arith::CmpFPredicate::OEQ, arith::SIToFPOp::create(rewriter, b.loc, type, whole), small);
     Value odd = b.shl(whole, 31), sign = b.select(isWhole, odd, b.bits(0, integers));
     sign = arith::AndIOp::create(rewriter, b.loc, sign, b.cast(rewriter.getI32Type(), x));
     power = b.cast(rewriter.getF32Type(), b.disj(b.cast(rewriter.getI32Type(), power), sign));
     Value negative = b.compare(arith::CmpFPredicate::OLT, x, b.number(0, type));
-    Value undefined = b.both(b.both(negative, b.invert(isWhole)), b.invert(b.equal(x, -infinity)));
+    Value isRoot = b.both(negative, b.invert(isWhole)), undefined = b.both(isRoot, b.invert(b.equal(x, -infinity)));
     undefined = b.either(undefined, b.compare(arith::CmpFPredicate::UNO, x, y));
     power = b.select(undefined, b.number(nan, type), power);
-    Value isOne = b.either(b.equal(x, 1), b.equal(y, 0));
-    isOne = b.either(isOne, b.both(b.equal(x, -1), b.equal(magnitude(y), infinity)));
+    Value ofOne = b.equal(x, 1), isOne = b.either(ofOne, b.equal(y, 0));
+    Value ofMinusOne = b.equal(x, -1);
+    isOne = b.either(isOne, b.both(ofMinusOne, b.equal(magnitude(y), infinity)));
     rewriter.replaceOp(op, b.select(isOne, b.number(1, type), power));
     return success();
   }

@@ -94,7 +94,8 @@ struct SelectExp2 : OpRewritePattern<Exp2Op> {
       return LLVM::CallIntrinsicOp::create(rewriter, loc, type, rewriter.getStringAttr(intrinsic), operands).getResult(0);
     };
     constexpr int64_t floor = 1, quiet = 8;
-    Value x = op.getX(), f = call("reduce", x, integer(32, floor | quiet), integer(maskType.getIntOrFloatBitWidth(), -1));
+    Value mode = integer(32, floor | quiet), all = integer(maskType.getIntOrFloatBitWidth(), -1);
+    Value x = op.getX(), f = call("reduce", x, mode, all);
     Value power = number(coefficients[0]);
     for (double coefficient : coefficients.drop_front())
       power = math::FmaOp::create(rewriter, loc, power, f, number(coefficient));
