@@ -6,35 +6,78 @@ using namespace mlir;
 
 namespace kv {
 
-void Distributor::convert(AcquireOp op) {
+/// Whether the pages of a block are listed in scratch: they are several, and not only staged.
+static bool keepsList(AcquireOp op) {
+  auto type = cast<BlockType>(op.getBlock().getType());
+  return fitBlocks(type.getCache(), type.getTokens()) == BlockFit::whole &&
+         !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
+}
+
+static TeamMemory memoryOf(AcquireOp op) { return {.writes = keepsList(op)}; }
+
+static TeamMemory memoryOf(ReadOp op) {
+  auto acquired = op.getBlock().getDefiningOp<AcquireOp>();
+  return {.reads = acquired && keepsList(acquired)};
+}
+
+static TokenPages findPages(Distributor &d, AcquireOp op, Value head, Value token, Value count, bool several, bool list) {
+  TeamBuilder &b = d.b;
+  int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
+  int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
+  TokenMap map(b, slots);
+  TokenPages found;
+  b.aheadOfBarrier([&] {
+    Value first = map.entryOf(d.scalar(token));
+    Value last = map.entryOf(b.sub(b.add(d.scalar(token), d.scalar(count)), b.i64(1)));
+    found.head = d.scalar(head);
+    found.firstSlot = several ? b.i64(0) : b.sub(d.scalar(token), map.firstOf(first));
+    for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
+      Value number = b.entry(d.scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
+      found.pages.push_back(b.at(d.scalar(op.getPages()), b.mul(number, d.scalar(op.getStride()))));
+    }
+    // The last page stands for the one after it, which linesAhead loads.
+    found.list = list ? d.allocate((found.pages.size() + 1) * 8) : Value();
+  });
+  if (list) {
+    b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
+      for (auto [i, page] : llvm::enumerate(found.pages))
+        b.store(page, b.at(found.list, i * 8));
+      b.store(found.pages.back(), b.at(found.list, int64_t(found.pages.size()) * 8));
+    });
+  }
+  return found;
+}
+
+static void distribute(Distributor &d, AcquireOp op) {
+  TeamBuilder &b = d.b;
   auto type = cast<BlockType>(op.getBlock().getType());
   PageMap map = mapPage(type.getCache());
   int64_t slots = map.slots, tokens = type.getTokens();
   bool several = fitBlocks(type.getCache(), tokens) == BlockFit::whole;
-  bool list = several && !llvm::all_of(op.getBlock().getUsers(), llvm::IsaPred<StageOp>);
-  BlockPages block{findPages(op, op.getHead(), op.getToken(), op.getCount(), several, list),
+  bool list = keepsList(op);
+  BlockPages block{findPages(d, op, op.getHead(), op.getToken(), op.getCount(), several, list),
                    map,
                    tokens,
                    /*ragged=*/!several && slots % tokens != 0,
                    std::nullopt,
                    std::nullopt};
   if (OperandRange ahead = op.getAhead(); !ahead.empty()) {
-    block.ahead = findPages(op, ahead[0], ahead[1], ahead[2], several, list);
-    block.tilesAhead = wholeTiles(type.getCache(), tokens, schedule.getScores().getLoad());
+    block.ahead = findPages(d, op, ahead[0], ahead[1], ahead[2], several, list);
+    block.tilesAhead = wholeTiles(type.getCache(), tokens, d.schedule.getScores().getLoad());
     if (block.tilesAhead) {
       const Region &first = map.regions.front();
       Value index = b.element(first, block.ahead->head, block.ahead->firstSlot, b.i64(0));
       block.ahead->tileOffset = b.add(b.div(b.mul(index, first.bits), 8), first.offset);
     }
   }
-  blocks.insert({op.getBlock(), block});
+  d.blocks.insert({op.getBlock(), block});
 }
 
-void Distributor::convert(AskOp op) {
-  const BlockPages &block = blocks.find(op.getBlock())->second;
+static void distribute(Distributor &d, AskOp op) {
+  const BlockPages &block = d.blocks.find(op.getBlock())->second;
   if (!block.tilesAhead)
     return;
-  llvm::append_range(linesToAsk, linesAhead(block, scalar(op.getFrom()), int64_t(op.getLines())));
+  llvm::append_range(d.linesToAsk, d.linesAhead(block, d.scalar(op.getFrom()), int64_t(op.getLines())));
 }
 
 std::pair<Value, Value> Distributor::placeOfToken(const BlockPages &block, const TokenPages &where, Value first, int64_t offset) {
@@ -82,58 +125,12 @@ SmallVector<Value> Distributor::linesAhead(const BlockPages &block, Value byte, 
   return addresses;
 }
 
-TokenPages Distributor::findPages(AcquireOp op, Value head, Value token, Value count, bool several, bool list) {
-  int64_t slots = cast<BlockType>(op.getBlock().getType()).getCache().getLayout().getSlots();
-  int64_t tokens = cast<BlockType>(op.getBlock().getType()).getTokens();
-  TokenMap map(b, slots);
-  Value first = map.entryOf(scalar(token));
-  Value last = map.entryOf(b.sub(b.add(scalar(token), scalar(count)), b.i64(1)));
-  TokenPages found;
-  found.head = scalar(head);
-  found.firstSlot = several ? b.i64(0) : b.sub(scalar(token), map.firstOf(first));
-  for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
-    Value number = b.entry(scalar(op.getTable()), i ? b.min(b.add(first, i), last) : first);
-    found.pages.push_back(b.at(scalar(op.getPages()), b.mul(number, scalar(op.getStride()))));
-  }
-  if (list) {
-    // The last page stands for the one after it, which linesAhead loads.
-    found.list = allocate((found.pages.size() + 1) * 8);
-    fences.beforeWrite();
-    b.onOwners(b.threads ? b.threads - 1 : 0, [&] {
-      for (auto [i, page] : llvm::enumerate(found.pages))
-        b.store(page, b.at(found.list, i * 8));
-      b.store(found.pages.back(), b.at(found.list, int64_t(found.pages.size()) * 8));
-    });
-  }
-  return found;
-}
-
-/// Of the numbers of all rows, those of the thread's own.
-SmallVector<Value> Distributor::ownRows(RankedTensorType type, ArrayRef<Value> values) {
-  LaneMap map(type);
-  SmallVector<Value> parts;
-  for (size_t part = 0; part < map.numParts(); ++part) {
-    int64_t first = map.constant(part, 0);
-    Value chosen = values[first];
-    Value offset = b.laneOffset(map.bits(0));
-    for (int64_t step = 1; step < int64_t(1) << map.bits(0).size(); ++step) {
-      if (step & map.inRegisters(0))
-        continue;
-      Value is = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, offset, b.i64(step));
-      chosen = arith::SelectOp::create(b, b.loc, is, values[first + step], chosen);
-    }
-    parts.push_back(chosen);
-  }
-  return parts;
-}
-
 Distributor::OwnToken Distributor::ownToken(const BlockPages &block, Value token) {
   if (!block.list) {
     Value slot = b.KernelBuilder::add(block.firstSlot, token);
     // What lies past the page is masked, but must not be read outside: the page's last slot stands for it.
     return {block.pages[0], block.ragged ? b.min(slot, b.i64(block.map.slots - 1)) : slot};
   }
-  fences.beforeRead();
   Value page = pageInList(block, block, token);
   return {page, TokenMap(b, block.tokensPerPage()).slotOf(token)};
 }
@@ -142,30 +139,31 @@ static const Region &parameterRegion(const PageMap &map, Stream stream, CodecPar
   return map.at(stream, parameter == CodecParameter::scale ? RegionRole::scale : RegionRole::zero);
 }
 
-void Distributor::convert(ReadOp op) {
-  const BlockPages &block = blocks.find(op.getBlock())->second;
+static void distribute(Distributor &d, ReadOp op) {
+  TeamBuilder &b = d.b;
+  const BlockPages &block = d.blocks.find(op.getBlock())->second;
   const Region &region = parameterRegion(block.map, op.getStream(), op.getParameter());
   auto type = cast<RankedTensorType>(op.getTile().getType());
   SmallVector<Value> parts;
   if (b.threads) {
-    for (const Cell &cell : cells(type)) {
-      OwnToken own = ownToken(block, b.KernelBuilder::add(scalar(op.getToken()), cell.row));
-      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, scalar(op.getGroup())));
+    for (const Distributor::Cell &cell : d.cells(type)) {
+      Distributor::OwnToken own = d.ownToken(block, b.KernelBuilder::add(d.scalar(op.getToken()), cell.row));
+      Value address = b.elementAddress(region, own.page, b.element(region, block.head, own.slot, d.scalar(op.getGroup())));
       if (region.bits == 32)
         parts.push_back(b.loadVector(b.getF32Type(), address));
       else
         parts.push_back(FromHalfOp::create(b, b.loc, b.getF32Type(), b.loadVector(b.getI16Type(), address)));
     }
-    tiles[op.getTile()] = parts;
+    d.tiles[op.getTile()] = parts;
     return;
   }
-  int64_t lanes = encoding(type).getLanes();
+  int64_t lanes = d.encoding(type).getLanes();
   for (int64_t c = 0; c < type.getDimSize(0); c += lanes) {
     auto locate = [&](const TokenPages &where) {
-      auto [page, slot] = placeOfToken(block, where, scalar(op.getToken()), c);
+      auto [page, slot] = d.placeOfToken(block, where, d.scalar(op.getToken()), c);
       if (block.ragged) // stay inside the region: what lies past the end is masked
         slot = b.min(slot, b.i64(block.map.paddedSlots() - lanes));
-      return b.elementAddress(region, page, b.element(region, where.head, slot, scalar(op.getGroup())));
+      return b.elementAddress(region, page, b.element(region, where.head, slot, d.scalar(op.getGroup())));
     };
     Value address = locate(block);
     if (block.ahead && !block.tilesAhead && c % (512 / region.bits) == 0)
@@ -176,44 +174,23 @@ void Distributor::convert(ReadOp op) {
       parts.push_back(
           FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()), b.loadVector(b.vec(lanes, b.getI16Type()), address)));
   }
-  tiles[op.getTile()] = parts;
+  d.tiles[op.getTile()] = parts;
 }
 
-void Distributor::convert(ParameterAddressOp op) {
+static void distribute(Distributor &d, ParameterAddressOp op) {
+  TeamBuilder &b = d.b;
   PageMap map = mapPage(cast<CacheType>(op.getCache()));
   const Region &region = parameterRegion(map, op.getStream(), op.getParameter());
-  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), scalar(op.getGroup()));
-  scalars.map(op.getAddress(), b.elementAddress(region, scalar(op.getPage()), index));
-}
-
-/// Channels that lie together are stored together; the loop over them is rolled, append is not bound by it.
-void Distributor::convert(ScatterOp op) {
-  auto cache = cast<CacheType>(op.getCache());
-  PageMap map = mapPage(cache);
-  const Region &region = map.codes(op.getStream());
-  int64_t dim = cache.getDim(op.getStream());
-  const Axis &fastest = region.axes.back();
-  int64_t run = 1; // consecutive channels in consecutive elements
-  if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)
-    while (run < 16 && fastest.extent % (run * 2) == 0 && dim % (run * 2) == 0)
-      run *= 2;
-  // Channels that share a byte are one thread's.
-  int64_t own = region.bits < 8 && fastest.digit.coordinate == 'd' ? std::max(run, 2 * fastest.digit.divisor) : run;
-  auto storeRun = [&](Value channel) { scatterRun(op, region, run, channel); };
-  if (!b.threads)
-    return b.loop(b.i64(0), b.i64(dim), run, storeRun);
-  fences.beforeRead();
-  b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
-    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own));
-    b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
-  });
+  Value index = b.element(region, d.scalar(op.getHead()), d.scalar(op.getSlot()), d.scalar(op.getGroup()));
+  d.scalars.map(op.getAddress(), b.elementAddress(region, d.scalar(op.getPage()), index));
 }
 
 /// Stores `run` channels from `channel` on, which lie together.
-void Distributor::scatterRun(ScatterOp op, const Region &region, int64_t run, Value channel) {
-  Value index = b.element(region, scalar(op.getHead()), scalar(op.getSlot()), channel);
-  Value address = b.elementAddress(region, scalar(op.getPage()), index);
-  Value source = b.at(scalar(op.getBits()), b.mul(channel, 4));
+static void scatterRun(Distributor &d, ScatterOp op, const Region &region, int64_t run, Value channel) {
+  TeamBuilder &b = d.b;
+  Value index = b.element(region, d.scalar(op.getHead()), d.scalar(op.getSlot()), channel);
+  Value address = b.elementAddress(region, d.scalar(op.getPage()), index);
+  Value source = b.at(d.scalar(op.getBits()), b.mul(channel, 4));
   if (region.bits >= 8) {
     auto several = [&](Type element) { return run > 1 ? Type(VectorType::get({run}, element)) : element; };
     Value bits = b.loadVector(several(b.getI32Type()), source);
@@ -239,6 +216,37 @@ void Distributor::scatterRun(ScatterOp op, const Region &region, int64_t run, Va
   Value byte =
       arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
   b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
+}
+
+/// Channels that lie together are stored together; the loop over them is rolled, append is not bound by it.
+static void distribute(Distributor &d, ScatterOp op) {
+  TeamBuilder &b = d.b;
+  auto cache = cast<CacheType>(op.getCache());
+  PageMap map = mapPage(cache);
+  const Region &region = map.codes(op.getStream());
+  int64_t dim = cache.getDim(op.getStream());
+  const Axis &fastest = region.axes.back();
+  int64_t run = 1; // consecutive channels in consecutive elements
+  if (fastest.digit.coordinate == 'd' && fastest.digit.divisor == 1)
+    while (run < 16 && fastest.extent % (run * 2) == 0 && dim % (run * 2) == 0)
+      run *= 2;
+  // Channels that share a byte are one thread's.
+  int64_t own = region.bits < 8 && fastest.digit.coordinate == 'd' ? std::max(run, 2 * fastest.digit.divisor) : run;
+  auto storeRun = [&](Value channel) { scatterRun(d, op, region, run, channel); };
+  if (!b.threads)
+    return b.loop(b.i64(0), b.i64(dim), run, storeRun);
+  b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
+    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own));
+    b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
+  });
+}
+
+void attachCacheModels(MLIRContext *context) {
+  attachModel<AcquireOp, distribute, memoryOf>(context);
+  attachModel<AskOp, distribute>(context);
+  attachModel<ReadOp, distribute, memoryOf>(context);
+  attachModel<ParameterAddressOp, distribute>(context);
+  attachModel<ScatterOp, distribute, readsTeam>(context);
 }
 
 } // namespace kv

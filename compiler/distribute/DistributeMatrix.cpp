@@ -213,16 +213,6 @@ SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_re
   SmallVector<Value> limits;
   for (Value limit : op.getLimits())
     limits.push_back(d.scalar(limit));
-  SmallVector<Type> types(sums.size(), b.getF32Type());
-  auto onlyIf = [&](Value condition, function_ref<SmallVector<Value>()> make) {
-    auto branch = scf::IfOp::create(b, b.loc, types, condition, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b, b.loc, sums);
-    b.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(b, b.loc, make());
-    return SmallVector<Value>(branch.getResults());
-  };
   auto apart = [&] {
     return b.loop(limits.front(), b.add(limits.back(), 1), 1, sums, [&](Value end, ValueRange carried) {
       SmallVector<Value> result(carried), own = sumsBelow(end);
@@ -239,11 +229,10 @@ SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_re
     });
   };
   Value differ = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, limits.front(), limits.back());
-  return onlyIf(differ, [&] { return onlyIf(isTainted(sums), apart); });
+  return b.onlyIf(differ, sums, [&] { return b.onlyIf(isTainted(sums), sums, apart); });
 }
 
 SmallVector<Value> MatrixProduct::build() {
-  d.fences.beforeRead();
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd()), firstRow = d.scalar(op.getRow());
   SmallVector<Value> homes; // of the thread's rows
   for (int64_t row = 0; row < rows; row += 8)

@@ -63,8 +63,7 @@ private:
                      int64_t offset);
   Value interleave(Value x, Value y, int64_t words, bool high);
   Value separate(Value x, Value y, bool odd);
-  void pairSums(SmallVector<Value> &acc);
-  void unpairSums(SmallVector<Value> &acc);
+  void pairSums(SmallVector<Value> &acc, bool back = false);
   /// Lanes of this block and of the one to prefetch (maybe none).
   struct Source {
     SmallVector<Lanes> here, ahead;
@@ -224,22 +223,14 @@ Value Product::separate(Value x, Value y, bool odd) {
   return vector::ShuffleOp::create(b, b.loc, x, y, order);
 }
 
-/// Rows r and r + 1 of a column: of its lower half of lanes the sums 2 x 2, and of the upper.
-void Product::pairSums(SmallVector<Value> &acc) {
+/// Rows r and r + 1 of a column: of its lower half of lanes the sums 2 x 2, and of the upper; or back.
+void Product::pairSums(SmallVector<Value> &acc, bool back) {
+  auto join = [&](Value x, Value y, bool second) { return back ? separate(x, y, second) : interleave(x, y, 2, second); };
   for (int64_t r = 0; r < rows; r += 2)
     for (int64_t u = 0; u < vectors; ++u) {
-      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], low = interleave(x, y, 2, false);
-      y = interleave(x, y, 2, true);
-      x = low;
-    }
-}
-
-void Product::unpairSums(SmallVector<Value> &acc) {
-  for (int64_t r = 0; r < rows; r += 2)
-    for (int64_t u = 0; u < vectors; ++u) {
-      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], even = separate(x, y, false);
-      y = separate(x, y, true);
-      x = even;
+      Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], first = join(x, y, false);
+      y = join(x, y, true);
+      x = first;
     }
 }
 
@@ -298,7 +289,7 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
       arith::ExtUIOp::create(b, b.loc, b.getI64Type(), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, middle, end));
   acc = b.loop(b.i64(0), differs, 1, acc, [&](Value, ValueRange carried) {
     acc.assign(carried.begin(), carried.end());
-    unpairSums(acc);
+    pairSums(acc, /*back=*/true);
     paired = false;
     std::swap(record, plain);
     loop(middle, end, 1, ends);
@@ -311,24 +302,15 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
 
 /// acc + what rounding has left of the rows, where any has outliers.
 void Product::addRest(SmallVector<Value> &acc) {
-  SmallVector<Type> types;
-  for (Value sum : acc)
-    types.push_back(sum.getType());
-  auto branch = scf::IfOp::create(b, b.loc, types, d.scalar(op.getRefined()), /*withElseRegion=*/true);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b, b.loc, acc);
-    b.setInsertionPointToStart(branch.thenBlock());
-    SmallVector<Value> sums(acc.size(), b.like(0, types.front()));
+  acc = b.onlyIf(d.scalar(op.getRefined()), acc, [&] {
+    SmallVector<Value> sums(acc.size(), b.like(0, acc.front().getType()));
     ofRest = true;
     run(sums);
     ofRest = false;
     for (auto [sum, before] : llvm::zip_equal(sums, acc))
       sum = b.KernelBuilder::add(b.shrS(sum, llvm::Log2_64(uint64_t(restUnits))), before);
-    scf::YieldOp::create(b, b.loc, sums);
-  }
-  acc.assign(branch.getResults().begin(), branch.getResults().end());
+    return sums;
+  });
 }
 
 SmallVector<Value> Product::build() {
@@ -348,7 +330,7 @@ SmallVector<Value> Product::build() {
     addRest(acc);
   run(acc);
   if (paired)
-    unpairSums(acc);
+    pairSums(acc, /*back=*/true);
   return acc;
 }
 
@@ -357,11 +339,12 @@ void Product::run(SmallVector<Value> &acc) {
   Value home = ofRest ? op.getRest() : op.getRows();
   int64_t partBytes = ofRest ? 0 : cast<MemRefType>(home.getType()).getDimSize(1) * 4 / rowParts(op.getDot());
   rowBases.clear();
-  for (int64_t r = 0; r < rows; ++r)
-    rowBases.push_back(b.at(d.homeAddress(home, b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
-  // One lane of a scattered load stands for the others: they lie in lines of their own.
-  d.fences.beforeRead();
+  b.aheadOfBarrier([&] {
+    for (int64_t r = 0; r < rows; ++r)
+      rowBases.push_back(b.at(d.homeAddress(home, b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
+  });
   asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
+  // One lane of a scattered load stands for the others: they lie in lines of their own.
   prefetches = block.ahead && !b.threads && !ofRest && (load.getKind() <= LoadKind::halves || wholeRows);
   if (overChannels) {
     Value token = d.scalar(op.getX());
@@ -398,8 +381,11 @@ void Product::run(SmallVector<Value> &acc) {
 
 } // namespace
 
-SmallVector<Value> distributeProduct(Distributor &d, ProductOp op) {
-  return d.b.threads && roundsRows(op.getDot()) ? distributeMatrix(d, op) : Product(d, op).build();
+static void distribute(Distributor &d, ProductOp op) {
+  bool byMatrix = d.b.threads && roundsRows(op.getDot());
+  d.tiles[op.getTile()] = byMatrix ? distributeMatrix(d, op) : Product(d, op).build();
 }
+
+void attachProductModels(MLIRContext *context) { attachModel<ProductOp, distribute, readsTeam>(context); }
 
 } // namespace kv

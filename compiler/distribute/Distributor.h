@@ -2,6 +2,7 @@
 #ifndef KV_DISTRIBUTOR_H
 #define KV_DISTRIBUTOR_H
 
+#include "compiler/distribute/DistributeOpInterface.h"
 #include "compiler/distribute/LaneMap.h"
 #include "compiler/schedule/Pacing.h"
 #include "dialect/KernelBuilder.h"
@@ -53,6 +54,10 @@ public:
   Value laneOffset(llvm::ArrayRef<int64_t> bits);
   /// Runs `body` in those threads whose number has none of these bits, so that one of several that hold the same is at work.
   void onOwners(int64_t idleBits, llvm::function_ref<void()> body);
+  /// What `make` builds where `condition` holds, else `otherwise`.
+  llvm::SmallVector<Value> onlyIf(Value condition, mlir::ValueRange otherwise, llvm::function_ref<llvm::SmallVector<Value>()> make);
+  /// Runs `body` ahead of the barrier that stands last, if one does: threads compute addresses before they wait.
+  void aheadOfBarrier(llvm::function_ref<void()> body);
   /// start + first, start + first + 1, ... along lanes, i32.
   Value countLanes(Value start, int64_t first, int64_t lanes);
   /// Lane `lane` of a vector in `lanes` lanes.
@@ -76,42 +81,19 @@ public:
   Value elementAddress(const Region &region, Value page, Value index);
 };
 
-/// Where barriers stand in a team of threads: between a store and a later read of memory that the team shares, and the other way.
-class Fences {
-public:
-  explicit Fences(TeamBuilder &b) : b(b) {}
-  void beforeRead() {
-    stand(written);
-    read = true;
-  }
-  void beforeWrite() {
-    stand(read);
-    written = true;
-  }
-  /// Where control flow joins: anything may have been before.
-  void forget() { read = written = true; }
-  /// Now, whatever was before.
-  void now() { stand(true); }
-  /// At the end of a kernel, for whoever comes after.
-  void finish() { stand(written); }
-
-private:
-  TeamBuilder &b;
-  bool read = true, written = true;
-  void stand(bool needed);
-};
-
 class Distributor {
 public:
   Distributor(mlir::func::FuncOp func);
   void run();
+  /// What its model builds; without one a copy, or of an op on tiles one for each of their parts.
+  void distribute(mlir::Operation &op);
 
   TeamBuilder b;
-  Fences fences;
   const ScheduleAttr schedule;
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> tiles; ///< row by row, then along lanes
   llvm::DenseMap<mlir::Value, BlockPages> blocks;
+  llvm::SmallVector<mlir::Value> linesToAsk; ///< to prefetch between the parts of the next elementwise op
 
   llvm::ArrayRef<mlir::Value> tile(mlir::Value value) { return tiles.find(value)->second; }
   mlir::Value scalar(mlir::Value value) { return scalars.lookupOrDefault(value); }
@@ -142,54 +124,23 @@ public:
   /// Address of home[row][column].
   mlir::Value homeAddress(mlir::Value home, mlir::Value row, mlir::Value column);
 
+  /// The next `bytes` of the item's scratch.
+  mlir::Value allocate(int64_t bytes);
+  void storeParts(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> parts,
+                  llvm::function_ref<mlir::Value(const Cell &)> addressOf);
+
 private:
   mlir::func::FuncOp func;
   int64_t scratchBytes = 0;
-  llvm::SmallVector<mlir::Value> linesToAsk; ///< between the parts of the next elementwise op
   mlir::Value scratch;
 
-  /// The next `bytes` of the item's scratch.
-  mlir::Value allocate(int64_t bytes);
   void moveScratchToStack();
-  void distribute(mlir::Block &block);
-  void distribute(mlir::Operation &op);
-  void convert(mlir::scf::ForOp op);
-  void convert(mlir::scf::IfOp op);
-  void convertElementwise(mlir::Operation &op);
-  void convert(ScratchOp op);
-  void convert(FetchOp op);
-  void convert(StoreOp op);
-  void convert(PackOp op);
-  void convert(LoadOp op);
-  void convert(SaveOp op);
-  void convert(EncodeOp op);
-  void convert(IndexOp op);
-  void convert(SpreadOp op);
-  void convert(ReduceOp op);
-  void convert(DecodeOp op);   // DecodeCodes.cpp
-  void convert(MultiplyOp op); // DecodeCodes.cpp
-  void convert(StageOp op);    // StageBlocks.cpp
-  void convert(StagedOp op);   // StageBlocks.cpp
-  void convert(AcquireOp op);  // DistributeCache.cpp, like those below
-  void convert(AskOp op);
-  void convert(AttendRowsOp op); // CallHalide.cpp
-  void convert(StoreTokenOp op);
-  mlir::Value halideBuffer(mlir::Value data);
-  void convert(ReadOp op);
-  void convert(ParameterAddressOp op);
-  void convert(ScatterOp op);
-  void scatterRun(ScatterOp op, const Region &region, int64_t run, mlir::Value channel);
-  void storeParts(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> parts,
-                  llvm::function_ref<mlir::Value(const Cell &)> addressOf);
-  llvm::SmallVector<mlir::Value> ownRows(mlir::RankedTensorType type, llvm::ArrayRef<mlir::Value> values);
-  mlir::Value takeHalf(mlir::Value &value, Dot dot);
-  TokenPages findPages(AcquireOp op, mlir::Value head, mlir::Value token, mlir::Value count, bool several, bool list);
 };
 
-/// The parts of `op`'s result, given its distributed operands (DistributeProduct.cpp).
-llvm::SmallVector<mlir::Value> distributeProduct(Distributor &d, ProductOp op);
+/// One op on tiles becomes the same op on each of their parts.
+void distributeElementwise(Distributor &d, mlir::Operation &op);
 
-/// The same of a product by a matrix record (DistributeMatrix.cpp).
+/// The parts of `op`'s result, given its distributed operands: a product by a matrix record (DistributeMatrix.cpp).
 llvm::SmallVector<mlir::Value> distributeMatrix(Distributor &d, ProductOp op);
 
 } // namespace kv

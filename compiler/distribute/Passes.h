@@ -11,6 +11,9 @@ namespace kv {
 /// Gives every tile its encoding: which dimension lies along lanes.
 std::unique_ptr<mlir::Pass> createPlaceTilesPass();
 
+/// Lets the threads of a team wait between a write of memory that they share and a read, and the other way.
+std::unique_ptr<mlir::Pass> createPlaceBarriersPass();
+
 /// Tiles -> vectors and scalars; the only 1:N conversion.
 std::unique_ptr<mlir::Pass> createDistributeTilesPass();
 

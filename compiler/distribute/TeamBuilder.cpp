@@ -32,6 +32,24 @@ void TeamBuilder::onOwners(int64_t idleBits, function_ref<void()> body) {
   ifThen(arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::eq, andBits(lane(), idleBits), i64(0)), body);
 }
 
+SmallVector<Value> TeamBuilder::onlyIf(Value condition, ValueRange otherwise, function_ref<SmallVector<Value>()> make) {
+  auto branch = scf::IfOp::create(*this, loc, otherwise.getTypes(), condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(*this, loc, otherwise);
+  setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(*this, loc, make());
+  return SmallVector<Value>(branch.getResults());
+}
+
+void TeamBuilder::aheadOfBarrier(function_ref<void()> body) {
+  OpBuilder::InsertionGuard guard(*this);
+  bool isFirst = getInsertionPoint() == getInsertionBlock()->begin();
+  if (auto barrier = isFirst ? BarrierOp() : dyn_cast<BarrierOp>(*std::prev(getInsertionPoint())))
+    setInsertionPoint(barrier);
+  body();
+}
+
 Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
   SmallVector<int32_t> numbers;
   for (int64_t lane = 0; lane < lanes; ++lane)
@@ -39,13 +57,6 @@ Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
   auto type = VectorType::get({lanes}, getI32Type());
   return KernelBuilder::add(broadcast(start, lanes),
                             arith::ConstantOp::create(*this, loc, DenseElementsAttr::get(type, ArrayRef(numbers))));
-}
-
-void Fences::stand(bool needed) {
-  if (!b.threads || !needed)
-    return;
-  BarrierOp::create(b, b.loc);
-  read = written = false;
 }
 
 Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {

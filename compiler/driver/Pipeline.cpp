@@ -64,7 +64,10 @@ void decomposeBlocks(PassManager &passes) {
   passes.addPass(createLoopInvariantCodeMotionPass());
 }
 
-void placeTiles(PassManager &passes) { onFunctions(passes, createPlaceTilesPass()); }
+void placeTiles(PassManager &passes) {
+  onFunctions(passes, createPlaceTilesPass());
+  onFunctions(passes, createPlaceBarriersPass());
+}
 
 void distributeTiles(PassManager &passes, int64_t pointers) {
   onFunctions(passes, createDistributeTilesPass());
@@ -91,7 +94,7 @@ std::vector<Phase> loweringPhases(const Target &target) {
       {"schedule", selectSchedule, Level::source},   // Every choice is in an attribute.
       {"online", convertToOnline, Level::online},    // Kernels of one item are loops over blocks with a state.
       {"tile", decomposeBlocks, Level::tiles},       // Only tiles, products and scratch are left.
-      {"place", placeTiles, Level::tiles},           // Every tile says which lane holds what.
+      {"place", placeTiles, Level::tiles},           // Every tile says which lane holds what; barriers stand.
       {"distribute", toVectors, Level::machine},     // Vectors, scalars and neutral instructions.
       {"instructions", toInstructions, Level::none}, // The target's own, or the fallbacks.
   };

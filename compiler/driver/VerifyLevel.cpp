@@ -9,25 +9,25 @@ namespace kv {
 
 static constexpr StringRef levelNames[] = {"source", "online", "tiles", "machine", "none"};
 
-/// `none` for ops of other dialects.
-static Level levelOf(Operation *op) {
-  if (!isa_and_nonnull<KvDialect>(op->getDialect()))
+template <typename... Ops> static bool isOneOf(OperationName name) { return ((name.getTypeID() == TypeID::get<Ops>()) || ...); }
+
+Level levelOf(OperationName name) {
+  if (!isa_and_nonnull<KvDialect>(name.getDialect()))
     return Level::none;
-  if (isa<AppendOp, AttendOp, AppendAttendOp, MergeOp>(op))
+  if (isOneOf<AppendOp, AttendOp, AppendAttendOp, MergeOp>(name))
     return Level::source;
-  if (isa<StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp>(op))
+  if (isOneOf<StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp, YieldOp>(name))
     return Level::online;
-  if (isa<YieldOp>(op)) // it goes with what it ends
-    return levelOf(op->getParentOp());
-  if (isa<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, FromHalfOp, ToHalfOp, Exp2Op>(
-          op))
+  if (isOneOf<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, FromHalfOp, ToHalfOp,
+              Exp2Op>(name))
     return Level::machine;
   return Level::tiles;
 }
 
 LogicalResult verifyLevel(ModuleOp module, Level level) {
   WalkResult result = module.walk([&](Operation *op) {
-    Level own = levelOf(op);
+    Operation *meant = isa<YieldOp>(op) ? op->getParentOp() : op; // a terminator goes with what it ends
+    Level own = levelOf(meant->getName());
     if (own >= level)
       return WalkResult::advance();
     op->emitOpError() << "is of the level `" << levelNames[int(own)] << "`; expected ops of `" << levelNames[int(level)]

@@ -15,6 +15,9 @@ enum class Level {
   none     ///< nothing of the dialect
 };
 
+/// The level of an op by itself; `none` for ops of other dialects.
+Level levelOf(mlir::OperationName name);
+
 /// An error at the first op of a level above `level`.
 mlir::LogicalResult verifyLevel(mlir::ModuleOp module, Level level);
 

@@ -1,4 +1,4 @@
-// Blocks of tokens that are copied ahead of their use (StageBlocks.cpp).
+// Blocks of tokens that are copied ahead of their use (DistributeStage.cpp).
 #ifndef KV_STAGING_H
 #define KV_STAGING_H
 

@@ -61,6 +61,7 @@ void registerKvPasses() {
   registerOne<kv::createDecomposeAttendBlockPass>();
   registerOne<kv::createLowerEntryPass>();
   registerOne<kv::createPlaceTilesPass>();
+  registerOne<kv::createPlaceBarriersPass>();
   registerOne<kv::createDistributeTilesPass>();
   mlir::PassPipelineRegistration<TargetOptions>("kv-select-schedule",
                                                 "choose the schedule of every op and resolve automatic orders",

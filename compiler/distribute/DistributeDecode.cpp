@@ -56,23 +56,23 @@ private:
 
 } // namespace
 
-void Distributor::convert(DecodeOp op) { tiles[op.getTile()] = Decoder(*this, op).build(); }
+static void distribute(Distributor &d, DecodeOp op) { d.tiles[op.getTile()] = Decoder(d, op).build(); }
 
-void Distributor::convert(MultiplyOp op) {
+static void distribute(Distributor &d, MultiplyOp op) {
+  TeamBuilder &b = d.b;
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  int64_t lanes = encoding(type).getLanes(), rows = type.getDimSize(0), vectors = type.getDimSize(1) / lanes;
+  int64_t lanes = d.encoding(type).getLanes(), rows = type.getDimSize(0), vectors = type.getDimSize(1) / lanes;
   int64_t numberBytes = cast<MemRefType>(op.getNumbers().getType()).getDimSize(1) * 4;
-  const BlockPages &block = blocks.find(op.getBlock())->second;
+  const BlockPages &block = d.blocks.find(op.getBlock())->second;
   bool asks = !op.getAsk().empty() && block.tilesAhead;
   int64_t unroll = int64_t(op.getUnroll());
-  fences.beforeRead();
   SmallVector<Value> rowBases;
   for (int64_t r = 0; r < rows; ++r)
-    rowBases.push_back(homeAddress(op.getRows(), b.add(scalar(op.getRow()), r), b.i64(0)));
-  Value numbers = homeAddress(op.getNumbers(), scalar(op.getFirst()), b.i64(0));
+    rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
+  Value numbers = d.homeAddress(op.getNumbers(), d.scalar(op.getFirst()), b.i64(0));
   SmallVector<Value> ends; // of rows, where they differ
   for (Value limit : op.getLimits())
-    ends.push_back(scalar(limit));
+    ends.push_back(d.scalar(limit));
   auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init, bool differ) {
     return b.loop(begin, end, count, init, [&](Value z, ValueRange carried) {
       SmallVector<Value> acc(carried), rowAddresses;
@@ -81,14 +81,14 @@ void Distributor::convert(MultiplyOp op) {
         rowAddresses.push_back(b.at(base, b.mul(z, 4)));
       SmallVector<Value> lines;
       if (asks && count == unroll) {
-        Value iteration = b.div(b.sub(z, scalar(op.getZBegin())), unroll);
-        lines = linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines()));
+        Value iteration = b.div(b.sub(z, d.scalar(op.getZBegin())), unroll);
+        lines = d.linesAhead(block, op.getAsk(), iteration, int64_t(op.getLines()));
       }
       size_t asked = 0;
       for (int64_t k = 0; k < count; ++k) {
         SmallVector<Value> operands;
         for (int64_t u = 0; u < vectors; ++u)
-          operands.push_back(b.loadVector(partType(type), b.at(line, k * numberBytes + u * lanes * 4)));
+          operands.push_back(b.loadVector(d.partType(type), b.at(line, k * numberBytes + u * lanes * 4)));
         for (int64_t r = 0; r < rows; ++r) {
           for (size_t due = lines.size() * size_t(k * rows + r + 1) / size_t(count * rows); asked < due; ++asked)
             b.prefetch(lines[asked]);
@@ -109,11 +109,16 @@ void Distributor::convert(MultiplyOp op) {
       return acc;
     });
   };
-  Value begin = scalar(op.getZBegin()), end = scalar(op.getZEnd());
+  Value begin = d.scalar(op.getZBegin()), end = d.scalar(op.getZEnd());
   Value common = ends.empty() ? end : ends.front(); // what all rows have
   Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(common, begin), unroll), unroll));
-  tiles[op.getTile()] =
-      range(middle, end, 1, range(begin, middle, unroll, tile(op.getInit()), /*differ=*/false), /*differ=*/!ends.empty());
+  d.tiles[op.getTile()] =
+      range(middle, end, 1, range(begin, middle, unroll, d.tile(op.getInit()), /*differ=*/false), /*differ=*/!ends.empty());
+}
+
+void attachDecodeModels(MLIRContext *context) {
+  attachModel<DecodeOp, distribute>(context);
+  attachModel<MultiplyOp, distribute, readsTeam>(context);
 }
 
 } // namespace kv

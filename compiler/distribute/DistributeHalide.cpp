@@ -8,30 +8,31 @@ using namespace mlir;
 namespace kv {
 
 /// Where the data of a buffer are.
-Value Distributor::halideBuffer(Value data) {
-  Value buffer = allocate(halideBufferBytes);
+static Value halideBuffer(Distributor &d, Value data) {
+  TeamBuilder &b = d.b;
+  Value buffer = d.allocate(halideBufferBytes);
   b.store(data, b.at(buffer, halideHostOffset));
   return buffer;
 }
 
-void Distributor::convert(StoreTokenOp op) {
-  fences.beforeWrite();
+static void distribute(Distributor &d, StoreTokenOp op) {
+  TeamBuilder &b = d.b;
   auto cache = cast<CacheType>(op.getCache());
   PageMap map = mapPage(cache);
-  SmallVector<Value> arguments = {halideBuffer(homeAddress(op.getToken(), b.i64(0), b.i64(0))), b.toI32(scalar(op.getHead())),
-                                  b.toI32(scalar(op.getSlot()))};
+  SmallVector<Value> arguments = {halideBuffer(d, d.homeAddress(op.getToken(), b.i64(0), b.i64(0))),
+                                  b.toI32(d.scalar(op.getHead())), b.toI32(d.scalar(op.getSlot()))};
   for (const Region &region : map.of(op.getStream()))
-    arguments.push_back(halideBuffer(b.at(scalar(op.getPage()), region.offset)));
+    arguments.push_back(halideBuffer(d, b.at(d.scalar(op.getPage()), region.offset)));
   func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
 }
 
-void Distributor::convert(AttendRowsOp op) {
-  const BlockPages &block = blocks.find(op.getBlock())->second;
-  fences.beforeWrite();
+static void distribute(Distributor &d, AttendRowsOp op) {
+  TeamBuilder &b = d.b;
+  const BlockPages &block = d.blocks.find(op.getBlock())->second;
   SmallVector<Value> arguments;
-  auto pass = [&](Value data) { arguments.push_back(halideBuffer(data)); };
-  auto row = [&](Value home) { return homeAddress(home, scalar(op.getRow()), b.i64(0)); };
-  auto first = [&](Value home) { return homeAddress(home, b.i64(0), b.i64(0)); };
+  auto pass = [&](Value data) { arguments.push_back(halideBuffer(d, data)); };
+  auto row = [&](Value home) { return d.homeAddress(home, d.scalar(op.getRow()), b.i64(0)); };
+  auto first = [&](Value home) { return d.homeAddress(home, b.i64(0), b.i64(0)); };
   pass(row(op.getQueries()));
   pass(first(op.getLimits()));
   for (Value home : op.getRounding())
@@ -47,7 +48,7 @@ void Distributor::convert(AttendRowsOp op) {
     for (const Region &region : block.map.of(stream))
       pass(b.at(start, region.offset));
   if (several) {
-    Value table = allocate(int64_t(block.pages.size()) * 8);
+    Value table = d.allocate(int64_t(block.pages.size()) * 8);
     auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };
     for (auto [i, page] : llvm::enumerate(block.pages)) {
       Value units = b.div(b.sub(address(page), address(start)), 64), entry = b.at(table, int64_t(i) * 8);
@@ -58,15 +59,15 @@ void Distributor::convert(AttendRowsOp op) {
   }
   pass(row(op.getMaximum()));
   pass(row(op.getSum()));
-  arguments.push_back(b.toI32(scalar(op.getCount())));
+  arguments.push_back(b.toI32(d.scalar(op.getCount())));
   arguments.push_back(b.toI32(block.head));
   arguments.push_back(b.toI32(b.div(block.firstSlot, block.tokens)));
   if (Value refined = op.getRefined())
-    arguments.push_back(arith::ExtUIOp::create(b, b.loc, b.getI32Type(), scalar(refined)));
+    arguments.push_back(arith::ExtUIOp::create(b, b.loc, b.getI32Type(), d.scalar(refined)));
   if (Value token = op.getToken())
-    arguments.push_back(b.toI32(scalar(token)));
+    arguments.push_back(b.toI32(d.scalar(token)));
   if (block.ahead && block.tilesAhead) {
-    Value starts = allocate(int64_t(block.ahead->pages.size()) * 8);
+    Value starts = d.allocate(int64_t(block.ahead->pages.size()) * 8);
     for (auto [i, page] : llvm::enumerate(block.ahead->pages))
       b.store(b.at(page, block.ahead->tileOffset), b.at(starts, int64_t(i) * 8));
     pass(starts);
@@ -75,6 +76,11 @@ void Distributor::convert(AttendRowsOp op) {
   pass(first(op.getNewSum()));
   pass(row(op.getAccumulator()));
   func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
+}
+
+void attachHalideModels(MLIRContext *context) {
+  attachModel<AttendRowsOp, distribute, writesTeam>(context);
+  attachModel<StoreTokenOp, distribute, writesTeam>(context);
 }
 
 } // namespace kv

@@ -50,27 +50,36 @@ void RegionCopy::copyRun(Value number, Value head, Value page, Value slot, Value
 
 } // namespace
 
-void Distributor::convert(StageOp op) {
-  const BlockPages &block = blocks.find(op.getBlock())->second;
+static void distribute(Distributor &d, StageOp op) {
+  TeamBuilder &b = d.b;
+  const BlockPages &block = d.blocks.find(op.getBlock())->second;
   PageMap to = mapPage(stagedCache(op.getBlock().getType().getCache(), block.tokens));
-  Value target = homeAddress(op.getRing(), scalar(op.getSlot()), b.i64(0));
-  fences.beforeWrite();
+  Value target;
+  b.aheadOfBarrier([&] { target = d.homeAddress(op.getRing(), d.scalar(op.getSlot()), b.i64(0)); });
   for (auto [i, page] : llvm::enumerate(block.pages))
     for (auto [source, staged] : llvm::zip_equal(block.map.regions, to.regions))
       RegionCopy(b, source, staged, block.tokensPerPage())
           .run(block.head, page, block.firstSlot, target, int64_t(i) * block.tokensPerPage());
 }
 
-void Distributor::convert(StagedOp op) {
+static void distribute(Distributor &d, StagedOp op) {
+  TeamBuilder &b = d.b;
   AwaitOp::create(b, b.loc, op.getPending());
-  fences.now();
+  BarrierOp::create(b, b.loc);
   BlockType type = op.getBlock().getType();
-  BlockPages block{{b.i64(0), {homeAddress(op.getRing(), scalar(op.getSlot()), b.i64(0))}, Value(), b.i64(0)},
+  BlockPages block{{b.i64(0), {d.homeAddress(op.getRing(), d.scalar(op.getSlot()), b.i64(0))}, Value(), b.i64(0)},
                    mapPage(type.getCache()),
                    type.getTokens(),
                    /*ragged=*/false,
                    std::nullopt};
-  blocks.insert({op.getBlock(), block});
+  d.blocks.insert({op.getBlock(), block});
+}
+
+static TeamMemory memoryOf(StagedOp) { return {.waits = true}; }
+
+void attachStageModels(MLIRContext *context) {
+  attachModel<StageOp, distribute, writesTeam>(context);
+  attachModel<StagedOp, distribute, memoryOf>(context);
 }
 
 } // namespace kv
