@@ -21,8 +21,8 @@ static bool isTensorElement(Type type) { return type.isF32() || type.isF16() || 
 LogicalResult StartRowsOp::verify() {
   if (!getState().empty() && getState().size() != 3) // C1
     return emitOpError() << "expected a state of three homes or none, got " << getState().size();
-  if (!isTensorElement(getType()) || !isPositive(getFactor()) || int64_t(getGroup()) < 1 || int64_t(getLeast()) < 1) // C2
-    return emitOpError() << "expected f32, f16 or bf16, a positive finite factor, and `group` and `least` of at least 1";
+  if (!isTensorElement(getType()) || !isPositive(getFactor()) || int64_t(getGroup()) < 1) // C2
+    return emitOpError() << "expected f32, f16 or bf16, a positive finite factor, and a `group` of at least 1";
   auto function = (*this)->getParentOfType<func::FuncOp>();
   auto schedule = function ? function->getAttrOfType<ScheduleAttr>("kv.schedule") : ScheduleAttr();
   if (!schedule) // C3

@@ -24,17 +24,17 @@ def Kv_StartRowsOp : Kv_Op<"start_rows", [MemoryEffects<[MemRead, MemWrite]>, At
 
     Rules:
     - C1: a state is three homes or none.
-    - C2: the type is f32, f16 or bf16; `factor`, `group` and `least` are positive.
+    - C2: the type is f32, f16 or bf16; `factor` and `group` are positive.
     - C3: rows of the queries are the cache's keys long, as the function's schedule rounds them.
   }];
   let arguments = (ins I64:$seq, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query, Kv_Home:$queries,
                        Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest, Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
                        Variadic<Kv_Home>:$state, TypeAttrOf<Kv_CacheType>:$cache, TypeAttr:$type, F64Attr:$factor, I64Attr:$group,
-                       I64Attr:$least, Kv_AccuracyAttr:$accuracy);
+                       Kv_AccuracyAttr:$accuracy);
   let assemblyFormat = [{
     `rows` `[` $first `,` $rows `,` $padded `]` `of` $type `seq` $seq `head` $head `query` $query `to` $queries (`scales` $scales^)?
     (`rest` $rest^ `if` $refined)? (`sums` $sums^)? (`state` $state^)? `for` $cache `factor` `(` $factor `)` `group` `(` $group `)`
-    `least` `(` $least `)` `accuracy` `(` $accuracy `)` attr-dict `:` type($queries) (`scales` type($scales)^)?
+    `accuracy` `(` $accuracy `)` attr-dict `:` type($queries) (`scales` type($scales)^)?
     (`rest` type($rest)^ `,` type($refined))? (`sums` type($sums)^)? (`state` type($state)^)?
   }];
   let hasVerifier = 1;

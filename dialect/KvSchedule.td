@@ -117,7 +117,7 @@ def Kv_ProductPlanAttr : Kv_Attr<"ProductPlan", "product_plan"> {
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Of an item with one row tile, or with several.
+    /// The slice in an item with one row tile, or with several.
     int64_t sliceOf(bool several) const { return several ? getManySlice() : getSlice(); }
   }];
 }

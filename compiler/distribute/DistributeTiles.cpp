@@ -8,6 +8,7 @@
 // What is left of the dialect are the neutral instructions kv.dot, kv.exp2, kv.from_half, kv.to_half on vectors.
 #include "compiler/distribute/Distributor.h"
 #include "compiler/distribute/Passes.h"
+#include "dialect/Level.h"
 
 using namespace mlir;
 
@@ -126,7 +127,7 @@ private:
     func::FuncOp func = getOperation();
     auto isPointer = llvm::IsaPred<LLVM::LLVMPointerType>;
     if (func.isDeclaration() || func.getNumArguments() < 2 || !llvm::all_of(func.getArgumentTypes().take_front(2), isPointer))
-      return func.emitOpError() << "expected a kernel of a step and an item, as kv-tile-append and kv-tile-attend make them";
+      return func.emitOpError() << "expected a kernel of a step and an item, as kv-tile-append and kv-convert-to-online make them";
     auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
     if (!schedule)
       return func.emitOpError() << "expected a `kv.schedule`, which kv-select-schedule writes";
@@ -136,8 +137,9 @@ private:
                                                        : isa_and_nonnull<TileAttr>(tile.getEncoding()));
     };
     WalkResult result = func.walk([&](Operation *op) {
-      if (isa<AppendOp, AttendOp, AppendAttendOp>(op)) {
-        op->emitOpError() << "expected tiles, which kv-tile-append and kv-tile-attend make";
+      Level level = levelOf(op->getName());
+      if (level < Level::tiles || (level == Level::tiles && !isa<DistributeOpInterface>(op))) {
+        op->emitOpError() << "is of the level `" << levelName(level) << "`, and nothing says how it is distributed";
         return WalkResult::interrupt();
       }
       if (llvm::all_of(op->getResultTypes(), isPlaced))

@@ -5,14 +5,10 @@
 #include "compiler/driver/VerifyLevel.h"
 #include "mlir/Pass/Pass.h"
 
-#include <optional>
-
 namespace kv {
 
 /// An error where an op of a level above `level` is left.
 std::unique_ptr<mlir::Pass> createVerifyLevelPass(Level level);
-/// The level of a name: source, online, tiles, machine, none.
-std::optional<Level> findLevel(llvm::StringRef name);
 
 } // namespace kv
 

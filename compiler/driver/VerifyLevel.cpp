@@ -7,31 +7,13 @@ using namespace mlir;
 
 namespace kv {
 
-static constexpr StringRef levelNames[] = {"source", "online", "tiles", "machine", "none"};
-
-template <typename... Ops> static bool isOneOf(OperationName name) { return ((name.getTypeID() == TypeID::get<Ops>()) || ...); }
-
-Level levelOf(OperationName name) {
-  if (!isa_and_nonnull<KvDialect>(name.getDialect()))
-    return Level::none;
-  if (isOneOf<AppendOp, AttendOp, AppendAttendOp, MergeOp>(name))
-    return Level::source;
-  if (isOneOf<StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp, YieldOp>(name))
-    return Level::online;
-  if (isOneOf<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, FromHalfOp, ToHalfOp,
-              Exp2Op>(name))
-    return Level::machine;
-  return Level::tiles;
-}
-
 LogicalResult verifyLevel(ModuleOp module, Level level) {
   WalkResult result = module.walk([&](Operation *op) {
     Operation *meant = isa<YieldOp>(op) ? op->getParentOp() : op; // a terminator goes with what it ends
     Level own = levelOf(meant->getName());
     if (own >= level)
       return WalkResult::advance();
-    op->emitOpError() << "is of the level `" << levelNames[int(own)] << "`; expected ops of `" << levelNames[int(level)]
-                      << "` and below alone";
+    op->emitOpError() << "is of the level `" << levelName(own) << "`; expected ops of `" << levelName(level) << "` and below alone";
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
@@ -57,12 +39,5 @@ private:
 } // namespace
 
 std::unique_ptr<Pass> createVerifyLevelPass(Level level) { return std::make_unique<VerifyLevel>(level); }
-
-std::optional<Level> findLevel(StringRef name) {
-  const StringRef *found = llvm::find(levelNames, name);
-  if (found == std::end(levelNames))
-    return std::nullopt;
-  return Level(found - std::begin(levelNames));
-}
 
 } // namespace kv

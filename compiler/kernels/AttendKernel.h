@@ -1,4 +1,4 @@
-// The bodies of attend and merge kernels; TileAttend.cpp says what they compute.
+// What an attend asks for, and the kernels and rows that it ends with; ConvertToOnline.cpp says what is computed.
 #ifndef KV_ATTEND_KERNEL_H
 #define KV_ATTEND_KERNEL_H
 
@@ -7,6 +7,9 @@
 namespace kv {
 
 constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
+/// What q . k is multiplied by. Without a score of its own, it gives scores in units of log2.
+inline double rowFactor(double scale, bool hasScore) { return hasScore ? scale : scale * log2e; }
 
 /// What kv.attend and kv.append_attend have in common.
 struct AttendSpec {

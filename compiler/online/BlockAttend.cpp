@@ -49,7 +49,10 @@ void addScratch(KernelBuilder &b, function_ref<void()> make) {
       last = &op;
   }
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointAfter(last);
+  if (last)
+    b.setInsertionPointAfter(last);
+  else
+    b.setInsertionPointToStart(&b.function().front());
   make();
 }
 

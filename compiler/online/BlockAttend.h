@@ -21,20 +21,19 @@ struct BlockRows {
 
   BlockRows(mlir::func::FuncOp func, AttendBlockOp op);
 
-  /// Whether rows of the item may be of queries that see different tokens, and rows of a tile.
+  /// Whether rows of the item, or of a tile, may belong to queries that see different tokens.
   bool differ() { return op.getMask() == Mask::causal && schedule.getItem().getQueries() > 1; }
   bool differ(const RowTile &tile) { return differ() && group() % tile.rows; }
   bool hasScore() { return !op.getScore().empty(); }
   int64_t group() { return int64_t(op.getGroup()); }
   bool roundsQueries() const { return roundsRows(schedule.getScores().getDot()); }
-  /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
-  double rowFactor() { return hasScore() ? op.getScale().convertToDouble() : op.getScale().convertToDouble() * log2e; }
+  double factor() { return rowFactor(op.getScale().convertToDouble(), hasScore()); }
 
-  /// Of a row of the head, in the homes of the item.
+  /// Where row `ofHead` of the head stands in the homes of the item.
   Value rowOf(Value ofHead) { return b.add(op.getFirst(), ofHead); }
   Value queryOfRow(Value row) { return itemRows().queryOf(row); }
   Value headOfRow(Value row) { return itemRows().headOf(row); }
-  /// Of a query, in the sequence.
+  /// Where a query stands in the sequence.
   Value positionOf(Value query) { return b.add(op.getPast(), query); }
   /// How many tokens of the block a query sees, i32.
   Value limitOf(Value query);
@@ -54,8 +53,8 @@ private:
 /// Scratch of a function for what its attend_blocks have of a row tile and a block; one after another they use the same.
 struct BlockHomes {
   mlir::Value probabilities;
-  /// Of a row tile whose softmax is done a few rows at a time: scores, then probabilities; tokens that a row sees; numbers of a row
-  /// that products need.
+  /// They hold what a row tile needs whose softmax works on a few rows at a time: scores, then probabilities; how many tokens a row
+  /// sees; numbers of a row that products need.
   mlir::Value scores, limit, correction, scale, start, bias;
   mlir::Value keys, values; ///< a stream that is decoded once for several row tiles: slice by slice, a row for each z
 };
@@ -124,13 +123,13 @@ struct BlockAttend : BlockRows {
   std::function<void()> askNext; ///< before an op on tiles in softmax
   bool asksInPacking() const { return roundsProbabilities() && valueGroups() == 1; }
   int64_t fewestTiles();
-  /// Of steps from a byte on, as one row tile alone would ask.
+  /// One row tile alone would ask in `step`s from `byte` on; several share that.
   Ask ask(Value ofHead, Value byte, int64_t step);
   Ask askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers);
   void setAskers(Value ofHead, Value rowOfTile, int64_t askers);
 
   // Softmax.
-  /// Of probabilities: the class's bound leaves room for a power of two that is a little off.
+  /// Probabilities may be powers of two that are a little off: the class's bound leaves room for that.
   int64_t exponentBits() {
     return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13;
   }
@@ -142,8 +141,8 @@ struct BlockAttend : BlockRows {
     Value limit, correction;
   };
   Weights softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s);
-  /// Of the rows whose probabilities are operands: what one unit of the product is worth, where its sum starts (what the shift of
-  /// the codes adds), what middles of asymmetric codes add; one for each row, or nothing.
+  /// What products of rounded probabilities need, one number for each row, or nothing: what one unit of the product is worth, where
+  /// its sum starts (what the shift of the codes adds), what middles of asymmetric codes add.
   struct Operands {
     Value scale, start, bias;
   };
@@ -158,7 +157,7 @@ struct BlockAttend : BlockRows {
   void accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands);
 };
 
-/// Adds scratch behind that which a kernel begins with: `make` makes it.
+/// Adds scratch behind that which a kernel begins with, or at its start: `make` makes it.
 void addScratch(KernelBuilder &b, llvm::function_ref<void()> make);
 
 } // namespace kv

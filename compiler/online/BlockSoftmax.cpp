@@ -37,7 +37,7 @@ SmallVector<Value> BlockAttend::masksBelow(Value limit) {
   return masks;
 }
 
-/// Of what is softmax's to ask for, the share of one of so many ops on tiles.
+/// One of so many ops on tiles asks for its share of what is softmax's to ask for.
 BlockAttend::Ask BlockAttend::askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers) {
   int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
   // Line by line where that is known beforehand: a line asked for twice takes as long as one.
@@ -65,8 +65,8 @@ void BlockAttend::setAskers(Value ofHead, Value rowOfTile, int64_t askers) {
   };
 }
 
-/// Of `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are with the
-/// block.
+/// Works on `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are
+/// with the block.
 BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s) {
   int64_t rows = tile.softmaxRows;
   Value row = rowOf(ofHead);
@@ -85,7 +85,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
 
   // What the distance of a score from its row's greatest is multiplied by, to be in units of log2. Scores themselves never are:
   // those near the end of f32 would overflow, and of great ones the rounded product would be off by more than exp2 bears.
-  Value unit = roundsQueries() ? b.fetch(op.getScales(), row, zero(), {rows}) : b.spread(b.f32(rowFactor()), 0, perRow);
+  Value unit = roundsQueries() ? b.fetch(op.getScales(), row, zero(), {rows}) : b.spread(b.f32(factor()), 0, perRow);
   if (hasScore()) { // else scores are products as they are
     for (Value &slice : s)
       slice = b.mulf(slice, b.spread(unit, 0, scoreType));

@@ -28,8 +28,6 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-int64_t roundUp(int64_t n, int64_t unit) { return int64_t(llvm::divideCeil(n, unit)) * unit; }
-
 /// Rows of the largest item, in whole row tiles of each head. An item of q queries has as many heads as `item.heads`, or fewer,
 /// so that there are no more pairs of both than either number allows alone.
 int64_t rowsOfLargestItem(const AttendSpec &spec) {
@@ -39,7 +37,7 @@ int64_t rowsOfLargestItem(const AttendSpec &spec) {
   for (int64_t queries = 1; queries <= item.getQueries(); ++queries) {
     int64_t rows = queries * spec.group(), heads = std::clamp<int64_t>(pairs / queries, 1, item.getHeads());
     bool several = tiles.getMany() && (rows > tiles.getOne() || tiles.getAlways());
-    most = std::max(most, heads * roundUp(rows, several ? tiles.getMany() : tiles.getOne()));
+    most = std::max(most, heads * int64_t(llvm::alignTo(rows, several ? tiles.getMany() : tiles.getOne())));
   }
   return most;
 }
@@ -66,9 +64,7 @@ struct OnlineAttend {
 private:
   bool hasScore() const { return !spec.score->empty(); }
   bool roundsQueries() const { return roundsRows(schedule.getScores().getDot()); }
-  int64_t least() const { return spec.minQueries * spec.group(); }
-  /// What q . k is multiplied by, a positive number. Without a score of its own, in units of log2.
-  double rowFactor() const { return hasScore() ? spec.scale : spec.scale * log2e; }
+  double factor() const { return rowFactor(spec.scale, hasScore()); }
   int64_t keyRun() const;
   void readArguments();
   void makeHomes();
@@ -144,7 +140,7 @@ void OnlineAttend::startRows(Value head, Value first) {
   if (schedule.getBlock().getState() == StatePlace::registers) // which OrderLoops starts
     state.clear();
   StartRowsOp::create(b, b.loc, seq, head, first, numRows, paddedRows, queryBegin, operands, scales, rest, refined, sums, state,
-                      cache, spec.queryType, APFloat(rowFactor()), spec.group(), least(), spec.accuracy);
+                      cache, spec.queryType, APFloat(factor()), spec.group(), spec.accuracy);
 }
 
 /// Blocks that no row may see are never visited.
@@ -160,8 +156,8 @@ void OnlineAttend::attendBlocks() {
   Value state[] = {maximum, sum, accumulator};
   auto attend = AttendBlockOp::create(b, b.loc, TypeRange(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
                                       body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, operands,
-                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(), least(),
-                                      APFloat(spec.scale), spec.mask, spec.accuracy);
+                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(),
+                                      spec.minQueries * spec.group(), APFloat(spec.scale), spec.mask, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());
 }
@@ -193,7 +189,7 @@ void OnlineAttend::copyScore(mlir::Region &into) {
 
 /// The maximum leaves as a score: what softmax has is a product in units of the row.
 void OnlineAttend::finish(Value head, Value first) {
-  double unit = hasScore() ? 1 : roundsQueries() ? ln2 : rowFactor() * ln2;
+  double unit = hasScore() ? 1 : roundsQueries() ? ln2 : factor() * ln2;
   FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, maximum, sum,
                    accumulator, spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse);
 }

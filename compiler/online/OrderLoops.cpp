@@ -41,7 +41,7 @@ private:
   struct Span {
     Value token, count; ///< consecutive tokens of the sequence, inside one block
   };
-  /// Where the work `prefetch` steps after head `index` of block number `at` is: a block and a head of the item.
+  /// Where the work `ahead` steps after head `index` of block number `at` is: a block and a head of the item.
   struct Place {
     Value block, index;
   };

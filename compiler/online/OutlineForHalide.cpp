@@ -130,7 +130,7 @@ FlatSymbolRefAttr Outline::functionOfTile() {
       "kv.halide", b.getDictionaryAttr({
                        b.getNamedAttr("arrays", b.getI64IntegerAttr(numArrays(op.getScore()))),
                        b.getNamedAttr("cache", TypeAttr::get(cache)),
-                       b.getNamedAttr("factor", b.getF64FloatAttr(rowFactor())),
+                       b.getNamedAttr("factor", b.getF64FloatAttr(factor())),
                        b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(cast<MemRefType>(op.getQueries().getType()).getDimSize(0))),
                        b.getNamedAttr("keySlice", b.getI64IntegerAttr(schedule.getScores().sliceOf(tile.several))),
                        b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),

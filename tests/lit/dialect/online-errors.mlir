@@ -68,7 +68,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 // start_rows C1
 func.func @f(%n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a state of three homes or none, got 2}}
-  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q state %m, %m for !cache factor(0.18) group(2) least(2) accuracy(high)
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q state %m, %m for !cache factor(0.18) group(2) accuracy(high)
       : memref<2x64xf32> state memref<2x1xf32>, memref<2x1xf32>
   return
 }
@@ -79,8 +79,8 @@ func.func @f(%n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // start_rows C2
 func.func @f(%n: i64, %q: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
-  // expected-error @+1 {{expected f32, f16 or bf16, a positive finite factor, and `group` and `least` of at least 1}}
-  kv.start_rows rows[%n, %n, %n] of f64 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xf32>
+  // expected-error @+1 {{expected f32, f16 or bf16, a positive finite factor, and a `group` of at least 1}}
+  kv.start_rows rows[%n, %n, %n] of f64 seq %n head %n query %n to %q for !cache factor(0.18) group(2) accuracy(high) : memref<2x64xf32>
   return
 }
 
@@ -91,7 +91,7 @@ func.func @f(%n: i64, %q: memref<2x64xf32>) attributes {kv.schedule = #schedule}
 // start_rows C3
 func.func @f(%n: i64, %q: memref<2x64xi32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected rows of 64 f32, got 'memref<2x64xi32>'}}
-  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xi32>
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) accuracy(high) : memref<2x64xi32>
   return
 }
 
@@ -100,7 +100,7 @@ func.func @f(%n: i64, %q: memref<2x64xi32>) attributes {kv.schedule = #schedule}
 // start_rows C3
 func.func @f(%n: i64, %q: memref<2x64xf32>) {
   // expected-error @+1 {{expected a function with a `kv.schedule`}}
-  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) least(2) accuracy(high) : memref<2x64xf32>
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q for !cache factor(0.18) group(2) accuracy(high) : memref<2x64xf32>
   return
 }
 

@@ -31,9 +31,9 @@ func.func @values(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m
 // CHECK-LABEL: @around
 func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>, %r: memref<2x1xi32>,
                   %table: !llvm.ptr) attributes {kv.schedule = #schedule} {
-  // CHECK: kv.start_rows rows[%[[N:.*]], %[[N]], %[[N]]] of f16 seq %[[N]] head %[[N]] query %[[N]] to %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]] state %[[M]], %[[M]], %{{.*}} for {{.*}} factor(1.250000e-01) group(2) least(2) accuracy( fast)
+  // CHECK: kv.start_rows rows[%[[N:.*]], %[[N]], %[[N]]] of f16 seq %[[N]] head %[[N]] query %[[N]] to %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]] state %[[M]], %[[M]], %{{.*}} for {{.*}} factor(1.250000e-01) group(2) accuracy( fast)
   kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q scales %m rest %q if %r sums %m state %m, %m, %a for !cache
-      factor(0.125) group(2) least(2) accuracy(fast)
+      factor(0.125) group(2) accuracy(fast)
       : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>
         state memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   // CHECK: kv.for_blocks[%[[N]], %[[N]]) of %{{.*}} heads[%[[N]], %[[N]]] rows %[[N]] {

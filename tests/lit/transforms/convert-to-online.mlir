@@ -21,7 +21,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
 // The rows of each kv head, then all blocks, then the results of each kv head. The scale and log2 e are in the rows' factor.
 // CHECK: scf.for
-// CHECK:   kv.start_rows rows[{{.*}}] of f16 seq %[[SEQ]] {{.*}} to %[[Q]] state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} factor(0.18{{.*}}) group(2) least(2) accuracy( high)
+// CHECK:   kv.start_rows rows[{{.*}}] of f16 seq %[[SEQ]] {{.*}} to %[[Q]] state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} factor(0.18{{.*}}) group(2) accuracy( high)
 // CHECK: kv.for_blocks[%{{.*}}, %{{.*}}) of %{{.*}} heads[%{{.*}}] rows %{{.*}} {
 // CHECK: ^bb0(%[[HEAD:.*]]: i64, %[[FIRST:.*]]: i64, %[[BLOCK:.*]]: !kv.block<32 of {{.*}}>, %[[TOKEN:.*]]: i64, %[[COUNT:.*]]: i64):
 // CHECK:   kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high)

@@ -20,7 +20,11 @@ func.func @finish(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %head: i64, %m: m
 
 // A row's scale is a part of the unit; who has asked for no lse gets none.
 // CHECK-LABEL: func.func @scaled(
-// CHECK: kv.fetch %[[SCALES:arg[0-9]+]]{{.*}} -> tensor<1xf32>
+// CHECK-SAME: %[[SCALES:[a-z0-9]+]]: memref<2x1xf32>) attributes
+// CHECK: %[[SCALE:.*]] = kv.fetch %[[SCALES]][
+// CHECK: %[[NUMBER:.*]] = kv.row %[[SCALE]]
+// CHECK: %[[UNIT:.*]] = arith.mulf %[[NUMBER]], %cst
+// CHECK: arith.mulf %{{.*}}, %[[UNIT]]
 // CHECK-NOT: math.log2
 func.func @scaled(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %head: i64, %m: memref<2x1xf32>, %acc: memref<2x32xf32>, %s: memref<2x1xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
   kv.finish rows[%n, %n] seq %n head %head of %n query %n scales %s state %m, %m, %acc as f32 unit(0.69) group(2) heads(4)

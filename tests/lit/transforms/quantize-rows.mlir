@@ -19,7 +19,7 @@
 // CHECK:   kv.store {{.*}} to %[[M]]
 // CHECK:   kv.store {{.*}} to %[[ACC]]
 func.func @floats(%n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %acc: memref<2x32xf32>) attributes {kv.schedule = #floats} {
-  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q state %m, %m, %acc for !cache factor(0.18) group(2) least(2) accuracy(high)
+  kv.start_rows rows[%n, %n, %n] of f16 seq %n head %n query %n to %q state %m, %m, %acc for !cache factor(0.18) group(2) accuracy(high)
       : memref<2x64xf32> state memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
   return
 }
@@ -36,9 +36,7 @@ func.func @floats(%n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %acc: memr
 // CHECK: kv.store {{.*}} to %[[REFINED]]
 // CHECK: kv.store {{.*}} to %[[SUMS]]
 func.func @bytes(%n: i64, %q: memref<2x16xi32>, %s: memref<2x1xf32>, %r: memref<2x1xi32>, %sums: memref<2x1xf32>) attributes {kv.schedule = #bytes} {
-  %i = arith.constant 0 : i64
-  %home = kv.scratch "qscale" : memref<2x1xf32>
-  kv.start_rows rows[%n, %n, %n] of f32 seq %n head %n query %n to %q scales %s rest %q if %r sums %sums for !cache factor(0.18) group(2) least(2)
+  kv.start_rows rows[%n, %n, %n] of f32 seq %n head %n query %n to %q scales %s rest %q if %r sums %sums for !cache factor(0.18) group(2)
       accuracy(high) : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>
   return
 }

@@ -24,3 +24,13 @@ func.func @unscheduled(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel
 func.func @arguments() attributes {kv.kernel, kv.schedule = #schedule} {
   return
 }
+
+// -----
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 32>, team = <lanes = 8>>
+func.func @online(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %m: memref<2x1xf32>, %acc: memref<2x32xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
+  // expected-error @+1 {{'kv.finish' op is of the level `online`, and nothing says how it is distributed}}
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %acc as f32 unit(0.69) group(2) heads(4)
+      : memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
+  return
+}

@@ -1,5 +1,5 @@
+#include "dialect/Level.h"
 #include "compiler/distribute/DistributeOpInterface.h"
-#include "compiler/driver/VerifyLevel.h"
 #include "dialect/KvOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"

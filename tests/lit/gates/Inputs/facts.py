@@ -8,6 +8,8 @@ import pathlib
 import re
 import sys
 
+import table
+
 FACTS = {  # pattern, in sources, and the home that may have it
     "offset of a field": (r"offsetof\(kv_", "compiler/kernels/LowerEntry.cpp"),
     "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b",
@@ -34,26 +36,14 @@ for folder in ("compiler", "dialect", "runtime/src", "tools"):
         for fact, (pattern, home) in FACTS.items():
             count = len(re.findall(pattern, text))
             if count and not name.startswith(home):
-                found[fact, name] = count
+                found[f"{fact}: {name}"] = count
 if seen < 40:
     sys.exit(f"{seen} files seen: this gate looks in the wrong place")
 
-table = here / "facts.txt"
-if sys.argv[2:] == ["--write"]:
-    table.write_text("".join(f"{fact}: {name} {count}\n" for (fact, name), count in sorted(found.items())))
-    sys.exit(0)
-limits = {}
-for line in table.read_text().splitlines():
-    fact, _, rest = line.partition(": ")
-    name, count = rest.split(" ")
-    limits[fact, name] = int(count)
-bad = 0
-for key in sorted(found.keys() | limits.keys()):
-    count, limit = found.get(key, 0), limits.get(key, 0)
-    if count > limit:
-        bad += 1
-        print(f"{key[1]}: `{key[0]}` stands here {count} times, {limit} are known; its home is {FACTS[key[0]][1]}")
-    elif count < limit:
-        bad += 1
-        print(f"{key[1]}: `{key[0]}` stands here {count} times, {limit} are known: run facts.py ROOT --write")
-sys.exit(1 if bad else 0)
+
+def say(key, count, limit):
+    fact, _, name = key.partition(": ")
+    return f"{name}: `{fact}` stands here {count} times, {limit} are known"
+
+
+table.compare(here / "facts.txt", found, say, cure=lambda key: f"; its home is {FACTS[key.partition(': ')[0]][1]}")

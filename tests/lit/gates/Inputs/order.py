@@ -10,6 +10,8 @@ import pathlib
 import re
 import sys
 
+import table
+
 HELPER = re.compile(  # what gives values, new ones; what takes a builder
     r"\b(?:Value|pair<Value, Value>|(?:SmallVector|FailureOr)<Value>) (?:\w+::)*(\w+)\((?![^\n]*lookup)"
     r"|\b(\w+)\((?:mlir::)?\w*(?:Builder|Rewriter)(?:<>)? &")
@@ -100,19 +102,9 @@ for path, text in texts.items():
     for begin, end in calls if "--show" in sys.argv else []:
         print(f"{path}:{text.count(chr(10), 0, begin) + 1}: {' '.join(text[begin:end].split())[:150]}")
 
-table = here / "order.txt"
-if sys.argv[2:] == ["--write"]:
-    table.write_text("".join(f"{path} {count}\n" for path, count in sorted(found.items())))
-    sys.exit(0)
-limits = {path: int(count) for path, _, count in (line.partition(" ") for line in table.read_text().splitlines())}
-bad = 0
-for path in sorted(found.keys() | limits.keys()):
-    count, limit = found.get(path, 0), limits.get(path, 0)
-    told = f"{count} calls have several arguments that build ops, {limit} are known"
-    if count > limit:
-        bad += 1
-        print(f"{path}: {told}: give each a statement (--show: where)")
-    elif count < limit:
-        bad += 1
-        print(f"{path}: {told}: run order.py ROOT --write")
-sys.exit(1 if bad else 0)
+
+def say(path, count, limit):
+    return f"{path}: {count} calls have several arguments that build ops, {limit} are known"
+
+
+table.compare(here / "order.txt", found, say, cure=lambda path: ": give each a statement (--show: where)")

@@ -1,4 +1,4 @@
-"""Fails when a pass has no file of tests: createTileAttendPass wants TileAttend.cpp and tile-attend.mlir. Usage: passes.py ROOT"""
+"""Fails when a pass has no file of tests: createTileAppendPass wants TileAppend.cpp and tile-append.mlir. Usage: passes.py ROOT"""
 import pathlib
 import re
 import sys
