@@ -73,8 +73,8 @@ LogicalResult ItemOp::verify() { return verifyItemField(*this); }
 LogicalResult SetItemOp::verify() { return verifyItemField(*this); }
 
 LogicalResult ArgumentOp::verify() {
-  if (getNumber() >= KV_MAX_PARAMS) // C1; the attribute is unsigned
-    return emitOpError() << "expected one of " << KV_MAX_PARAMS << " arrays, got number " << int64_t(getNumber());
+  if (getNumber() >= KV_MAX_ARGUMENTS) // C1; the attribute is unsigned
+    return emitOpError() << "expected one of " << KV_MAX_ARGUMENTS << " arrays, got number " << int64_t(getNumber());
   return success();
 }
 

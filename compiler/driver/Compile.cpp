@@ -2,6 +2,7 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/driver/Pipeline.h"
 #include "compiler/driver/VerifyLevel.h"
+#include "compiler/schedule/Choice.h"
 #include "compiler/targets/Emission.h"
 #include "dialect/KernelBuilder.h"
 #include "mlir/IR/Verifier.h"
@@ -80,6 +81,8 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
       needScratch(attend);
       auto schedule = attend->getAttrOfType<ScheduleAttr>("kv.schedule");
       kernel.splitTokens = schedule.getItem().getSplit();
+      kernel.alignTokens = splitUnit(source.type, schedule.getBlock().getTokens());
+      kernel.rowBytes = (source.type.getValueDim() + 2) * 4; // maximum, sum and accumulator
       kernel.queryBlock = schedule.getItem().getQueries();
       kernel.itemHeads = schedule.getItem().getHeads();
     }

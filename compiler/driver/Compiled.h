@@ -4,6 +4,8 @@
 
 #include "compiler/driver/KernelSpec.h"
 
+#include <array>
+
 namespace kv {
 
 /// One row of a kernel's table: a kernel on one target. Empty symbols are null pointers.
@@ -12,11 +14,13 @@ struct Variant {
   std::string target, architecture;
   std::string base, route; ///< the target's name without its route; mlir or halide
   uint64_t features = 0;   ///< KV_FEATURE_*
-  std::string append, attend, merge;
+  std::array<std::string, KV_NUM_PHASES> run;
   int64_t splitTokens = 1;
+  int64_t alignTokens = 1;
   int64_t queryBlock = 1;
   int64_t itemHeads = 1;
   int64_t scratchBytes = 0;
+  int64_t rowBytes = 0;
 };
 
 struct ObjectFile {
@@ -29,8 +33,13 @@ struct ObjectFile {
 /// A kernel on a target that is launched.
 struct DeviceVariant {
   size_t kernel = 0;
-  std::string target, entry, appendEntry;
-  int64_t threads = 1, sharedBytes = 0, splitTokens = 1, queryBlock = 1, partialBytes = 0;
+  std::string target;
+  std::array<std::string, KV_NUM_PHASES> entries; ///< of PTX; empty where a phase has none
+  int64_t threads = 1, sharedBytes = 0, splitTokens = 1, alignTokens = 1, queryBlock = 1, rowBytes = 0;
+
+  /// What is launched, and what an append_attend launches before it where a sequence may have several query blocks.
+  const std::string &entry() const { return entries[entries[KV_PHASE_ATTEND].empty() ? KV_PHASE_APPEND : KV_PHASE_ATTEND]; }
+  std::string appendEntry() const { return entries[KV_PHASE_ATTEND].empty() ? "" : entries[KV_PHASE_APPEND]; }
 };
 
 /// What a driver compiles: goes into every library as text.

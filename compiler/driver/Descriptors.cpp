@@ -1,11 +1,14 @@
 #include "compiler/driver/Descriptors.h"
 
+#include "compiler/kernels/LowerEntry.h"
+
 #include "llvm/ADT/SmallString.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DataLayout.h"
 #include "llvm/IR/DerivedTypes.h"
 #include "llvm/IR/GlobalAlias.h"
 #include "llvm/IR/GlobalVariable.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -41,6 +44,10 @@ public:
     return known;
   }
 
+  Constant *array(ArrayRef<Constant *> elements) {
+    return ConstantArray::get(ArrayType::get(elements[0]->getType(), elements.size()), elements);
+  }
+
   Constant *function(StringRef symbol) {
     if (symbol.empty())
       return pointer(nullptr);
@@ -50,60 +57,126 @@ public:
   }
 
   Constant *row(const Variant &variant) {
-    return ConstantStruct::getAnon({string(variant.target), i64(static_cast<int64_t>(variant.features)), function(variant.append),
-                                    function(variant.attend), function(variant.merge), i64(variant.splitTokens),
-                                    i64(variant.queryBlock), i64(variant.itemHeads), i64(variant.scratchBytes)});
+    SmallVector<Constant *> run;
+    for (const std::string &symbol : variant.run)
+      run.push_back(function(symbol));
+    return ConstantStruct::getAnon({string(variant.target), i64(static_cast<int64_t>(variant.features)), i64(0), array(run),
+                                    i64(variant.splitTokens), i64(variant.alignTokens), i64(variant.queryBlock),
+                                    i64(variant.itemHeads), i64(variant.scratchBytes), i64(variant.rowBytes), i64(0)});
   }
 
   Constant *row(const DeviceVariant &variant, const DeviceCode &code) {
-    return ConstantStruct::getAnon({string(variant.target), string(code.text), string(variant.entry),
-                                    variant.appendEntry.empty() ? pointer(nullptr) : string(variant.appendEntry),
-                                    i64(code.capability), i64(variant.threads), i64(variant.sharedBytes), i64(variant.splitTokens),
-                                    i64(variant.queryBlock), i64(variant.partialBytes)});
+    SmallVector<Constant *> entries;
+    for (const std::string &name : variant.entries)
+      entries.push_back(name.empty() ? pointer(nullptr) : string(name));
+    return ConstantStruct::getAnon({string(variant.target), string(code.text), array(entries), i64(0), i64(code.capability),
+                                    i64(variant.threads), i64(variant.sharedBytes), i64(variant.splitTokens),
+                                    i64(variant.alignTokens), i64(variant.queryBlock), i64(variant.rowBytes), i64(0)});
+  }
+
+  /// An array that the attend declares: a number for each query head.
+  Constant *argument(StringRef name) {
+    return ConstantStruct::getAnon({string(name), i32(KV_ARGUMENT_F32), i32(KV_ROLE_ARRAY), i32(KV_AXIS_HEADS_Q), i32(KV_AXIS_NONE),
+                                    i32(KV_AXIS_NONE), i32(KV_AXIS_NONE)});
+  }
+
+  Constant *tokens(const kv_tokens &tokens) {
+    SmallVector<Constant *> fields = {i64(tokens.kind),       i64(tokens.page_tokens), i64(tokens.first),
+                                      i64(tokens.tail_pages), i64(tokens.tail_tokens), i64(tokens.tail_first),
+                                      i64(tokens.tail_ring)};
+    for (const kv_tiers &tiers : tokens.streams)
+      for (int64_t field : {tiers.first, tiers.last, tiers.flush, tiers.spare})
+        fields.push_back(i64(field));
+    return ConstantStruct::getAnon(fields);
+  }
+
+  /// `int32_t ranges(const kv_step *, int64_t seq, int64_t query_begin, int64_t query_end, int64_t out[][2])`: one range, from the
+  /// first token to the last query's own or, without a mask, the last.
+  Constant *ranges(bool masked) {
+    Function *&known = rangesOf[masked];
+    if (known)
+      return known;
+    Type *pointerType = PointerType::get(context, 0), *number = Type::getInt64Ty(context), *small = Type::getInt32Ty(context);
+    auto *type = FunctionType::get(small, {pointerType, number, number, number, pointerType}, false);
+    known = Function::Create(type, GlobalValue::InternalLinkage, masked ? "ranges.masked" : "ranges.all", module);
+    known->addFnAttr(Attribute::NoUnwind);
+    IRBuilder<> b(BasicBlock::Create(context, "", known));
+    Value *step = known->getArg(0), *seq = known->getArg(1), *out = known->getArg(4);
+    auto entry = [&](StepField field, Value *index) {
+      Value *array = b.CreateLoad(pointerType, b.CreatePtrAdd(step, b.getInt64(static_cast<uint64_t>(offsetOf(field)))));
+      return b.CreateSExt(b.CreateLoad(small, b.CreateGEP(small, array, index)), number);
+    };
+    Value *tokens = entry(StepField::seq_lens, seq);
+    if (masked) {
+      Value *end = entry(StepField::query_start_loc, b.CreateAdd(seq, b.getInt64(1)));
+      Value *queries = b.CreateSub(end, entry(StepField::query_start_loc, seq));
+      tokens = b.CreateAdd(b.CreateSub(tokens, queries), known->getArg(3));
+    }
+    b.CreateStore(b.getInt64(0), out);
+    b.CreateStore(tokens, b.CreatePtrAdd(out, b.getInt64(8)));
+    b.CreateRet(b.getInt32(1));
+    return known;
   }
 
   /// Rows as an array of their own, or null.
   Constant *table(ArrayRef<Constant *> rows, const Twine &name) {
     if (rows.empty())
       return pointer(nullptr);
-    Constant *array = ConstantArray::get(ArrayType::get(rows[0]->getType(), rows.size()), rows);
-    auto *global = new GlobalVariable(module, array->getType(), true, GlobalValue::PrivateLinkage, array, name);
+    Constant *value = array(rows);
+    auto *global = new GlobalVariable(module, value->getType(), true, GlobalValue::PrivateLinkage, value, name);
     global->setAlignment(Align(16));
     return global;
   }
 
   Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, ArrayRef<Constant *> rows, ArrayRef<Constant *> deviceRows) {
     bool attends = spec.kind != KV_OP_APPEND;
-    return ConstantStruct::getAnon({i32(sizeof(kv_kernel)),
-                                    i32(KV_ABI_VERSION),
-                                    string(spec.name),
-                                    string(cache.name),
-                                    i64(static_cast<int64_t>(cache.layoutHash)),
-                                    i32(spec.kind),
-                                    i32(spec.qType),
-                                    i32(spec.oType),
-                                    i32(spec.hasLse),
-                                    i64(attends ? spec.headsQ : 0),
-                                    i64(cache.type.getHeads()),
-                                    i64(cache.type.getKeyDim()),
-                                    i64(cache.type.getValueDim()),
-                                    i64(cache.map.slots),
-                                    i64(cache.map.bytes),
-                                    i64(attends ? spec.minQueries : 0),
-                                    i64(attends ? spec.maxQueries : 0),
-                                    i32(cache.type.getLayout().getKind() == LayoutKind::dense),
-                                    i32(attends && spec.causal),
-                                    i32(static_cast<int64_t>(spec.params.size())),
-                                    i32(static_cast<int64_t>(rows.size())),
-                                    table(rows, spec.name + ".variants"),
-                                    i64(static_cast<int64_t>(deviceRows.size())),
-                                    table(deviceRows, spec.name + ".devices")});
+    SmallVector<Constant *> arguments;
+    for (const std::string &name : spec.params)
+      arguments.push_back(argument(name));
+    SmallVector<Constant *> fields = {i32(sizeof(kv_kernel)),
+                                      i32(KV_ABI_VERSION),
+                                      string(spec.name),
+                                      string(cache.name),
+                                      i64(static_cast<int64_t>(cache.layoutHash)),
+                                      i64(0), // needs
+                                      i32(spec.kind),
+                                      i32(spec.qType),
+                                      i32(spec.oType),
+                                      i32(spec.hasLse),
+                                      i64(attends ? spec.headsQ : 0),
+                                      i64(cache.type.getHeads()),
+                                      i64(cache.type.getKeyDim()),
+                                      i64(cache.type.getValueDim()),
+                                      i64(2), // streams
+                                      i64(cache.type.getKeyDim()),
+                                      i64(cache.type.getValueDim()),
+                                      i64(0),
+                                      i64(0),
+                                      i64(cache.map.bytes),
+                                      tokens(cache.tokens),
+                                      i64(attends ? spec.minQueries : 0),
+                                      i64(attends ? spec.maxQueries : 0),
+                                      attends ? ranges(spec.causal) : pointer(nullptr),
+                                      i64(0), // visible_tokens: no bound
+                                      i64(stepBytes())};
+    // keep_budget, keep_first, keep_last, keep_every, keep_layer, num_states, num_observers, select_pages
+    fields.append(8, i64(0));
+    auto addTable = [&](ArrayRef<Constant *> rows, size_t rowBytes, StringRef name) {
+      fields.push_back(i64(static_cast<int64_t>(rows.size())));
+      fields.push_back(i64(static_cast<int64_t>(rowBytes)));
+      fields.push_back(table(rows, Twine(spec.name) + name));
+    };
+    addTable(arguments, sizeof(kv_argument_spec), ".arguments");
+    addTable(rows, sizeof(kv_variant), ".variants");
+    addTable(deviceRows, sizeof(kv_gpu_variant), ".devices");
+    return ConstantStruct::getAnon(fields);
   }
 
 private:
   Module &module;
   LLVMContext &context;
   StringMap<GlobalVariable *> strings;
+  Function *rangesOf[2] = {};
 };
 
 } // namespace

@@ -153,15 +153,15 @@ private:
     DeviceVariant variant;
     variant.kernel = kernel;
     variant.target = target.name();
-    variant.entry = functions.entry;
-    variant.appendEntry = functions.appendEntry;
+    variant.entries[functions.headsQ ? KV_PHASE_ATTEND : KV_PHASE_APPEND] = functions.entry;
+    if (functions.headsQ)
+      variant.entries[KV_PHASE_APPEND] = functions.appendEntry;
     variant.threads = target.capabilities.lanes;
     variant.sharedBytes = functions.scratchBytes;
     variant.splitTokens = functions.splitTokens;
+    variant.alignTokens = functions.alignTokens;
     variant.queryBlock = functions.queryBlock;
-    if (functions.headsQ)
-      variant.partialBytes =
-          functions.queryBlock * (functions.headsQ / functions.cache.getHeads()) * (functions.cache.getValueDim() + 2) * 4;
+    variant.rowBytes = functions.rowBytes;
     return variant;
   }
 
@@ -173,13 +173,15 @@ private:
     variant.route = target.capabilities.halide ? "halide" : "mlir";
     variant.architecture = target.architecture();
     variant.features = target.featureMask;
-    variant.append = functions.append;
-    variant.attend = functions.attend;
-    variant.merge = functions.merge;
+    variant.run[KV_PHASE_APPEND] = functions.append;
+    variant.run[KV_PHASE_ATTEND] = functions.attend;
+    variant.run[KV_PHASE_MERGE] = functions.merge;
     variant.splitTokens = functions.splitTokens;
+    variant.alignTokens = functions.alignTokens;
     variant.queryBlock = functions.queryBlock;
     variant.itemHeads = functions.itemHeads;
     variant.scratchBytes = functions.scratchBytes;
+    variant.rowBytes = functions.rowBytes;
     return variant;
   }
 };

@@ -132,9 +132,9 @@ private:
     if (type.getLayout().getKind() == LayoutKind::dense)
       line(" * The cache is dense: a sequence is one page, and block_table may be null (sequence b is page b).");
     line(" * Caches with equal layout hashes hold interchangeable pages. */");
-    const std::string values[] = {fmt::to_string(type.getHeads()),   fmt::to_string(type.getKeyDim()),
+    const std::string values[] = {fmt::to_string(type.getHeads()),    fmt::to_string(type.getKeyDim()),
                                   fmt::to_string(type.getValueDim()), fmt::to_string(cache.map.slots),
-                                  fmt::to_string(cache.map.bytes),   fmt::format("UINT64_C(0x{:016x})", cache.layoutHash)};
+                                  fmt::to_string(cache.map.bytes),    fmt::format("UINT64_C(0x{:016x})", cache.layoutHash)};
     for (auto [macro, value] : zip_equal(cacheMacros, values))
       line("#define {}_{} {}", macroPrefix(cache.name), macro, value);
     line("");
@@ -161,7 +161,7 @@ private:
       if (kernel.hasLse)
         line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
       for (auto [i, param] : enumerate(kernel.params))
-        line(" *   params[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
+        line(" *   arguments[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
       line(" *   s = {:.9g} * q.k{}, {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score,
            kernel.causal ? "keys after the query masked" : "no mask");
       line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);

@@ -106,6 +106,8 @@ ModuleSpec readModule(ModuleOp level0) {
       cache.declared = declared;
       cache.type = resolveAuto(declared);
       cache.map = mapPage(cache.type);
+      cache.tokens.kind = declared.getLayout().getKind() == LayoutKind::dense ? KV_TOKENS_DENSE : KV_TOKENS_PAGED;
+      cache.tokens.page_tokens = cache.map.slots;
       cache.layoutHash = hashLayout(cache.type);
       module.caches.push_back(std::move(cache));
     }
@@ -135,7 +137,7 @@ ModuleSpec readModule(ModuleOp level0) {
     unsigned first = 1 + (attends ? 1 : 0) + (appends ? 2 : 0);
     for (unsigned i = first; i < function.getNumArguments(); ++i) {
       auto name = function.getArgAttrOfType<StringAttr>(i, "kv.name");
-      spec.params.push_back(name ? name.getValue().str() : fmt::format("params[{}]", i - first));
+      spec.params.push_back(name ? name.getValue().str() : fmt::format("arguments[{}]", i - first));
     }
     module.kernels.push_back(std::move(spec));
   }

@@ -18,6 +18,7 @@ struct CacheSpec {
   CacheType type;     ///< orders resolved
   CacheType declared; ///< as written, `auto` still `auto`
   PageMap map;
+  kv_tokens tokens = {}; ///< where a token is in these pages
   uint64_t layoutHash = 0;
   kv_type tokenType = KV_TYPE_F32; ///< of q, k and v
 };

@@ -94,7 +94,9 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
       entry["scale"] = kernel.scale;
       entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
       entry["tolerance"] = accuracyBound(kernel.accuracy, InputKind::normal);
-      entry["params"] = kernel.params;
+      entry["arguments"] = json::array();
+      for (const std::string &array : kernel.params)
+        entry["arguments"].push_back({{"name", array}, {"type", "f32"}, {"axes", {"Hq"}}});
     }
     entry["variants"] = json::array();
     for (const Variant &variant : compiled.variants)
@@ -104,25 +106,28 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
                                      {"route", variant.route},
                                      {"architecture", variant.architecture},
                                      {"features", variant.features},
-                                     {"append", symbolJson(variant.append)},
-                                     {"attend", symbolJson(variant.attend)},
-                                     {"merge", symbolJson(variant.merge)},
+                                     {"append", symbolJson(variant.run[KV_PHASE_APPEND])},
+                                     {"attend", symbolJson(variant.run[KV_PHASE_ATTEND])},
+                                     {"merge", symbolJson(variant.run[KV_PHASE_MERGE])},
                                      {"split_tokens", variant.splitTokens},
+                                     {"align_tokens", variant.alignTokens},
                                      {"query_block", variant.queryBlock},
                                      {"item_heads", variant.itemHeads},
-                                     {"scratch_bytes", variant.scratchBytes}});
+                                     {"scratch_bytes", variant.scratchBytes},
+                                     {"row_bytes", variant.rowBytes}});
     entry["devices"] = json::array();
     for (const DeviceVariant &variant : compiled.deviceVariants)
       if (variant.kernel == index)
         entry["devices"].push_back({{"target", variant.target},
                                     {"capability", compiled.device(variant.target).capability},
-                                    {"entry", variant.entry},
-                                    {"append_entry", symbolJson(variant.appendEntry)},
+                                    {"entry", variant.entry()},
+                                    {"append_entry", symbolJson(variant.appendEntry())},
                                     {"threads", variant.threads},
                                     {"shared_bytes", variant.sharedBytes},
                                     {"split_tokens", variant.splitTokens},
+                                    {"align_tokens", variant.alignTokens},
                                     {"query_block", variant.queryBlock},
-                                    {"partial_bytes", variant.partialBytes}});
+                                    {"row_bytes", variant.rowBytes}});
     manifest["kernels"].push_back(entry);
   }
   return jsonText(manifest);

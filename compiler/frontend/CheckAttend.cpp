@@ -12,8 +12,9 @@ using namespace llvm;
 namespace kv {
 
 static constexpr int64_t maxQueries = 65536;
-static constexpr size_t maxArrays = KV_MAX_PARAMS;
-/// A function is some twenty instructions for each register of a block's scores, a power counts four times: sixteen compile in seconds.
+static constexpr size_t maxArrays = KV_MAX_ARGUMENTS;
+/// A function is some twenty instructions for each register of a block's scores, a power counts four times: sixteen compile in
+/// seconds.
 static constexpr size_t maxFunctions = 16, maxOperators = 256;
 
 static bool checkArrays(const AttendSyntax &syntax, const CheckedCache &cache, Diagnostics &diagnostics) {

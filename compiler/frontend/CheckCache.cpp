@@ -10,7 +10,7 @@ using namespace llvm;
 
 namespace kv {
 
-static constexpr int64_t maxHeads = 4096, maxChannels = 576; ///< heads: what the runtime takes (runtime/src/check.c)
+static constexpr int64_t maxHeads = 4096, maxChannels = 576; ///< heads: what the runtime takes (runtime/src/check_kernel.c)
 static constexpr size_t maxParameters = 256;                 ///< each is looked up by its name among those before it
 
 std::optional<int64_t> evaluateSize(const Expr &expr, ArrayRef<CheckedParameter> parameters, StringRef what, int64_t least,

@@ -57,7 +57,9 @@ static Block planOf(func::FuncOp function, DictionaryAttr what) {
   plan.rows = number("rows");
   plan.tokens = schedule.getBlock().getTokens();
   bool whole = fitBlocks(cache, plan.tokens) == BlockFit::whole;
-  plan.pages = whole ? kv_entries({map.slots}, plan.tokens) : 1;
+  kv_tokens tokens = {};
+  tokens.page_tokens = map.slots;
+  plan.pages = whole ? kv_entries(tokens, plan.tokens) : 1;
   plan.slots = plan.pages > 1 ? map.slots : int64_t(llvm::alignTo(map.slots, schedule.getTeam().getLanes()));
   plan.slotUnit = plan.tokens;
   plan.ragged = !whole && map.slots % plan.tokens != 0;

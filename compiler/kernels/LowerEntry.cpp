@@ -10,12 +10,17 @@
 using namespace mlir;
 
 namespace kv {
-namespace {
-
-size_t offsetOf(StepField field) {
 #define KV_FIELD(name)                                                                                                             \
   case StepField::name:                                                                                                            \
     return offsetof(kv_step, name);
+#define KV_TENSOR(name)                                                                                                            \
+  case StepField::name:                                                                                                            \
+    return offsetof(kv_step, name.data);                                                                                           \
+  case StepField::name##_token_stride:                                                                                             \
+    return offsetof(kv_step, name.token_stride);                                                                                   \
+  case StepField::name##_head_stride:                                                                                              \
+    return offsetof(kv_step, name.head_stride);
+int64_t offsetOf(StepField field) {
   switch (field) {
     KV_FIELD(pages)
     KV_FIELD(page_stride)
@@ -25,26 +30,24 @@ size_t offsetOf(StepField field) {
     KV_FIELD(block_table)
     KV_FIELD(block_table_stride)
     KV_FIELD(slot_mapping)
-    KV_FIELD(q)
-    KV_FIELD(q_token_stride)
-    KV_FIELD(q_head_stride)
-    KV_FIELD(k)
-    KV_FIELD(k_token_stride)
-    KV_FIELD(k_head_stride)
-    KV_FIELD(v)
-    KV_FIELD(v_token_stride)
-    KV_FIELD(v_head_stride)
-    KV_FIELD(o)
-    KV_FIELD(o_token_stride)
-    KV_FIELD(o_head_stride)
+    KV_TENSOR(q)
+    KV_TENSOR(k)
+    KV_TENSOR(v)
+    KV_TENSOR(o)
     KV_FIELD(lse)
     KV_FIELD(workspace)
   }
+#undef KV_TENSOR
 #undef KV_FIELD
   llvm_unreachable("all fields are handled");
 }
 
-size_t offsetOf(ItemField field) {
+// Flags and the fields of features follow.
+int64_t stepBytes() { return offsetof(kv_step, flags); }
+
+namespace {
+
+int64_t offsetOf(ItemField field) {
 #define KV_FIELD(name)                                                                                                             \
   case ItemField::name:                                                                                                            \
     return offsetof(kv_item, name);
@@ -92,7 +95,7 @@ public:
 private:
   Value lower(StepOp op) {
     Type whole = kindOf(op.getField()) == FieldKind::number ? Type(getI64Type()) : ptr();
-    Value field = load(whole, at(step, int64_t(offsetOf(op.getField()))));
+    Value field = load(whole, at(step, offsetOf(op.getField())));
     if (!op.getIndex())
       return field;
     if (kindOf(op.getField()) == FieldKind::numbers32)
@@ -101,10 +104,10 @@ private:
     return load(getI64Type(), at(field, offset));
   }
 
-  Value lower(ItemOp op) { return load(op.getValue().getType(), at(item, int64_t(offsetOf(op.getField())))); }
+  Value lower(ItemOp op) { return load(op.getValue().getType(), at(item, offsetOf(op.getField()))); }
 
   Value lower(ArgumentOp op) {
-    Value array = load(ptr(), at(step, int64_t(offsetof(kv_step, params) + op.getNumber() * sizeof(void *))));
+    Value array = load(ptr(), at(step, int64_t(offsetof(kv_step, arguments) + op.getNumber() * sizeof(kv_argument))));
     Value offset = mul(op.getIndex(), 4);
     return load(getF32Type(), at(array, offset));
   }
@@ -112,7 +115,7 @@ private:
   Value lower(NewItemOp op) { return variable(getI64Type(), sizeof(kv_item) / 8); }
 
   Value lower(SetItemOp op) {
-    store(op.getValue(), at(op.getItem(), int64_t(offsetOf(op.getField()))));
+    store(op.getValue(), at(op.getItem(), offsetOf(op.getField())));
     return Value();
   }
 };
@@ -121,9 +124,7 @@ struct LowerEntry : PassWrapper<LowerEntry, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerEntry)
   StringRef getArgument() const final { return "kv-lower-entry"; }
   StringRef getDescription() const final { return "fields of the step and its item become loads"; }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<LLVM::LLVMDialect, arith::ArithDialect>();
-  }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<LLVM::LLVMDialect, arith::ArithDialect>(); }
   void runOnOperation() override {
     if (getOperation()->hasAttr("kv.kernel"))
       lowerEntry(getOperation());

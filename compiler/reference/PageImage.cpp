@@ -40,6 +40,8 @@ void PageImage::Places::store(uint8_t *page, int64_t element, uint32_t value) co
 }
 
 PageImage::PageImage(CacheType cache) : map(mapPage(cache)), cache(cache) {
+  tokens.kind = KV_TOKENS_PAGED; // of a dense cache, one page
+  tokens.page_tokens = map.slots;
   auto places = [&](const char *name, Stream stream) {
     int64_t dim = cache.getDim(stream), group = cache.getCodec(stream).getGroup();
     StreamPlaces result{name, Places(map.codes(stream), cache.getHeads(), map.slots, dim), {}, {}};

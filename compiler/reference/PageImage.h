@@ -59,7 +59,7 @@ private:
     int64_t number, slot; ///< of the page; in it
   };
   Stored find(PagedMemory memory, int64_t token) const {
-    const kv_place place = kv_place_of({map.slots}, token);
+    const kv_place place = kv_place_of(tokens, token);
     const int64_t number = memory.table[size_t(place.entry)];
     return {memory.pages + number * memory.stride, number, place.slot};
   }
@@ -69,6 +69,7 @@ private:
                                            PagedMemory memory) const;
 
   CacheType cache;
+  kv_tokens tokens = {};
   StreamPlaces key, value;
 };
 

@@ -23,7 +23,9 @@ int64_t loadsOfIteration(CacheType cache, StreamRef stream, LoadAttr load, int64
 
 std::optional<WholeTiles> wholeTiles(CacheType cache, int64_t block, LoadAttr keys) {
   PageMap map = mapPage(cache);
-  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? kv_entries({map.slots}, block) : 1;
+  kv_tokens tokens = {};
+  tokens.page_tokens = map.slots;
+  int64_t count = fitBlocks(cache, block) == BlockFit::whole ? kv_entries(tokens, block) : 1;
   if (!map.tile || map.tile * count != block || keys.getKind() == LoadKind::transposed)
     return std::nullopt;
   return WholeTiles{count, map.tileBytes};

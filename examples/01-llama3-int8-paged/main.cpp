@@ -26,7 +26,7 @@ class Model {
 public:
   Model(const kv_kernel &append, const kv_kernel &step, int64_t layers, int64_t tokens, const kv_executor &executor)
       : append(append), decode(step), layers(layers), executor(executor) {
-    int64_t count = (tokens + step.page_tokens - 1) / step.page_tokens;
+    int64_t count = (tokens + step.tokens.page_tokens - 1) / step.tokens.page_tokens;
     kv_pages *made = nullptr;
     example::require(kv_pages_create(step.page_bytes * layers, count, &made), "page pool");
     pages.reset(made);
@@ -64,13 +64,13 @@ private:
     step.seq_lens = &seqLen;
     step.block_table = table.data();
     step.block_table_stride = static_cast<int64_t>(table.size());
-    step.q = q;
-    step.k = k;
-    step.v = v;
-    step.o = o;
-    step.q_token_stride = step.o_token_stride = queryRow;
-    step.k_token_stride = step.v_token_stride = keyRow;
-    step.q_head_stride = step.k_head_stride = step.v_head_stride = step.o_head_stride = dim;
+    step.q.data = q;
+    step.k.data = k;
+    step.v.data = v;
+    step.o.data = o;
+    step.q.token_stride = step.o.token_stride = queryRow;
+    step.k.token_stride = step.v.token_stride = keyRow;
+    step.q.head_stride = step.k.head_stride = step.v.head_stride = step.o.head_stride = dim;
     step.workspace = reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(workspace.data()) + 63) / 64 * 64);
     step.workspace_bytes = static_cast<int64_t>(workspace.size()) - 64;
     for (int64_t layer = 0; layer < layers; ++layer) {
@@ -198,7 +198,7 @@ int main(int argc, char **argv) {
   }
 
   auto bytesPerToken = [](const kv_kernel &kernel) {
-    return static_cast<double>(kernel.page_bytes) / static_cast<double>(kernel.page_tokens);
+    return static_cast<double>(kernel.page_bytes) / static_cast<double>(kernel.tokens.page_tokens);
   };
   double int8Bytes = bytesPerToken(llama3_append_decode), halfBytes = bytesPerToken(llama3_f16_append_decode);
   double int8Step = median(int8Times) / layers, halfStep = median(halfTimes) / layers;

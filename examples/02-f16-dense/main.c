@@ -84,12 +84,12 @@ int main(void) {
   step.num_seqs = SEQS;
   step.query_start_loc = start;
   step.seq_lens = lengths;
-  step.k = k;
-  step.v = v;
-  step.q = q;
-  step.o = o;
-  step.k_token_stride = step.v_token_stride = step.q_token_stride = step.o_token_stride = ROW;
-  step.k_head_stride = step.v_head_stride = step.q_head_stride = step.o_head_stride = DIM;
+  step.k.data = k;
+  step.v.data = v;
+  step.q.data = q;
+  step.o.data = o;
+  step.k.token_stride = step.v.token_stride = step.q.token_stride = step.o.token_stride = ROW;
+  step.k.head_stride = step.v.head_stride = step.q.head_stride = step.o.head_stride = DIM;
   step.workspace = allocate((size_t)needed + 64);
   step.workspace_bytes = needed;
 

@@ -56,7 +56,7 @@ void runOnThreads(const kv_kernel &kernel, const kv_step &step, int32_t threads)
 std::vector<float> runPrompt(const std::vector<float> &q, const std::vector<float> &k, const std::vector<float> &v,
                              int32_t threads) {
   const kv_kernel &kernel = small_append_chunk;
-  std::vector<int32_t> table = shuffledPages((tokens + kernel.page_tokens - 1) / kernel.page_tokens);
+  std::vector<int32_t> table = shuffledPages((tokens + kernel.tokens.page_tokens - 1) / kernel.tokens.page_tokens);
   std::vector<uint8_t> memory(table.size() * static_cast<size_t>(kernel.page_bytes) + 64);
   kv_bounds bounds = {1, chunk, chunk, tokens};
   int64_t bytes = kv_workspace_bytes(&kernel, nullptr, &bounds, threads);
@@ -73,9 +73,9 @@ std::vector<float> runPrompt(const std::vector<float> &q, const std::vector<floa
   step.num_seqs = 1;
   step.block_table = table.data();
   step.block_table_stride = static_cast<int64_t>(table.size());
-  step.q_token_stride = step.o_token_stride = queryRow;
-  step.k_token_stride = step.v_token_stride = keyRow;
-  step.q_head_stride = step.k_head_stride = step.v_head_stride = step.o_head_stride = dim;
+  step.q.token_stride = step.o.token_stride = queryRow;
+  step.k.token_stride = step.v.token_stride = keyRow;
+  step.q.head_stride = step.k.head_stride = step.v.head_stride = step.o.head_stride = dim;
   step.workspace = aligned(workspace);
   step.workspace_bytes = bytes;
   for (int64_t done = 0; done < tokens; done += chunk) {
@@ -83,10 +83,10 @@ std::vector<float> runPrompt(const std::vector<float> &q, const std::vector<floa
     int32_t length = static_cast<int32_t>(done) + startLoc[1];
     step.query_start_loc = startLoc;
     step.seq_lens = &length;
-    step.q = &q[static_cast<size_t>(done * queryRow)];
-    step.k = &k[static_cast<size_t>(done * keyRow)];
-    step.v = &v[static_cast<size_t>(done * keyRow)];
-    step.o = &output[static_cast<size_t>(done * queryRow)];
+    step.q.data = &q[static_cast<size_t>(done * queryRow)];
+    step.k.data = &k[static_cast<size_t>(done * keyRow)];
+    step.v.data = &v[static_cast<size_t>(done * keyRow)];
+    step.o.data = &output[static_cast<size_t>(done * queryRow)];
     step.lse = &lse[static_cast<size_t>(done * headsQ)];
     runOnThreads(kernel, step, threads);
   }
@@ -140,7 +140,7 @@ int main() {
   std::vector<float> one = runPrompt(q, k, v, 1);
   double error = errorOfHead(5, q, k, v, one);
   std::printf("%d tokens in chunks of %d, %.0f bytes a token (f16: %d)\n", int(tokens), int(chunk),
-              static_cast<double>(small_append_chunk.page_bytes) / static_cast<double>(small_append_chunk.page_tokens),
+              static_cast<double>(small_append_chunk.page_bytes) / static_cast<double>(small_append_chunk.tokens.page_tokens),
               int(4 * keyRow));
   std::printf("error of int4 itself: %.2f relative RMS against attention on the unrounded inputs\n", error);
   bool same = true;

@@ -78,8 +78,8 @@ struct Haystack {
 /// How many (head, copy) pairs bring back their own value.
 int64_t countRecalled(const Codec &codec, const Haystack &haystack) {
   const kv_kernel &append = *codec.append;
-  std::vector<uint8_t> memory(static_cast<size_t>(append.page_bytes * tokens / append.page_tokens) + 64);
-  std::vector<int32_t> table(static_cast<size_t>(tokens / append.page_tokens));
+  std::vector<uint8_t> memory(static_cast<size_t>(append.page_bytes * tokens / append.tokens.page_tokens) + 64);
+  std::vector<int32_t> table(static_cast<size_t>(tokens / append.tokens.page_tokens));
   for (size_t i = 0; i < table.size(); ++i)
     table[i] = static_cast<int32_t>(i);
   std::vector<float> output(copies * row);
@@ -106,12 +106,12 @@ int64_t countRecalled(const Codec &codec, const Haystack &haystack) {
   step.seq_lens = &length;
   step.block_table = table.data();
   step.block_table_stride = static_cast<int64_t>(table.size());
-  step.k = haystack.keys.data();
-  step.v = haystack.values.data();
-  step.q = haystack.queries.data();
-  step.o = output.data();
-  step.q_token_stride = step.k_token_stride = step.v_token_stride = step.o_token_stride = row;
-  step.q_head_stride = step.k_head_stride = step.v_head_stride = step.o_head_stride = dim;
+  step.k.data = haystack.keys.data();
+  step.v.data = haystack.values.data();
+  step.q.data = haystack.queries.data();
+  step.o.data = output.data();
+  step.q.token_stride = step.k.token_stride = step.v.token_stride = step.o.token_stride = row;
+  step.q.head_stride = step.k.head_stride = step.v.head_stride = step.o.head_stride = dim;
   step.workspace = aligned(workspace);
   step.workspace_bytes = static_cast<int64_t>(workspace.size()) - 64;
   example::require(kv_run(codec.append, &step, nullptr), codec.name);
@@ -152,7 +152,7 @@ int main() {
   }
   for (size_t i = 0; i < std::size(codecs); ++i)
     std::printf("%-24s %14.0f %8.1f %%\n", codecs[i].name,
-                static_cast<double>(codecs[i].append->page_bytes) / static_cast<double>(codecs[i].append->page_tokens),
+                static_cast<double>(codecs[i].append->page_bytes) / static_cast<double>(codecs[i].append->tokens.page_tokens),
                 100.0 * static_cast<double>(recalled[i]) / static_cast<double>(trials * heads * copies));
   return recalled[0] == trials * heads * copies ? 0 : 1;
 }

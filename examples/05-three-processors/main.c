@@ -49,14 +49,14 @@ static kv_step stepOn(uintptr_t base) {
   step.seq_lens = AT(lengths);
   step.block_table = AT(table);
   step.block_table_stride = TABLE;
-  step.q = AT(q);
-  step.k = AT(k);
-  step.v = AT(v);
-  step.o = AT(o);
+  step.q.data = AT(q);
+  step.k.data = AT(k);
+  step.v.data = AT(v);
+  step.o.data = AT(o);
 #undef AT
-  step.q_token_stride = step.o_token_stride = HEADS * DIM;
-  step.k_token_stride = step.v_token_stride = KV_HEADS * DIM;
-  step.q_head_stride = step.k_head_stride = step.v_head_stride = step.o_head_stride = DIM;
+  step.q.token_stride = step.o.token_stride = HEADS * DIM;
+  step.k.token_stride = step.v.token_stride = KV_HEADS * DIM;
+  step.q.head_stride = step.k.head_stride = step.v.head_stride = step.o.head_stride = DIM;
   return step;
 }
 

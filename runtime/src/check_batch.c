@@ -1,8 +1,6 @@
 /* check_batch.c: validation of the arrays that describe the batch: query_start_loc, seq_lens, block_table, slot_mapping. */
 #include "internal.h"
 
-static int aligned(const void *pointer, uintptr_t bytes) { return (uintptr_t)pointer % bytes == 0; }
-
 kv_status kvrt_check_lengths(const kv_step *step) {
   if (step->num_seqs < 0 || step->num_seqs > INT32_MAX)
     return kvrt_fail(KV_ERROR_NUM_SEQS, "num_seqs is %lld; expected 0 .. 2^31 - 1", (long long)step->num_seqs);
@@ -11,11 +9,11 @@ kv_status kvrt_check_lengths(const kv_step *step) {
   const int32_t *starts = step->query_start_loc, *lengths = step->seq_lens;
   if (!starts)
     return kvrt_fail(KV_ERROR_QUERY_START_LOC, "query_start_loc is null");
-  if (!aligned(starts, 4))
+  if (!kvrt_aligned(starts, 4))
     return kvrt_fail(KV_ERROR_ALIGNMENT, "query_start_loc is %p; expected a multiple of 4", (const void *)starts);
   if (!lengths)
     return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens is null");
-  if (!aligned(lengths, 4))
+  if (!kvrt_aligned(lengths, 4))
     return kvrt_fail(KV_ERROR_ALIGNMENT, "seq_lens is %p; expected a multiple of 4", (const void *)lengths);
   return KV_OK;
 }
@@ -41,9 +39,9 @@ kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
     if (queries != 0 && (queries < lowest || queries > most))
       return kvrt_fail(KV_ERROR_QUERIES, "sequence %lld has %lld queries; %s takes %lld .. %lld", (long long)b, (long long)queries,
                        kernel->name, (long long)lowest, (long long)most);
-    if (kernel->dense && queries != 0 && lengths[b] > kernel->page_tokens)
+    if (kernel->tokens.kind == KV_TOKENS_DENSE && queries != 0 && lengths[b] > kernel->tokens.page_tokens)
       return kvrt_fail(KV_ERROR_SEQ_LENS, "seq_lens[%lld] is %d; the dense cache holds %lld", (long long)b, lengths[b],
-                       (long long)kernel->page_tokens);
+                       (long long)kernel->tokens.page_tokens);
   }
   return KV_OK;
 }
@@ -51,7 +49,7 @@ kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step) {
 /* Rows are wide enough for their sequences. */
 static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
   for (int64_t b = 0; b < step->num_seqs; ++b) {
-    const int64_t pages = kv_entries(kv_tokens_of(kernel), step->seq_lens[b]);
+    const int64_t pages = kv_entries(kernel->tokens, step->seq_lens[b]);
     if (pages > step->block_table_stride && step->query_start_loc[b + 1] != step->query_start_loc[b])
       return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; sequence %lld of %d tokens needs %lld pages",
                        (long long)step->block_table_stride, (long long)b, step->seq_lens[b], (long long)pages);
@@ -61,7 +59,7 @@ static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
 
 /* The entries of a sequence's row that a step touches: pages of its tokens [firstToken, length). */
 static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken) {
-  const kv_tokens tokens = kv_tokens_of(kernel);
+  const kv_tokens tokens = kernel->tokens;
   const int64_t begin = kv_place_of(tokens, firstToken).entry, end = kv_entries(tokens, step->seq_lens[seq]);
   const int32_t *row = step->block_table + seq * step->block_table_stride;
   /* One pass without exits, so that it is vectorised; then the culprit. */
@@ -85,7 +83,7 @@ static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t 
 
 /* Every new token's slot: -1, or one of the cache's; for append_attend, the very one where attend will look for it. */
 static kv_status checkSlots(const kv_kernel *kernel, const kv_step *step) {
-  const kv_tokens tokens = kv_tokens_of(kernel);
+  const kv_tokens tokens = kernel->tokens;
   for (int64_t b = 0; b < step->num_seqs; ++b) {
     const int64_t start = step->query_start_loc[b], queries = step->query_start_loc[b + 1] - start;
     const int64_t first = step->seq_lens[b] - queries;
@@ -118,12 +116,12 @@ static int tableUsed(const kv_kernel *kernel, const kv_step *step) {
 }
 
 kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step) {
-  if (slotsUsed(kernel, step) && !aligned(step->slot_mapping, 8))
+  if (slotsUsed(kernel, step) && !kvrt_aligned(step->slot_mapping, 8))
     return kvrt_fail(KV_ERROR_ALIGNMENT, "slot_mapping is %p; expected a multiple of 8", (const void *)step->slot_mapping);
   if (!tableUsed(kernel, step))
     return KV_OK;
   if (step->block_table) {
-    if (!aligned(step->block_table, 4))
+    if (!kvrt_aligned(step->block_table, 4))
       return kvrt_fail(KV_ERROR_ALIGNMENT, "block_table is %p; expected a multiple of 4", (const void *)step->block_table);
     /* A sequence has less than 2^31 tokens, so no more pages; hence the product fits in 64 bits. */
     const int64_t stride = step->block_table_stride;
@@ -134,7 +132,7 @@ kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step) 
                        (long long)step->num_seqs, (long long)stride);
     return KV_OK;
   }
-  if (!kernel->dense)
+  if (kernel->tokens.kind != KV_TOKENS_DENSE)
     return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table is null; %s is paged", kernel->name);
   if (step->num_seqs > step->num_pages)
     return kvrt_fail(KV_ERROR_NUM_PAGES, "num_pages is %lld; without block_table, expected one for each of %lld sequences",

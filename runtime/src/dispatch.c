@@ -22,8 +22,8 @@ const char *kvrt_target_of_environment(void) {
 static void listTargets(const kv_kernel *kernel, char *text, size_t size) {
   size_t used = 0;
   snprintf(text, size, "%s", kernel->num_variants ? "" : "none for processors");
-  for (int32_t i = 0; i < kernel->num_variants; ++i) {
-    const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", kernel->variants[i].target);
+  for (int64_t i = 0; i < kernel->num_variants; ++i) {
+    const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", kv_variant_at(kernel, i)->target);
     if (wrote < 0 || (size_t)wrote >= size - used)
       return;
     used += (size_t)wrote;
@@ -31,8 +31,8 @@ static void listTargets(const kv_kernel *kernel, char *text, size_t size) {
 }
 
 static const kv_variant *selectNamed(const kv_kernel *kernel, const char *target, uint64_t features, kv_status *status) {
-  for (int32_t i = 0; i < kernel->num_variants; ++i) {
-    const kv_variant *variant = &kernel->variants[i];
+  for (int64_t i = 0; i < kernel->num_variants; ++i) {
+    const kv_variant *variant = kv_variant_at(kernel, i);
     if (strcmp(variant->target, target) != 0)
       continue;
     const uint64_t missing = variant->features & ~(features | KV_FEATURES_OF_SPEED);
@@ -59,9 +59,9 @@ const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint6
     return NULL;
   if (target && *target)
     return selectNamed(kernel, target, features, status);
-  for (int32_t i = 0; i < kernel->num_variants; ++i)
-    if (!(kernel->variants[i].features & ~features))
-      return &kernel->variants[i];
+  for (int64_t i = 0; i < kernel->num_variants; ++i)
+    if (!(kv_variant_at(kernel, i)->features & ~features))
+      return kv_variant_at(kernel, i);
   char targets[256];
   listTargets(kernel, targets, sizeof targets);
   *status = kvrt_fail(KV_ERROR_NO_VARIANT, "kernel %s has %s; this processor runs none of them", kernel->name, targets);

@@ -9,7 +9,7 @@ static void listTargets(const kv_kernel *kernel, char *text, size_t size) {
   size_t used = 0;
   snprintf(text, size, "%s", kernel->num_gpu_variants ? "" : "none for GPUs");
   for (int64_t i = 0; i < kernel->num_gpu_variants; ++i) {
-    const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", kernel->gpu_variants[i].target);
+    const int wrote = snprintf(text + used, size - used, "%s%s", used ? ", " : "", kv_gpu_variant_at(kernel, i)->target);
     if (wrote < 0 || (size_t)wrote >= size - used)
       return;
     used += (size_t)wrote;
@@ -29,7 +29,7 @@ static kv_status selectIn(const kvrt_gpu_context *context, const kv_kernel *kern
                           const kv_gpu_variant **variant) {
   const int named = target && *target;
   for (int64_t i = 0; i < kernel->num_gpu_variants; ++i) {
-    const kv_gpu_variant *row = &kernel->gpu_variants[i];
+    const kv_gpu_variant *row = kv_gpu_variant_at(kernel, i);
     if (named ? strcmp(row->target, target) != 0 : row->capability > context->capability)
       continue;
     *variant = row;
@@ -86,9 +86,9 @@ kv_status kv_gpu_prepare(const kv_kernel *kernel, const kv_gpu_launch *launch) {
     status = variantFor(context, kernel, launch, &variant);
   cu_handle function;
   if (status == KV_OK)
-    status = kvrt_gpu_function(context, variant, variant->entry, &function);
-  if (status == KV_OK && variant->append_entry)
-    status = kvrt_gpu_function(context, variant, variant->append_entry, &function);
+    for (int32_t phase = 0; phase < KV_NUM_PHASES && status == KV_OK; ++phase)
+      if (variant->entries[phase])
+        status = kvrt_gpu_function(context, variant, variant->entries[phase], &function);
   return status;
 }
 
@@ -98,7 +98,7 @@ static kv_status checkHost(const kv_kernel *kernel, const kv_step *step, const k
   if (status == KV_OK)
     status = kvrt_gpu_check_launch(launch);
   if (status == KV_OK)
-    status = kvrt_check_header(step);
+    status = kvrt_check_header(kernel, step);
   if (status == KV_OK && (step->num_seqs < 0 || step->num_seqs > INT32_MAX))
     status = kvrt_fail(KV_ERROR_NUM_SEQS, "num_seqs is %lld; expected 0 .. 2^31 - 1", (long long)step->num_seqs);
   return status;
@@ -137,6 +137,8 @@ static kv_status plan(const kv_kernel *kernel, const kv_step *step, const kv_gpu
   if (status == KV_OK)
     status = variantFor(*context, kernel, launch, variant);
   if (status == KV_OK)
+    status = kvrt_check_flags(kernel, (*variant)->target, (*variant)->flags, step);
+  if (status == KV_OK)
     status = kvrt_gpu_check_step(kernel, step, launch);
   if (status == KV_OK)
     status = kvrt_gpu_plan(kernel, *variant, step, launch, grid);
@@ -154,7 +156,7 @@ kv_status kv_gpu_workspace_init(const kv_kernel *kernel, const kv_step *step, co
 
 static kv_status launchGrid(kvrt_gpu_context *context, const kv_gpu_variant *variant, cu_handle function, int64_t x, int64_t y,
                             const kv_step *step, int64_t flag, void *stream) {
-  kv_step copy = *step; /* the driver's array of arguments is not const */
+  kv_step copy = kvrt_whole_step(step); /* the entry takes step_bytes of it */
   void *arguments[] = {&copy, &flag};
   const cu_result result = context->driver->cuLaunchKernel(function, (unsigned)x, (unsigned)y, 1, (unsigned)variant->threads, 1, 1,
                                                            (unsigned)variant->shared_bytes, stream, arguments, NULL);
@@ -173,9 +175,9 @@ kv_status kv_gpu_run(const kv_kernel *kernel, const kv_step *step, const kv_gpu_
   /* Both functions before the first launch, so that an error leaves nothing half-done. */
   cu_handle append = NULL, attend = NULL;
   if (status == KV_OK && grid.append_x)
-    status = kvrt_gpu_function(context, variant, kernel->op == KV_OP_APPEND ? variant->entry : variant->append_entry, &append);
+    status = kvrt_gpu_function(context, variant, variant->entries[KV_PHASE_APPEND], &append);
   if (status == KV_OK && grid.attend_x)
-    status = kvrt_gpu_function(context, variant, variant->entry, &attend);
+    status = kvrt_gpu_function(context, variant, variant->entries[KV_PHASE_ATTEND], &attend);
   if (status == KV_OK && append)
     status = launchGrid(context, variant, append, grid.append_x, grid.append_y, step, grid.append_flag, launch->stream);
   if (status == KV_OK && !(launch->flags & KV_GPU_COUNTERS_READY))

@@ -5,23 +5,21 @@
 /* An append's blocks share the new tokens of a sequence. */
 enum { APPEND_TOKENS = 32, APPEND_MOST = 256, APPEND_UNBOUNDED = 16 };
 
-static int attends(const kv_kernel *kernel) { return kernel->op != KV_OP_APPEND; }
-
 kv_status kvrt_gpu_check_variant(const kv_kernel *kernel, const kv_gpu_variant *variant) {
   const char *name = kernel->name;
-  if (!variant->target || !variant->ptx || !variant->entry)
+  if (!variant->target || !variant->ptx || !variant->entries[kvrt_attends(kernel) ? KV_PHASE_ATTEND : KV_PHASE_APPEND])
     return kvrt_fail(KV_ERROR_VARIANT, "%s: GPU variant has no target, code or entry", name);
   const int64_t most = 1 << 30;
   if (variant->threads < 1 || variant->threads > 1024 || variant->shared_bytes < 0 || variant->shared_bytes > most ||
       variant->split_tokens < 1 || variant->split_tokens > INT32_MAX || variant->query_block < 1 ||
-      variant->query_block > INT32_MAX || variant->partial_bytes < 0 || variant->partial_bytes > most)
-    return kvrt_fail(KV_ERROR_VARIANT,
-                     "%s for %s: threads %lld, shared_bytes %lld, split_tokens %lld, query_block %lld, partial_bytes %lld", name,
+      variant->query_block > INT32_MAX)
+    return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: threads %lld, shared_bytes %lld, split_tokens %lld, query_block %lld", name,
                      variant->target, (long long)variant->threads, (long long)variant->shared_bytes,
-                     (long long)variant->split_tokens, (long long)variant->query_block, (long long)variant->partial_bytes);
-  if (kernel->op == KV_OP_APPEND_ATTEND && kernel->max_queries > variant->query_block && !variant->append_entry)
+                     (long long)variant->split_tokens, (long long)variant->query_block);
+  if (kernel->op == KV_OP_APPEND_ATTEND && kernel->max_queries > variant->query_block && !variant->entries[KV_PHASE_APPEND])
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no append entry", name, variant->target);
-  return KV_OK;
+  return kvrt_check_partials(kernel, variant->target, variant->flags, variant->split_tokens, variant->align_tokens,
+                             variant->row_bytes, variant->token_bytes);
 }
 
 kv_status kvrt_gpu_check_launch(const kv_gpu_launch *launch) {
@@ -45,18 +43,18 @@ kv_status kvrt_gpu_check_step(const kv_kernel *kernel, const kv_step *step, cons
   if (status == KV_OK)
     status = kvrt_check_table_fields(kernel, step);
   /* How many tokens there are is known to the device. Strides must be good for two, where there may be two. */
-  const int one = step->num_seqs == 1 && (launch->max_queries == 1 || (attends(kernel) && kernel->max_queries == 1));
+  const int one = step->num_seqs == 1 && (launch->max_queries == 1 || (kvrt_attends(kernel) && kernel->max_queries == 1));
   return status == KV_OK ? kvrt_check_tensors(kernel, step, one ? 1 : 2) : status;
 }
 
 /* The most tokens of a sequence: by the launch, and by what a row of the table can name. */
 static kv_status boundTokens(const kv_kernel *kernel, const kv_step *step, const kv_gpu_launch *launch, int64_t *tokens) {
-  int64_t most = kernel->page_tokens;
-  if (!kernel->dense) {
+  int64_t most = kernel->tokens.page_tokens;
+  if (kernel->tokens.kind != KV_TOKENS_DENSE) {
     if (step->block_table_stride < 0)
       return kvrt_fail(KV_ERROR_BLOCK_TABLE, "block_table_stride is %lld; expected at least 0",
                        (long long)step->block_table_stride);
-    if (__builtin_mul_overflow(step->block_table_stride, kernel->page_tokens, &most))
+    if (__builtin_mul_overflow(step->block_table_stride, kernel->tokens.page_tokens, &most))
       most = INT32_MAX;
   }
   most = kvrt_min(most, INT32_MAX); /* seq_lens says no more */
@@ -76,7 +74,8 @@ static kv_status width(const kv_kernel *kernel, const kv_step *step, int64_t blo
 
 static kv_status planAttend(const kv_kernel *kernel, const kv_gpu_variant *variant, const kv_step *step, int64_t tokens,
                             int64_t queries, kvrt_gpu_grid *grid) {
-  grid->attend_y = kvrt_max(1, kvrt_ceil_div(tokens, variant->split_tokens));
+  const int64_t visible = kernel->visible_tokens ? kvrt_min(tokens, kernel->visible_tokens) : tokens;
+  grid->attend_y = kvrt_max(1, kvrt_ceil_div(visible, variant->split_tokens));
   if (grid->attend_y > 65535)
     return kvrt_fail(KV_ERROR_GPU_LIMIT,
                      "%s: up to %lld tokens have %lld splits; a grid has at most 65535; max_tokens of the launch bounds the tokens",
@@ -84,10 +83,11 @@ static kv_status planAttend(const kv_kernel *kernel, const kv_gpu_variant *varia
   const kv_status status = width(kernel, step, kvrt_ceil_div(queries, variant->query_block), queries, &grid->attend_x);
   if (status != KV_OK || grid->attend_y == 1)
     return status;
-  /* Less than 2^31 * 2^16 partials of at most 2^30 bytes. */
-  int64_t partials;
+  /* Less than 2^31 * 2^16 partials. */
+  int64_t partial, partials;
   grid->counter_bytes = grid->attend_x * 4;
-  if (__builtin_mul_overflow(grid->attend_x * grid->attend_y, variant->partial_bytes, &partials) || partials > INT64_MAX / 2)
+  if (__builtin_mul_overflow(kvrt_partial_bytes(kernel, 1, variant->query_block), variant->row_bytes, &partial) ||
+      __builtin_mul_overflow(grid->attend_x * grid->attend_y, partial, &partials) || partials > INT64_MAX / 2)
     return kvrt_fail(KV_ERROR_GPU_LIMIT, "%s: the step needs more than 2^62 bytes of workspace", kernel->name);
   grid->workspace_bytes = kvrt_round_up(grid->counter_bytes, 64) + partials;
   return KV_OK;
@@ -99,7 +99,7 @@ kv_status kvrt_gpu_plan(const kv_kernel *kernel, const kv_gpu_variant *variant, 
   if (step->num_seqs == 0)
     return KV_OK;
   int64_t queries = launch->max_queries;
-  if (attends(kernel)) {
+  if (kvrt_attends(kernel)) {
     int64_t tokens = 0;
     kv_status status = boundTokens(kernel, step, launch, &tokens);
     if (status != KV_OK)

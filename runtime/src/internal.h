@@ -30,11 +30,23 @@ const kv_variant *kvrt_select(const kv_kernel *kernel, const char *target, uint6
 /* dispatch.c: the value of KV_TARGET, "" without. */
 const char *kvrt_target_of_environment(void);
 
-/* check.c */
+/* check_kernel.c */
 kv_status kvrt_check_kernel(const kv_kernel *kernel);
 kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant);
+/* check_kernel.c: what both kinds of variant have. `kernel` is a good one. */
+kv_status kvrt_check_partials(const kv_kernel *kernel, const char *target, uint64_t flags, int64_t splitTokens, int64_t alignTokens,
+                              int64_t rowBytes, int64_t tokenBytes);
+
+/* check_fields.c: version and size of a step, and that it asks for nothing that the kernel does not have. */
+kv_status kvrt_check_header(const kv_kernel *kernel, const kv_step *step);
+/* check_fields.c: whether a variant with these KV_VARIANT_* may run the step. */
+kv_status kvrt_check_flags(const kv_kernel *kernel, const char *target, uint64_t flags, const kv_step *step);
+/* check_fields.c: the arrays that the attend declares. */
+kv_status kvrt_check_arguments(const kv_kernel *kernel, const kv_step *step);
+/* check_fields.c: the step as this runtime knows it: zero where the caller's is shorter. */
+kv_step kvrt_whole_step(const kv_step *step);
+
 /* check.c: the fields of a step, with no look at what they point to. `tokens`: new ones of the step. */
-kv_status kvrt_check_header(const kv_step *step);
 kv_status kvrt_check_pages(const kv_kernel *kernel, const kv_step *step);
 kv_status kvrt_check_tensors(const kv_kernel *kernel, const kv_step *step, int64_t tokens);
 kv_status kvrt_check_workspace(const kv_step *step, int64_t bytes, int32_t threads); /* threads 0: no matter of threads */
@@ -56,6 +68,7 @@ kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step);
 
 /* plan.c: how one sequence of a step is cut. Everything follows from the sequence's own numbers and the variant. */
 typedef struct kvrt_sequence {
+  int64_t seq;
   int64_t queries;      /* new tokens */
   int64_t length;       /* tokens, new ones included */
   int64_t blocks;       /* query blocks */
@@ -63,20 +76,31 @@ typedef struct kvrt_sequence {
   int32_t fused;        /* the attend items store the new tokens */
 } kvrt_sequence;
 
-/* One query block of a sequence: queries [begin, end) see tokens [0, tokens), in `splits` splits. */
+/* One query block of a sequence: queries [begin, end) have so many visible tokens, in `splits` splits. */
 typedef struct kvrt_block {
   int64_t begin, end, tokens, splits;
 } kvrt_block;
 
 kvrt_sequence kvrt_sequence_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq);
-kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kvrt_sequence *sequence, int64_t block);
-int64_t kvrt_partial_floats(const kv_kernel *kernel, int64_t queries); /* of one head */
+kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, const kvrt_sequence *sequence,
+                         int64_t block);
+/* Visible tokens of queries [begin, end) of a sequence. */
+int64_t kvrt_visible_tokens(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq, int64_t begin,
+                            int64_t end);
+/* Bytes of a partial result of one head. */
+int64_t kvrt_partial_bytes(const kv_kernel *kernel, int64_t rowBytes, int64_t queries);
+
+/* Reading a token costs about 4, each query on it 1 (a step of eight queries takes some 2.5 times that of one); a call costs about
+ * as much as 16 tokens. */
+static inline uint64_t kvrt_attend_cost(int64_t tokens, int64_t queries) {
+  return (uint64_t)(tokens + 16) * (uint64_t)(queries + 4);
+}
 
 /* Sums over a phase of a step. */
 typedef struct kvrt_totals {
   int64_t items;
-  uint64_t cost;          /* a measure of time: comparable inside one phase only */
-  int64_t partial_floats; /* attend and merge: of the whole step */
+  uint64_t cost;         /* a measure of time: comparable inside one phase only */
+  int64_t partial_bytes; /* attend and merge: of the whole step */
 } kvrt_totals;
 kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase);
 
@@ -84,9 +108,48 @@ kvrt_totals kvrt_plan_phase(const kv_kernel *kernel, const kv_variant *variant, 
 void kvrt_plan_run(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, uint64_t low,
                    uint64_t high, void *scratch);
 
+/* A walk over the items of a phase. Everything it holds is a running sum. */
+typedef struct kvrt_walk {
+  const kv_kernel *kernel;
+  const kv_variant *variant;
+  const kv_step *step;
+  kv_kernel_fn run;   /* the phase's */
+  uint64_t low, high; /* the part's range of places */
+  uint64_t place;     /* of the next item */
+  int64_t partial;    /* of the next block with more than one split: bytes from the workspace's start */
+  void *scratch;
+} kvrt_walk;
+static inline int kvrt_in_range(const kvrt_walk *w) { return w->place >= w->low && w->place < w->high; }
+static inline kv_item kvrt_item_of(const kvrt_walk *w, int64_t seq, int64_t head, int64_t begin, int64_t end) {
+  kv_item item;
+  memset(&item, 0, sizeof item);
+  item.seq = seq;
+  item.head = head;
+  item.num_heads = 1;
+  item.query_begin = begin;
+  item.query_end = end;
+  item.scratch = w->scratch;
+  return item;
+}
+
+/* plan_append.c, plan_attend.c: the items of a sequence in a phase: how many, and running those in range. */
+kvrt_totals kvrt_append_totals(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step,
+                               const kvrt_sequence *sequence);
+void kvrt_append_run(kvrt_walk *w, const kvrt_sequence *sequence);
+kvrt_totals kvrt_attend_totals(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step,
+                               const kvrt_sequence *sequence);
+void kvrt_attend_run(kvrt_walk *w, const kvrt_sequence *sequence);
+kvrt_totals kvrt_merge_totals(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step,
+                              const kvrt_sequence *sequence);
+void kvrt_merge_run(kvrt_walk *w, const kvrt_sequence *sequence);
+/* plan_append.c: whether an append's items follow slots; then all of them. */
+int kvrt_goes_by_slot(const kv_kernel *kernel, const kv_step *step);
+kvrt_totals kvrt_slot_totals(const kv_kernel *kernel, const kv_step *step);
+void kvrt_slot_run(kvrt_walk *w);
+
 /* workspace.c */
 int64_t kvrt_scratch_stride(const kv_variant *variant);
-int64_t kvrt_scratch_offset(int64_t partial_floats);
+int64_t kvrt_scratch_offset(int64_t partialBytes);
 
 /* fork.c: has the runtime learn of every fork() from now on; the number of forks between the process that called first and this
  * one; and a lock that a child finds open, whoever held it. */
@@ -104,6 +167,12 @@ int64_t kvrt_processor_quota(const char *root);
 void kvrt_pool_run(kv_pool *pool, int32_t parts, kv_part_fn part, void *argument, uint64_t nanoseconds);
 int kvrt_is_pool(const kv_executor *executor);
 
+static inline int kvrt_appends(const kv_kernel *kernel) { return kernel->op != KV_OP_ATTEND; }
+static inline int kvrt_attends(const kv_kernel *kernel) { return kernel->op != KV_OP_APPEND; }
+static inline int kvrt_aligned(const void *pointer, uintptr_t bytes) { return (uintptr_t)pointer % bytes == 0; }
+static inline const kv_argument_spec *kvrt_argument_at(const kv_kernel *kernel, int64_t index) {
+  return (const kv_argument_spec *)(const void *)((const char *)kernel->arguments + index * kernel->argument_size);
+}
 static inline int64_t kvrt_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t kvrt_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t kvrt_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }

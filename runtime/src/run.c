@@ -12,7 +12,7 @@ static uint64_t share(uint64_t total, int32_t i, int32_t n) {
 static void runPart(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase,
                     const kvrt_totals *totals, int32_t part, int32_t parts) {
   const int64_t stride = kvrt_scratch_stride(variant);
-  void *scratch = stride ? (char *)step->workspace + kvrt_scratch_offset(totals->partial_floats) + stride * part : NULL;
+  void *scratch = stride ? (char *)step->workspace + kvrt_scratch_offset(totals->partial_bytes) + stride * part : NULL;
   const uint64_t low = share(totals->cost, part, parts), high = share(totals->cost, part + 1, parts);
   if (low >= high)
     return;
@@ -70,7 +70,7 @@ static uint64_t estimateNanoseconds(const phase_job *job) {
   if (job->phase == KV_PHASE_MERGE)
     return job->totals.cost * 50;
   /* A token of one query costs 5; memory gives about 30 bytes a nanosecond. */
-  const uint64_t bytes = (uint64_t)(job->kernel->page_bytes / job->kernel->page_tokens / job->kernel->heads_kv) + 1;
+  const uint64_t bytes = (uint64_t)(job->kernel->page_bytes / job->kernel->tokens.page_tokens / job->kernel->heads_kv) + 1;
   return job->totals.cost / 150 * bytes;
 }
 

@@ -18,7 +18,7 @@ const char *kv_status_text(kv_status status) {
   case KV_ERROR_STRUCT_SIZE:
     return "wrong struct size";
   case KV_ERROR_RESERVED:
-    return "reserved field not zero";
+    return "unknown to this runtime, and not zero";
   case KV_ERROR_KERNEL:
     return "malformed kernel descriptor";
   case KV_ERROR_VARIANT:
@@ -57,8 +57,8 @@ const char *kv_status_text(kv_status status) {
     return "misaligned array";
   case KV_ERROR_LSE:
     return "kernel has no lse";
-  case KV_ERROR_PARAMS:
-    return "bad params";
+  case KV_ERROR_ARGUMENTS:
+    return "bad arguments";
   case KV_ERROR_WORKSPACE:
     return "bad workspace";
   case KV_ERROR_THREADS:
@@ -91,6 +91,8 @@ const char *kv_status_text(kv_status status) {
     return "more than the GPU has";
   case KV_ERROR_PAGE_REPEATED:
     return "page stands twice in a row";
+  case KV_ERROR_UNUSED:
+    return "field of a feature that the kernel does not have";
   case KV_NUM_STATUS:
     break;
   }

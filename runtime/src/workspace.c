@@ -3,7 +3,7 @@
 
 int64_t kvrt_scratch_stride(const kv_variant *variant) { return kvrt_round_up(variant->scratch_bytes, 64); }
 
-int64_t kvrt_scratch_offset(int64_t partialFloats) { return kvrt_round_up(partialFloats * (int64_t)sizeof(float), 64); }
+int64_t kvrt_scratch_offset(int64_t partialBytes) { return kvrt_round_up(partialBytes, 64); }
 
 static int64_t fail(kv_status status) {
   (void)status; /* its sentence is in kv_last_error() */
@@ -25,7 +25,7 @@ int64_t kv_step_workspace_bytes(const kv_kernel *kernel, const kv_variant *varia
   if (status != KV_OK)
     return fail(status);
   const kvrt_totals totals = kvrt_plan_phase(kernel, variant, step, KV_PHASE_MERGE);
-  return kvrt_scratch_offset(totals.partial_floats) + kvrt_scratch_stride(variant) * threads;
+  return kvrt_scratch_offset(totals.partial_bytes) + kvrt_scratch_stride(variant) * threads;
 }
 
 /* An upper bound on the partial rows (queries x splits) of a batch. A sequence of n new tokens and length L has B = ceil(n / block)
@@ -60,11 +60,11 @@ int64_t kv_workspace_bytes(const kv_kernel *kernel, const kv_variant *variant, c
       return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds.%s is %lld; expected 0 .. 2^31 - 1", names[i], (long long)fields[i]));
   kv_bounds least = *bounds;
   least.max_queries = kvrt_min(bounds->max_queries, kvrt_min(bounds->num_tokens, bounds->max_seq_len));
-  int64_t floats = 0;
-  if (kernel->op != KV_OP_APPEND &&
-      __builtin_mul_overflow(boundPartialRows(variant, &least), kernel->heads_q * (kernel->dim_v + 2), &floats))
+  int64_t bytes = 0;
+  if (kvrt_attends(kernel) &&
+      __builtin_mul_overflow(boundPartialRows(variant, &least), kernel->heads_q * variant->row_bytes, &bytes))
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^63 bytes"));
-  if (floats > INT64_MAX / 16)
+  if (bytes > INT64_MAX / 4)
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^61 bytes"));
-  return kvrt_scratch_offset(floats) + kvrt_scratch_stride(variant) * threads;
+  return kvrt_scratch_offset(bytes) + kvrt_scratch_stride(variant) * threads;
 }

@@ -70,7 +70,7 @@ TEST_P(Invariance, StridesAndSlotMapping) {
 }
 
 TEST_P(Invariance, DenseWithoutATable) {
-  if (!fused().dense)
+  if (fused().tokens.kind != KV_TOKENS_DENSE)
     return;
   Options bare = options();
   bare.noTable = true;

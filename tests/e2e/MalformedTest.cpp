@@ -45,11 +45,16 @@ TEST_P(Malformed, EveryWrongFieldIsAStatus) {
   std::vector<int32_t> badTable = {2, 4}, badStarts = {0, queries, queries - 1}, badLengths = {queries, queries - 1};
   std::vector<int32_t> farStarts = {0, queries, static_cast<int32_t>(queries + kernel->max_queries + 1)};
   std::vector<int32_t> farLengths = {queries, static_cast<int32_t>(kernel->max_queries + 1)};
-  std::vector<int64_t> slots(2 * queries, 4 * kernel->page_tokens);
+  std::vector<int64_t> slots(2 * queries, 4 * kernel->tokens.page_tokens);
   std::vector<Spoil> spoils = {
       {KV_ERROR_ABI_VERSION, [](kv_step &s) { s.abi_version = 0; }},
-      {KV_ERROR_STRUCT_SIZE, [](kv_step &s) { s.struct_size -= 8; }},
-      {KV_ERROR_RESERVED, [](kv_step &s) { s.reserved[0] = 1; }},
+      {KV_ERROR_STRUCT_SIZE, [](kv_step &s) { s.struct_size = 752; }},
+      {KV_ERROR_RESERVED, [](kv_step &s) { s.flags = 2; }},
+      {KV_ERROR_UNUSED, [](kv_step &s) { s.flags = KV_STEP_HARDENED; }},
+      {KV_ERROR_UNUSED, [](kv_step &s) { s.more[0] = s.k; }},
+      {KV_ERROR_UNUSED, [](kv_step &s) { s.positions = s.seq_lens; }},
+      {KV_ERROR_UNUSED, [](kv_step &s) { s.evict = s.seq_lens; }},
+      {KV_ERROR_UNUSED, [](kv_step &s) { s.tail_table = s.block_table; }},
       {KV_ERROR_PAGES, [](kv_step &s) { s.pages = nullptr; }},
       {KV_ERROR_PAGES, [](kv_step &s) { s.pages = static_cast<char *>(s.pages) + 8; }},
       {KV_ERROR_PAGE_STRIDE, [&](kv_step &s) { s.page_stride = kernel->page_bytes - 64; }},
@@ -65,23 +70,24 @@ TEST_P(Malformed, EveryWrongFieldIsAStatus) {
       {KV_ERROR_PAGE_NUMBER, [&](kv_step &s) { s.block_table = badTable.data(); }},
       {KV_ERROR_PAGE_NUMBER, [](kv_step &s) { s.num_pages = 2; }},
       {KV_ERROR_SLOT_MAPPING, [&](kv_step &s) { s.slot_mapping = slots.data(); }},
-      {KV_ERROR_TENSOR, [](kv_step &s) { s.q = nullptr; }},
-      {KV_ERROR_TENSOR, [](kv_step &s) { s.k = nullptr; }},
-      {KV_ERROR_TENSOR, [](kv_step &s) { s.v = nullptr; }},
-      {KV_ERROR_TENSOR, [](kv_step &s) { s.o = nullptr; }},
-      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.q_token_stride = 1; }},
-      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.k_token_stride = -1; }},
-      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.v_token_stride = 0; }},
-      {KV_ERROR_TENSOR_STRIDE, [&](kv_step &s) { s.o_token_stride = kernel->dim_v - 1; }},
-      {KV_ERROR_ALIGNMENT, [](kv_step &s) { s.o = static_cast<char *>(s.o) + 1; }},
+      {KV_ERROR_TENSOR, [](kv_step &s) { s.q.data = nullptr; }},
+      {KV_ERROR_TENSOR, [](kv_step &s) { s.k.data = nullptr; }},
+      {KV_ERROR_TENSOR, [](kv_step &s) { s.v.data = nullptr; }},
+      {KV_ERROR_TENSOR, [](kv_step &s) { s.o.data = nullptr; }},
+      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.q.token_stride = 1; }},
+      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.k.token_stride = -1; }},
+      {KV_ERROR_TENSOR_STRIDE, [](kv_step &s) { s.v.token_stride = 0; }},
+      {KV_ERROR_TENSOR_STRIDE, [&](kv_step &s) { s.o.token_stride = kernel->dim_v - 1; }},
+      {KV_ERROR_ALIGNMENT, [](kv_step &s) { s.o.data = static_cast<const char *>(s.o.data) + 1; }},
   };
-  if (kernel->num_params > 0)
-    spoils.push_back({KV_ERROR_PARAMS, [](kv_step &s) { s.params[0] = nullptr; }});
-  if (kernel->num_params < KV_MAX_PARAMS)
-    spoils.push_back({KV_ERROR_PARAMS, [&](kv_step &s) { s.params[kernel->num_params] = static_cast<const float *>(s.q); }});
+  if (kernel->num_arguments > 0)
+    for (const auto &spoil :
+         {+[](kv_argument &a) { a.data = nullptr; }, +[](kv_argument &a) { --a.count; }, +[](kv_argument &a) { a.stride[0] = 1; }})
+      spoils.push_back({KV_ERROR_ARGUMENTS, [=](kv_step &s) { spoil(s.arguments[0]); }});
+  spoils.push_back({KV_ERROR_ARGUMENTS, [&](kv_step &s) { s.arguments[kernel->num_arguments].data = s.q.data; }});
   if (!kernel->has_lse)
-    spoils.push_back({KV_ERROR_LSE, [](kv_step &s) { s.lse = static_cast<float *>(s.o); }});
-  if (!kernel->dense)
+    spoils.push_back({KV_ERROR_LSE, [](kv_step &s) { s.lse = static_cast<float *>(s.workspace); }});
+  if (kernel->tokens.kind != KV_TOKENS_DENSE)
     spoils.push_back({KV_ERROR_BLOCK_TABLE, [](kv_step &s) { s.block_table = nullptr; }});
   if (valid.workspace_bytes > 0) {
     spoils.push_back({KV_ERROR_WORKSPACE, [](kv_step &s) { s.workspace = nullptr; }});
@@ -103,7 +109,7 @@ TEST_P(Malformed, KernelsOfOneCacheAgree) {
   for (const kv_kernel *other : {k.append, k.attend}) {
     EXPECT_EQ(other->layout_hash, k.fused->layout_hash);
     EXPECT_EQ(other->page_bytes, k.fused->page_bytes);
-    EXPECT_EQ(other->page_tokens, k.fused->page_tokens);
+    EXPECT_EQ(other->tokens.page_tokens, k.fused->tokens.page_tokens);
     EXPECT_EQ(other->num_variants, k.fused->num_variants);
     EXPECT_EQ(other->q_type, k.fused->q_type);
     EXPECT_STREQ(other->cache, k.fused->cache);

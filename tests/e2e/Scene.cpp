@@ -69,7 +69,7 @@ StepTensors::StepTensors(const Kernels &kernels, const std::vector<Sequence> &to
   v = make("v", kernel.heads_kv, kernel.dim_v, in);
   o = make("o", kernel.heads_q, kernel.dim_v, bytesOf(kernel.o_type));
   lse = Buffer("lse", kernel.has_lse ? total * kernel.heads_q * 4 : 0, options.side, 4);
-  params = Buffer("params", kernel.num_params * kernel.heads_q * 4, options.side, 4);
+  params = Buffer("params", kernel.num_arguments * kernel.heads_q * 4, options.side, 4);
   startLoc = Buffer("query_start_loc", starts.size() * 4, options.side, 4);
   lengths = Buffer("seq_lens", tokens.size() * 4, options.side, 4);
 
@@ -79,7 +79,7 @@ StepTensors::StepTensors(const Kernels &kernels, const std::vector<Sequence> &to
   fillInput(q, tokens, kernel.heads_q, kernel.dim_k, 1);
   fillInput(k, tokens, kernel.heads_kv, kernel.dim_k, 2);
   fillInput(v, tokens, kernel.heads_kv, kernel.dim_v, 3);
-  for (int64_t i = 0; i < kernel.num_params * kernel.heads_q; ++i)
+  for (int64_t i = 0; i < kernel.num_arguments * kernel.heads_q; ++i)
     store(params.data(), i, Values(4, 0, 0, i).at(0) / 16, KV_TYPE_F32);
   for (size_t b = 0; b < starts.size(); ++b)
     static_cast<int32_t *>(startLoc.data())[b] = static_cast<int32_t>(starts[b]);
@@ -106,17 +106,17 @@ void StepTensors::attach(kv_step &step) const {
   step.num_seqs = static_cast<int64_t>(starts.size()) - 1;
   step.query_start_loc = static_cast<const int32_t *>(startLoc.data());
   step.seq_lens = static_cast<const int32_t *>(lengths.data());
-  step.q = q.data();
-  step.k = k.data();
-  step.v = v.data();
-  step.o = o.data();
+  step.q.data = q.data();
+  step.k.data = k.data();
+  step.v.data = v.data();
+  step.o.data = o.data();
   step.lse = kernel.has_lse ? static_cast<float *>(lse.data()) : nullptr;
-  strides(kernel.heads_q, kernel.dim_k, step.q_token_stride, step.q_head_stride);
-  strides(kernel.heads_kv, kernel.dim_k, step.k_token_stride, step.k_head_stride);
-  strides(kernel.heads_kv, kernel.dim_v, step.v_token_stride, step.v_head_stride);
-  strides(kernel.heads_q, kernel.dim_v, step.o_token_stride, step.o_head_stride);
-  for (int32_t i = 0; i < kernel.num_params; ++i)
-    step.params[i] = static_cast<const float *>(params.data()) + i * kernel.heads_q;
+  strides(kernel.heads_q, kernel.dim_k, step.q.token_stride, step.q.head_stride);
+  strides(kernel.heads_kv, kernel.dim_k, step.k.token_stride, step.k.head_stride);
+  strides(kernel.heads_kv, kernel.dim_v, step.v.token_stride, step.v.head_stride);
+  strides(kernel.heads_q, kernel.dim_v, step.o.token_stride, step.o.head_stride);
+  for (int32_t i = 0; i < kernel.num_arguments; ++i)
+    step.arguments[i] = {static_cast<const float *>(params.data()) + i * kernel.heads_q, kernel.heads_q, {0, 0}};
 }
 
 std::vector<uint8_t> StepTensors::outputOf(size_t sequence, bool wantLse) const {
@@ -156,12 +156,12 @@ struct Cache {
 Cache::Cache(const kv_kernel &kernel, const std::vector<Sequence> &sequences, const Options &options) : kernel(kernel) {
   int64_t used = 0;
   for (const Sequence &sequence : sequences) {
-    const int64_t pages = kv_entries(kv_tokens_of(&kernel), sequence.length);
+    const int64_t pages = kv_entries(kernel.tokens, sequence.length);
     owned.emplace_back(pages);
     used += pages;
     width = std::max(width, pages);
   }
-  const int64_t free = kernel.dense ? 1 : 5;
+  const int64_t free = kernel.tokens.kind == KV_TOKENS_DENSE ? 1 : 5;
   std::vector<int32_t> order(used + free);
   const int64_t spread = std::min<int64_t>(options.pageSpread, INT32_MAX / (used + free)); // page numbers are 32 bits
   for (size_t i = 0; i < order.size(); ++i)
@@ -202,8 +202,9 @@ void Cache::mapSlots(const std::vector<Sequence> &tokens, const Options &options
   std::vector<int64_t> mapping;
   for (size_t b = 0; b < tokens.size(); ++b)
     for (int64_t t = tokens[b].length - tokens[b].queries; t < tokens[b].length; ++t)
-      mapping.push_back(
-          options.prefix == Prefix::skipped ? -1 : owned[b][t / kernel.page_tokens] * kernel.page_tokens + t % kernel.page_tokens);
+      mapping.push_back(options.prefix == Prefix::skipped
+                            ? -1
+                            : owned[b][t / kernel.tokens.page_tokens] * kernel.tokens.page_tokens + t % kernel.tokens.page_tokens);
   slots = Buffer("slot_mapping", static_cast<int64_t>(mapping.size()) * 8, options.side, 8);
   std::copy(mapping.begin(), mapping.end(), static_cast<int64_t *>(slots.data()));
   slots.makeReadOnly();
@@ -296,7 +297,8 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
 std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *target) {
   const kv_kernel &kernel = *kernels.fused;
   const kv_variant *variant = kv_select_target(&kernel, target, nullptr);
-  const int64_t page = kernel.page_tokens, split = variant ? variant->split_tokens : 64;
+  const bool isDense = kernel.tokens.kind == KV_TOKENS_DENSE;
+  const int64_t page = kernel.tokens.page_tokens, split = variant ? variant->split_tokens : 64;
   const int64_t block = variant ? variant->query_block : 1;
   std::vector<int64_t> lengths = {0, 1, 7, 61};
   if (page <= 256)
@@ -307,12 +309,12 @@ std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *targe
     lengths.push_back(split + 61);
   std::vector<Sequence> sequences;
   for (size_t i = 0; i < lengths.size(); ++i) {
-    const int64_t length = kernel.dense ? std::min(lengths[i], page) : lengths[i];
+    const int64_t length = isDense ? std::min(lengths[i], page) : lengths[i];
     const int64_t choices[] = {kernel.min_queries, kernel.max_queries, 1, 0, block, block + 1, 3 * block + 1};
     int64_t queries = std::min({choices[i % std::size(choices)], length, kernel.max_queries});
     if (queries < kernel.min_queries)
       queries = 0;
-    if (kernel.dense && length == 0)
+    if (isDense && length == 0)
       continue; // without a table, every sequence has its page
     sequences.push_back({100 + i, static_cast<int32_t>(length), static_cast<int32_t>(queries)});
   }

@@ -24,8 +24,8 @@ struct Broken {
       kernels[op].variants = &variants[op];
       kernels[op].num_variants = 1;
     }
-    variants[KV_OP_APPEND].append = variants[KV_OP_APPEND_ATTEND].append = append;
-    variants[KV_OP_APPEND_ATTEND].attend = attend;
+    variants[KV_OP_APPEND].run[KV_PHASE_APPEND] = variants[KV_OP_APPEND_ATTEND].run[KV_PHASE_APPEND] = append;
+    variants[KV_OP_APPEND_ATTEND].run[KV_PHASE_ATTEND] = attend;
     all = {"broken", &kernels[0], &kernels[1], &kernels[2], false};
   }
 };
@@ -49,8 +49,8 @@ std::string guardedError(const Broken &broken, Side side) {
 TEST(SelfTest, ReadsPastATensor) {
   const Broken broken(fakeAppend, [](const kv_step *step, const kv_item *item) {
     fakeAppendAttend(step, item);
-    const float *q = static_cast<const float *>(step->q);
-    sink = q[(step->query_start_loc[item->seq + 1] - 1) * step->q_token_stride + FAKE_HEADS_Q * FAKE_DIM_K];
+    const float *q = static_cast<const float *>(step->q.data);
+    sink = q[(step->query_start_loc[item->seq + 1] - 1) * step->q.token_stride + FAKE_HEADS_Q * FAKE_DIM_K];
   });
   EXPECT_EQ(guardedError(broken, Side::right), "fake_append_decode for generic touched q: 0 bytes after its end");
 }
@@ -86,7 +86,7 @@ TEST(SelfTest, ReadsASlotPastTheEnd) {
     const int64_t token = step->seq_lens[item->seq]; // its weight is 0, but 0 * NaN is NaN
     const int64_t page = step->block_table[item->seq * step->block_table_stride + (token - 1) / FAKE_PAGE_TOKENS];
     const auto *key = reinterpret_cast<const float *>(static_cast<const char *>(step->pages) + page * step->page_stride);
-    static_cast<float *>(step->o)[step->query_start_loc[item->seq] * step->o_token_stride] +=
+    static_cast<float *>(const_cast<void *>(step->o.data))[step->query_start_loc[item->seq] * step->o.token_stride] +=
         0 * key[token % FAKE_PAGE_TOKENS * FAKE_DIM_K];
   });
   Options poisoned;

@@ -54,8 +54,9 @@ void FaultyExecution::spoilOutput(const kv_step &step, const kv_kernel &kernel) 
   const int64_t tokens = step.query_start_loc[step.num_seqs], last = kernel.heads_q - 1;
   const int64_t width = kernel.o_type == KV_TYPE_F32 ? 4 : 2;
   if (fault == PlantedFault::row && tokens > 0)
-    std::memset(static_cast<char *>(step.o) + ((tokens - 1) * step.o_token_stride + last * step.o_head_stride) * width, 0,
-                size_t(kernel.dim_v * width));
+    std::memset(static_cast<char *>(const_cast<void *>(step.o.data)) +
+                    ((tokens - 1) * step.o.token_stride + last * step.o.head_stride) * width,
+                0, size_t(kernel.dim_v * width));
   if (fault == PlantedFault::lse && step.lse)
     for (int64_t token = 0; token < tokens; ++token)
       step.lse[token * kernel.heads_q + last] *= 1.01f;
@@ -69,7 +70,8 @@ void FaultyExecution::hideNan(const kv_step &step, const kv_kernel &kernel) cons
   for (int64_t token = 0; token < step.query_start_loc[step.num_seqs]; ++token)
     for (int64_t head = 0; head < kernel.heads_q; ++head)
       for (int64_t d = 0; d < kernel.dim_v; ++d) {
-        char *element = static_cast<char *>(step.o) + (token * step.o_token_stride + head * step.o_head_stride + d) * width;
+        char *element = static_cast<char *>(const_cast<void *>(step.o.data)) +
+                        (token * step.o.token_stride + head * step.o.head_stride + d) * width;
         uint32_t bits = 0;
         std::memcpy(&bits, element, size_t(width));
         if ((bits & magnitude) > infinity)
@@ -83,7 +85,8 @@ std::string FaultyExecution::run(const Runnable &row, const kv_step &step, Drive
   for (const CacheSpec &one : module.caches)
     if (one.name == kernel.cache)
       cache = &one;
-  const bool spoils = fault == PlantedFault::row || fault == PlantedFault::lse || fault == PlantedFault::nan; // append_attend too, or the two differ
+  const bool spoils = fault == PlantedFault::row || fault == PlantedFault::lse ||
+                      fault == PlantedFault::nan; // append_attend too, or the two differ
   if (fault == PlantedFault::none || !cache || kernel.op == KV_OP_APPEND || (kernel.op == KV_OP_APPEND_ATTEND && !spoils))
     return inner->run(row, step, drive);
   kv_step changed = step;

@@ -68,7 +68,8 @@ double BenchCase::bytesPerStep() const {
 }
 
 llvm::ArrayRef<uint8_t> BenchCase::coldMemory() const {
-  const size_t copy = static_cast<size_t>(firstPages.back() * setup.row.kernel->page_bytes), all = copy * static_cast<size_t>(copies);
+  const size_t copy = static_cast<size_t>(firstPages.back() * setup.row.kernel->page_bytes),
+               all = copy * static_cast<size_t>(copies);
   if (all < setup.machine->coldBytes())
     return {};
   const size_t half = (static_cast<size_t>(caches->nextCopy) * copy + all / 2) % all, bytes = all / 4;
@@ -81,7 +82,7 @@ double BenchCase::flopsPerStep() const {
   const kv_kernel &kernel = *setup.row.kernel;
   // A causal query sees the keys up to its own: the last one all of them.
   auto queries = static_cast<double>(setup.queries);
-  double hidden = kernel.causal ? queries * (queries - 1) / 2 * static_cast<double>(setup.batch) : 0;
+  double hidden = setup.spec->causal ? queries * (queries - 1) / 2 * static_cast<double>(setup.batch) : 0;
   return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q) * (queries * static_cast<double>(tokens) - hidden);
 }
 
@@ -89,7 +90,7 @@ void BenchCase::shareOutPages() {
   const kv_kernel &kernel = *setup.row.kernel;
   firstPages = {0};
   for (int32_t length : lengths) {
-    int64_t pages = kernel.dense ? 1 : kv_entries(kv_tokens_of(&kernel), length);
+    int64_t pages = kernel.tokens.kind == KV_TOKENS_DENSE ? 1 : kv_entries(kernel.tokens, length);
     firstPages.push_back(firstPages.back() + pages);
     tableStride = std::max(tableStride, pages);
     tokens += length;
@@ -99,8 +100,8 @@ void BenchCase::shareOutPages() {
 void BenchCase::allocate(size_t coldBytes) {
   const kv_kernel &kernel = *setup.row.kernel;
   fillTokens = std::min(mostFillTokens, setup.context);
-  if (kernel.dense && setup.context > kernel.page_tokens) {
-    problem = fmt::format("a context of {} does not fit `dense({})`", setup.context, kernel.page_tokens);
+  if (kernel.tokens.kind == KV_TOKENS_DENSE && setup.context > kernel.tokens.page_tokens) {
+    problem = fmt::format("a context of {} does not fit `dense({})`", setup.context, kernel.tokens.page_tokens);
     return;
   }
   int64_t stepPages = firstPages.back();
@@ -141,22 +142,22 @@ void BenchCase::allocate(size_t coldBytes) {
   step.seq_lens = place(lengths);
   step.block_table = place(blockTable);
   step.block_table_stride = tableStride;
-  step.q = place(toBytes(randomRows(rows, headsQ, kernel.dim_k, 2.0f, 1), type));
-  step.q_head_stride = kernel.dim_k;
-  step.q_token_stride = kernel.dim_k * headsQ;
-  step.k = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_k, 8.0f, 2), type));
-  step.k_head_stride = kernel.dim_k;
-  step.k_token_stride = kernel.dim_k * kernel.heads_kv;
-  step.v = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_v, 2.0f, 3), type));
-  step.v_head_stride = kernel.dim_v;
-  step.v_token_stride = kernel.dim_v * kernel.heads_kv;
-  step.o = place(static_cast<size_t>(rows * headsQ * kernel.dim_v * 4));
-  step.o_head_stride = kernel.dim_v;
-  step.o_token_stride = kernel.dim_v * headsQ;
+  step.q.data = place(toBytes(randomRows(rows, headsQ, kernel.dim_k, 2.0f, 1), type));
+  step.q.head_stride = kernel.dim_k;
+  step.q.token_stride = kernel.dim_k * headsQ;
+  step.k.data = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_k, 8.0f, 2), type));
+  step.k.head_stride = kernel.dim_k;
+  step.k.token_stride = kernel.dim_k * kernel.heads_kv;
+  step.v.data = place(toBytes(randomRows(fillRows, kernel.heads_kv, kernel.dim_v, 2.0f, 3), type));
+  step.v.head_stride = kernel.dim_v;
+  step.v.token_stride = kernel.dim_v * kernel.heads_kv;
+  step.o.data = place(static_cast<size_t>(rows * headsQ * kernel.dim_v * 4));
+  step.o.head_stride = kernel.dim_v;
+  step.o.token_stride = kernel.dim_v * headsQ;
   step.lse = kernel.has_lse ? reinterpret_cast<float *>(place(static_cast<size_t>(rows * headsQ * 4))) : nullptr;
   const float *param = place(std::vector<float>(static_cast<size_t>(headsQ), 0.01f));
-  for (int32_t i = 0; i < kernel.num_params; ++i)
-    step.params[i] = param;
+  for (int32_t i = 0; i < kernel.num_arguments; ++i)
+    step.arguments[i] = {param, headsQ, {0, 0}};
   if (!error().empty())
     return;
   step.workspace_bytes = std::max(setup.machine->workspaceBytes(setup.row, step, bounds),

@@ -10,11 +10,11 @@ std::string statusText(kv_status status, llvm::StringRef detail) {
 
 Runnable findRow(const kv_kernel *kernel, llvm::StringRef target) {
   for (int64_t i = 0; i < kernel->num_variants; ++i)
-    if (target == kernel->variants[i].target)
-      return {kernel, &kernel->variants[i], nullptr};
+    if (const kv_variant *row = kv_variant_at(kernel, i); target == row->target)
+      return {kernel, row, nullptr};
   for (int64_t i = 0; i < kernel->num_gpu_variants; ++i)
-    if (target == kernel->gpu_variants[i].target)
-      return {kernel, nullptr, &kernel->gpu_variants[i]};
+    if (const kv_gpu_variant *row = kv_gpu_variant_at(kernel, i); target == row->target)
+      return {kernel, nullptr, row};
   return {};
 }
 

@@ -133,13 +133,13 @@ std::string GpuExecution::upload(const Runnable &row, const kv_step &step, kv_st
   move("seq_lens", onDevice.seq_lens);
   move("block_table", onDevice.block_table);
   move("slot_mapping", onDevice.slot_mapping);
-  move("q", onDevice.q);
-  move("k", onDevice.k);
-  move("v", onDevice.v);
-  move("o", onDevice.o, true);
+  move("q", onDevice.q.data);
+  move("k", onDevice.k.data);
+  move("v", onDevice.v.data);
+  move("o", onDevice.o.data, true);
   move("lse", onDevice.lse, true);
-  for (const float *&param : onDevice.params)
-    move("params", param);
+  for (kv_argument &argument : onDevice.arguments)
+    move("arguments", argument.data);
   // Of the workspace, no more than it says, and nothing in it.
   onDevice.workspace = nullptr;
   if (problem.empty() && step.workspace_bytes > 0) {

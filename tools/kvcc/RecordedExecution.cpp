@@ -41,12 +41,12 @@ uint64_t hashInputs(const kv_kernel &kernel, const kv_step &step, Drive drive, i
   add(step.slot_mapping, size_t(tokens) * sizeof(int64_t));
   const int64_t width = widthOf(kernel.q_type);
   if (kernel.op != KV_OP_ATTEND)
-    all += rowsOf(step.k, width, tokens, step.k_token_stride, kernel.heads_kv, step.k_head_stride, kernel.dim_k) +
-           rowsOf(step.v, width, tokens, step.v_token_stride, kernel.heads_kv, step.v_head_stride, kernel.dim_v);
+    all += rowsOf(step.k.data, width, tokens, step.k.token_stride, kernel.heads_kv, step.k.head_stride, kernel.dim_k) +
+           rowsOf(step.v.data, width, tokens, step.v.token_stride, kernel.heads_kv, step.v.head_stride, kernel.dim_v);
   if (kernel.op != KV_OP_APPEND)
-    all += rowsOf(step.q, width, tokens, step.q_token_stride, kernel.heads_q, step.q_head_stride, kernel.dim_k);
-  for (int32_t i = 0; i < kernel.num_params; ++i)
-    add(step.params[i], size_t(kernel.heads_q) * sizeof(float));
+    all += rowsOf(step.q.data, width, tokens, step.q.token_stride, kernel.heads_q, step.q.head_stride, kernel.dim_k);
+  for (int32_t i = 0; i < kernel.num_arguments; ++i)
+    add(step.arguments[i].data, size_t(kernel.heads_q) * sizeof(float));
   const std::vector<uint64_t> pages = hashPages(kernel, step);
   add(pages.data(), pages.size() * sizeof(uint64_t));
   return llvm::xxh3_64bits(all);
@@ -67,7 +67,7 @@ std::string RecordedExecution::run(const Runnable &row, const kv_step &step, Dri
   record.pages = hashPages(kernel, step);
   if (kernel.op != KV_OP_APPEND) {
     record.o =
-        rowsOf(step.o, widthOf(kernel.o_type), tokens, step.o_token_stride, kernel.heads_q, step.o_head_stride, kernel.dim_v);
+        rowsOf(step.o.data, widthOf(kernel.o_type), tokens, step.o.token_stride, kernel.heads_q, step.o.head_stride, kernel.dim_v);
     if (step.lse)
       record.lse = rowsOf(step.lse, sizeof(float), tokens, kernel.heads_q, kernel.heads_q, 1, 1);
   }

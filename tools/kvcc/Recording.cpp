@@ -20,7 +20,9 @@ bool definesBits(const Runnable &row) {
     return true;
   // The entry's own part of the module.
   llvm::StringRef text = row.gpuVariant->ptx;
-  text = text.drop_front(std::min(text.size(), text.find((llvm::Twine(".entry ") + row.gpuVariant->entry + "(").str())));
+  const char *const *entries = row.gpuVariant->entries;
+  const char *entry = entries[entries[KV_PHASE_ATTEND] ? KV_PHASE_ATTEND : KV_PHASE_APPEND];
+  text = text.drop_front(std::min(text.size(), text.find((llvm::Twine(".entry ") + entry + "(").str())));
   text = text.take_front(text.find("\n}"));
   return !llvm::any_of(llvm::ArrayRef<llvm::StringRef>{".approx", ".full.", "mma."},
                        [&](llvm::StringRef open) { return text.contains(open); });

@@ -13,7 +13,7 @@ namespace {
 int64_t sharedBytes(const Compiled &compiled, const std::string &target, const std::string &entry) {
   int64_t shared = 0;
   for (const DeviceVariant &variant : compiled.deviceVariants)
-    if (variant.target == target && (variant.entry == entry || variant.appendEntry == entry))
+    if (variant.target == target && llvm::is_contained(variant.entries, entry))
       shared = std::max(shared, variant.sharedBytes);
   return shared;
 }

@@ -95,9 +95,7 @@ VerifyBatch::VerifyBatch(Execution &execution, const CacheSpec &cache, const std
   const int64_t count = int64_t(sequences.size());
   const bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
   int64_t needed = 0;
-  auto pagesOf = [&](const SequenceData &sequence) {
-    return dense ? 1 : kv_entries({cache.map.slots}, sequence.shape.length);
-  };
+  auto pagesOf = [&](const SequenceData &sequence) { return dense ? 1 : kv_entries(cache.tokens, sequence.shape.length); };
   for (const SequenceData &sequence : sequences) {
     int64_t pages = pagesOf(sequence);
     needed += pages;
@@ -181,12 +179,12 @@ void VerifyBatch::bindTokens(kv_step &step, const kv_kernel *kernel, const std::
         k.set(row, head, &sequences[b].k[size_t((token * heads + head) * dimK)]);
         v.set(row, head, &sequences[b].v[size_t((token * heads + head) * dimV)]);
       }
-  step.k = k.data();
-  step.k_token_stride = k.tokenStride;
-  step.k_head_stride = k.headStride;
-  step.v = v.data();
-  step.v_token_stride = v.tokenStride;
-  step.v_head_stride = v.headStride;
+  step.k.data = k.data();
+  step.k.token_stride = k.tokenStride;
+  step.k.head_stride = k.headStride;
+  step.v.data = v.data();
+  step.v.token_stride = v.tokenStride;
+  step.v.head_stride = v.headStride;
 }
 
 std::string VerifyBatch::run(const Runnable &row, kv_step &step, Drive drive) {
@@ -204,7 +202,7 @@ std::string VerifyBatch::run(const Runnable &row, kv_step &step, Drive drive) {
 std::string VerifyBatch::append(const Runnable &row, const std::vector<int64_t> &from, const std::vector<int64_t> &to, Drive drive,
                                 bool mapped) {
   Ragged ragged(execution.memory());
-  const kv_tokens tokens{cache.map.slots};
+  const kv_tokens &tokens = cache.tokens;
   for (size_t b = 0; b < sequences.size(); ++b) {
     ragged.starts.push_back(ragged.starts.back() + int32_t(to[b] - from[b]));
     ragged.lengths.push_back(int32_t(to[b]));
@@ -252,15 +250,15 @@ std::string VerifyBatch::attend(const Runnable &kernelRow, const std::vector<std
     for (int64_t query = 0; query < sequence.shape.queries; ++query, ++row)
       for (int64_t head = 0; head < heads; ++head)
         q.set(row, head, &sequence.q[size_t((query * heads + head) * dim)]);
-  step.q = q.data();
-  step.q_token_stride = q.tokenStride;
-  step.q_head_stride = q.headStride;
+  step.q.data = q.data();
+  step.q.token_stride = q.tokenStride;
+  step.q.head_stride = q.headStride;
   if (kernel->op == KV_OP_APPEND_ATTEND)
     bindTokens(step, kernel, from, to, k, v, {});
   output.o = VerifyTensor(elementOf(kv_type(kernel->o_type)), total, heads, cache.type.getValueDim(), random, execution.memory());
-  step.o = output.o.data();
-  step.o_token_stride = output.o.tokenStride;
-  step.o_head_stride = output.o.headStride;
+  step.o.data = output.o.data();
+  step.o.token_stride = output.o.tokenStride;
+  step.o.head_stride = output.o.headStride;
   const size_t rows = size_t(total * heads), guard = 16;
   std::pmr::vector<float> lse(rows + guard, -12345.0f, execution.memory());
   step.lse = kernel->has_lse ? lse.data() : nullptr;
@@ -268,7 +266,7 @@ std::string VerifyBatch::attend(const Runnable &kernelRow, const std::vector<std
   for (const std::vector<float> &values : params)
     arrays.emplace_back(values.begin(), values.end(), execution.memory());
   for (size_t i = 0; i < arrays.size(); ++i)
-    step.params[i] = arrays[i].data();
+    step.arguments[i] = {arrays[i].data(), int64_t(arrays[i].size()), {0, 0}};
   std::string error = run(kernelRow, step, drive);
   if (!error.empty())
     return error;

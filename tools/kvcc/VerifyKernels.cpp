@@ -347,7 +347,7 @@ static llvm::Expected<std::vector<TargetRows>> findRows(const CacheSpec &cache, 
         return std::move(error);
     }
     const kv_kernel &append = *found.append.kernel;
-    if (append.page_bytes != cache.map.bytes || append.page_tokens != cache.map.slots)
+    if (append.page_bytes != cache.map.bytes || append.tokens.page_tokens != cache.map.slots)
       return llvm::createStringError("`" + cache.name + "_append` says that a page has " + std::to_string(append.page_bytes) +
                                      " bytes, the page map " + std::to_string(cache.map.bytes));
     rows.push_back(std::move(found));
@@ -386,8 +386,8 @@ llvm::Expected<VerifySummary> verify(mlir::ModuleOp level0, const ModuleSpec &mo
     if (!append)
       return append.takeError();
     for (int32_t i = 0; i < (*append)->num_variants; ++i)
-      if (((*append)->variants[i].features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED)) == 0)
-        targets.push_back({(*append)->variants[i].target, &execution});
+      if ((kv_variant_at(*append, i)->features & ~(kv_cpu_features() | KV_FEATURES_OF_SPEED)) == 0)
+        targets.push_back({kv_variant_at(*append, i)->target, &execution});
   }
   return verify(level0, module, targets, options);
 }

@@ -1,7 +1,7 @@
 // The records of the CUDA family. A team is a warp; code for one compute capability runs on every later one.
 #include "compiler/targets/cuda/Cuda.h"
 
-#include "kv/kv_abi.h"
+#include "compiler/kernels/LowerEntry.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
@@ -59,7 +59,7 @@ void finishEntries(llvm::Module &code, const Target &target, llvm::TargetMachine
     // Without it ptxas keeps to fewer registers than it needs, for more blocks than shared memory has room for.
     function.addFnAttr("nvvm.minctasm", "1");
     // The step is a parameter by value, read where it is.
-    auto *step = llvm::ArrayType::get(llvm::Type::getInt64Ty(code.getContext()), sizeof(kv_step) / 8);
+    auto *step = llvm::ArrayType::get(llvm::Type::getInt64Ty(code.getContext()), uint64_t(stepBytes()) / 8);
     function.addParamAttr(0, llvm::Attribute::getWithByValType(code.getContext(), step));
     function.addParamAttr(0, llvm::Attribute::getWithAlignment(code.getContext(), llvm::Align(8)));
     function.addParamAttr(0, llvm::Attribute::get(code.getContext(), "nvvm.grid_constant"));

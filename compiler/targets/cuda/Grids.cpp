@@ -175,7 +175,7 @@ void buildAppend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
 /// Appends the item's own new tokens first where `flag` is not 0.
 void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kernel, StringRef own) {
   GridBuilder b(module, grid);
-  int64_t heads = kernel.cache.getHeads(), group = kernel.headsQ / heads, rowFloats = kernel.cache.getValueDim() + 2;
+  int64_t heads = kernel.cache.getHeads(), group = kernel.headsQ / heads;
   Value rest = b.div(b.x, heads), seqs = b.read(StepField::num_seqs);
   Value queryBlock = b.divide(rest, seqs), seq = b.sub(rest, b.mul(queryBlock, seqs));
   auto [queries, length] = b.tokensOf(seq);
@@ -194,10 +194,10 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
     b.set(ItemField::token_end, b.min(b.add(tokenBegin, kernel.splitTokens), length));
     b.set(ItemField::num_partials, splits);
     Value workspace = b.read(StepField::workspace);
-    Value most = b.i64(kernel.queryBlock * group * rowFloats * 4); // bytes of a partial
+    Value most = b.i64(kernel.queryBlock * group * kernel.rowBytes); // bytes of a partial
     Value counters = b.roundUp(b.mul(b.width, 4), 64);
     Value partials = b.at(workspace, b.add(counters, b.mul(b.mul(b.x, b.height), most)));
-    Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * rowFloats * 4);
+    Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * kernel.rowBytes);
     Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
     b.set(ItemField::partial, LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
     b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] {

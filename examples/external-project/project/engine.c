@@ -26,14 +26,14 @@ int main(void) {
   step.seq_lens = &length;
   step.block_table = table;
   step.block_table_stride = 1;
-  step.q = q;
-  step.k = k;
-  step.v = v;
-  step.o = o;
+  step.q.data = q;
+  step.k.data = k;
+  step.v.data = v;
+  step.o.data = o;
   step.lse = lse;
-  step.q_token_stride = step.o_token_stride = headsQ * dim;
-  step.k_token_stride = step.v_token_stride = headsKv * dim;
-  step.q_head_stride = step.k_head_stride = step.v_head_stride = step.o_head_stride = dim;
+  step.q.token_stride = step.o.token_stride = headsQ * dim;
+  step.k.token_stride = step.v.token_stride = headsKv * dim;
+  step.q.head_stride = step.k.head_stride = step.v.head_stride = step.o.head_stride = dim;
   step.workspace = bytes > 0 ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
   step.workspace_bytes = bytes;
   if (kv_run(&tiny_append_decode, &step, NULL) != KV_OK) {

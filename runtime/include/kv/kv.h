@@ -47,8 +47,8 @@ typedef enum kv_status {
   KV_OK = 0,
   KV_ERROR_NULL = 1,             /* an argument is a null pointer */
   KV_ERROR_ABI_VERSION = 2,      /* step or kernel was built against another kv_abi.h */
-  KV_ERROR_STRUCT_SIZE = 3,      /* step or kernel has another size than this runtime's */
-  KV_ERROR_RESERVED = 4,         /* a reserved field is not zero */
+  KV_ERROR_STRUCT_SIZE = 3,      /* step or kernel is shorter than it must be */
+  KV_ERROR_RESERVED = 4,         /* something is not zero that this runtime does not know */
   KV_ERROR_KERNEL = 5,           /* the kernel's descriptor contradicts itself */
   KV_ERROR_VARIANT = 6,          /* the variant's row contradicts itself or its kernel */
   KV_ERROR_NO_VARIANT = 7,       /* no variant of the kernel runs on this processor */
@@ -68,7 +68,7 @@ typedef enum kv_status {
   KV_ERROR_TENSOR_STRIDE = 21,   /* q, k, v or o: rows would overlap, or leave the address space */
   KV_ERROR_ALIGNMENT = 22,       /* an array is not aligned to its element */
   KV_ERROR_LSE = 23,             /* lse is given and the kernel has none */
-  KV_ERROR_PARAMS = 24,          /* params: one that the attend declares is null, or one more is given */
+  KV_ERROR_ARGUMENTS = 24,       /* arguments: one that the attend declares is null or too short, or one more is given */
   KV_ERROR_WORKSPACE = 25,       /* workspace: null, not a multiple of 64, or too small */
   KV_ERROR_THREADS = 26,         /* a number of threads or parts outside 1 .. KV_MAX_THREADS */
   KV_ERROR_PART = 27,            /* a part outside 0 .. parts - 1 */
@@ -85,7 +85,8 @@ typedef enum kv_status {
   KV_ERROR_GPU_COMPILE = 38,     /* the CUDA driver cannot compile the kernel for the device */
   KV_ERROR_GPU_LIMIT = 39,       /* a step needs a larger grid, or more shared memory, than the device has */
   KV_ERROR_PAGE_REPEATED = 40,   /* block_table: two entries in use of one row are the same page */
-  KV_NUM_STATUS = 41
+  KV_ERROR_UNUSED = 41,          /* a field is given of a feature that the kernel does not have */
+  KV_NUM_STATUS = 42
 } kv_status;
 
 /* A few words for a status; never null. */
@@ -103,11 +104,15 @@ uint64_t kv_cpu_features(void);
 /* The variant to run: the first row all of whose features are present. The environment variable KV_TARGET names one instead (it is
  * read once, at the first call); asking so for a variant that does not exist, or that cannot run here, is an error and not another
  * variant. Returns null on an error; `status` may be null.
- * Errors: NULL, ABI_VERSION, STRUCT_SIZE, KERNEL, NO_VARIANT, TARGET_UNKNOWN, TARGET_FEATURES. */
+ * Errors: NULL, ABI_VERSION, STRUCT_SIZE, RESERVED, KERNEL, NO_VARIANT, TARGET_UNKNOWN, TARGET_FEATURES. */
 const kv_variant *kv_select(const kv_kernel *kernel, kv_status *status);
 
 /* As kv_select() with the name given: `target` null or "" means the first row that runs, whatever KV_TARGET says. */
 const kv_variant *kv_select_target(const kv_kernel *kernel, const char *target, kv_status *status);
+
+/* Row `index` of kv_kernel.variants, whose rows lie variant_size bytes apart; null where there is none of that index, or kernel is
+ * null. */
+const kv_variant *kv_variant_at(const kv_kernel *kernel, int64_t index);
 
 /* ---- Steps ---- */
 
@@ -139,11 +144,11 @@ int64_t kv_step_workspace_bytes(const kv_kernel *kernel, const kv_variant *varia
 
 /* Checks everything about a step that can be checked: each field, each entry in use of query_start_loc, seq_lens, block_table and
  * slot_mapping, and the workspace for `threads` threads. Costs about a nanosecond for each page in use. Fields that the kernel's
- * op does not use are ignored (so one step may serve append and then attend): k, v, slot_mapping by attend; q, o, lse, params by
- * append. A sequence may have no new tokens: its entries of query_start_loc and seq_lens are checked, the latter for 0 or more, and
- * nothing else of it is read, neither its row of block_table nor its pages. Sequences may share pages that none of them writes to:
- * that these are the only ones is not checked, nor that the arrays are as long as they should be. Errors: any of 1 .. 26,
- * PAGE_REPEATED. */
+ * op does not use are ignored (so one step may serve append and then attend): k, v, slot_mapping by attend; q, o, lse, arguments by
+ * append. Fields of features that the kernel does not have (kv_step says which) are refused unless they are null or 0. A sequence
+ * may have no new tokens: its entries of query_start_loc and seq_lens are checked, the latter for 0 or more, and nothing else of it
+ * is read, neither its row of block_table nor its pages. Sequences may share pages that none of them writes to: that these are the
+ * only ones is not checked, nor that the arrays are as long as they should be. Errors: any of 1 .. 26, PAGE_REPEATED, UNUSED. */
 kv_status kv_check(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t threads);
 
 /* Runs part(argument, i) for each i of 0 .. parts - 1 exactly once, on any threads in any order (one after another will do), and
@@ -163,13 +168,10 @@ kv_status kv_run(const kv_kernel *kernel, const kv_step *step, const kv_executor
 /* The same with a variant chosen by the caller. */
 kv_status kv_run_variant(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, const kv_executor *executor);
 
-/* The phases of a step, in order. All parts of one must be done before any part of the next begins. */
-enum { KV_PHASE_APPEND = 0, KV_PHASE_ATTEND = 1, KV_PHASE_MERGE = 2, KV_NUM_PHASES = 3 };
-
 /* The number of items of one kv head in a phase, which kernel calls join where neighbours fall to one part: the same on every
  * thread and for any number of parts. Where it is 0, the phase and its barrier may be left out; for a
- * decode step of append_attend, that is so for the append (done inside attend) and, for short sequences, the merge. The step must
- * have passed kv_check(); -1 on an error (NULL, PHASE). */
+ * decode step of append_attend, that is so for the append (done inside attend) and, for short sequences, the merge; SELECT has none
+ * without kv_kernel.select_pages. The step must have passed kv_check(); -1 on an error (NULL, PHASE). */
 int64_t kv_phase_items(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase);
 
 /* Part `part` of `parts` of a phase. Parts get equal shares of the bytes to read, not of sequences; `parts` must be the same in all

@@ -66,6 +66,9 @@ const kv_gpu_variant *kv_gpu_select(const kv_kernel *kernel, kv_status *status);
 /* As kv_gpu_select() with the name given: `target` null or "" means the first row that runs, whatever KV_TARGET says. */
 const kv_gpu_variant *kv_gpu_select_target(const kv_kernel *kernel, const char *target, kv_status *status);
 
+/* Row `index` of kv_kernel.gpu_variants, as kv_variant_at() has it. */
+const kv_gpu_variant *kv_gpu_variant_at(const kv_kernel *kernel, int64_t index);
+
 /* Has the driver compile the kernel for the current context, which takes up to seconds the first time; kv_gpu_run() does the same
  * where this was not called. What is loaded is found again by the address of its text: it stays, with the context, until
  * kv_gpu_close(). Errors: those of kv_gpu_select(), STRUCT_SIZE, VARIANT, GPU_COMPILE (with the compiler's words), GPU_LIMIT. */
@@ -86,7 +89,8 @@ kv_status kv_gpu_workspace_init(const kv_kernel *kernel, const kv_step *step, co
  * change when the call returns. Checked: every field of the step that is on the host, as kv_check() does, and the bounds. Not
  * checked, being on the device: the entries of query_start_loc, seq_lens, block_table and slot_mapping. Nothing outside the pages
  * they name is touched as long as they are what kv_check() would accept; where the step exceeds the launch's bounds, rows of `o`
- * stay unwritten and the counters are not zero afterwards. Errors: those of kv_gpu_prepare() and 1 .. 25, BOUNDS. */
+ * stay unwritten and the counters are not zero afterwards. Errors: those of kv_gpu_prepare() and 1 .. 25, BOUNDS,
+ * UNUSED. */
 kv_status kv_gpu_run(const kv_kernel *kernel, const kv_step *step, const kv_gpu_launch *launch);
 
 /* Unloads all that was loaded and lets go of the driver; a later call starts anew. To be called before a library of kernels is

@@ -1,5 +1,6 @@
 /* kv_tokens.h: where a token is. C99 inline code for the runtime and for whoever fills or reads a cache; kernels hold the same
- * arithmetic (dialect/TokenMap.h), and a test compares the two.
+ * arithmetic (dialect/TokenMap.h), and a test compares the two. `tokens` is kv_kernel.tokens, of a dense or paged cache without
+ * tails.
  *
  * Words: the *index* of a token counts those of its sequence; an *entry* of the sequence's row of the block table names a page; a
  * *slot* counts tokens of a page; the *slot number* of slot s of page p is p * page_tokens + s, as in slot_mapping. */
@@ -12,18 +13,9 @@
 extern "C" {
 #endif
 
-typedef struct kv_tokens {
-  int64_t page_tokens; /* slots of a page; at least 1. A sequence of a dense cache is no longer than its one page. */
-} kv_tokens;
-
 typedef struct kv_place {
   int64_t entry, slot;
 } kv_place;
-
-static inline kv_tokens kv_tokens_of(const kv_kernel *kernel) {
-  const kv_tokens tokens = {kernel->page_tokens};
-  return tokens;
-}
 
 /* entry = index / page_tokens, slot = index % page_tokens; the index is not negative. */
 static inline kv_place kv_place_of(kv_tokens tokens, int64_t index) {

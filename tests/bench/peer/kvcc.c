@@ -2,8 +2,8 @@
  *
  *   peer-kvcc TOKENS CONTEXT QUERIES RESULTS
  *
- * TOKENS holds f32: q [queries][32][128], then k and v [context][8][128] each, the queries those of the last tokens. Stores all tokens,
- * attends, and writes o [queries][32][128] in f32 to RESULTS. Kernels of bf16 get and give it rounded to that. */
+ * TOKENS holds f32: q [queries][32][128], then k and v [context][8][128] each, the queries those of the last tokens. Stores all
+ * tokens, attends, and writes o [queries][32][128] in f32 to RESULTS. Kernels of bf16 get and give it rounded to that. */
 #include "kv/kv.h"
 #include "peer.h"
 
@@ -75,16 +75,16 @@ int main(int argc, char **argv) {
     fail("a file cannot be opened");
   kv_step step;
   kv_step_init(&step);
-  step.q = readTensor(file, queries * headsQ * dim);
-  step.k = readTensor(file, context * headsKv * dim);
-  step.v = readTensor(file, context * headsKv * dim);
-  step.q_token_stride = headsQ * dim;
-  step.k_token_stride = step.v_token_stride = headsKv * dim;
-  step.q_head_stride = step.k_head_stride = step.v_head_stride = dim;
+  step.q.data = readTensor(file, queries * headsQ * dim);
+  step.k.data = readTensor(file, context * headsKv * dim);
+  step.v.data = readTensor(file, context * headsKv * dim);
+  step.q.token_stride = headsQ * dim;
+  step.k.token_stride = step.v.token_stride = headsKv * dim;
+  step.q.head_stride = step.k.head_stride = step.v.head_stride = dim;
   float *o = allocate(queries * headsQ * dim * 4);
-  step.o = o;
-  step.o_token_stride = headsQ * dim;
-  step.o_head_stride = dim;
+  step.o.data = o;
+  step.o.token_stride = headsQ * dim;
+  step.o.head_stride = dim;
 
   const int64_t pages = (context + PEER_PAGE_TOKENS - 1) / PEER_PAGE_TOKENS;
   int32_t *table = allocate(pages * 4);

@@ -43,8 +43,8 @@ func.func @f() {
 // -----
 // argument C1
 func.func @f(%i: i64) {
-  // expected-error @+1 {{expected one of 8 arrays, got number 8}}
-  %x = kv.argument 8[%i] : f32
+  // expected-error @+1 {{expected one of 16 arrays, got number 16}}
+  %x = kv.argument 16[%i] : f32
   return
 }
 

@@ -26,8 +26,8 @@ func.func @read(%step: !llvm.ptr, %item: !llvm.ptr, %to: !llvm.ptr) attributes {
   // CHECK: llvm.load %[[TABLE]] : !llvm.ptr -> !llvm.ptr
   %table = kv.step block_table : !llvm.ptr
   llvm.store %table, %to : !llvm.ptr, !llvm.ptr
-  // Declared arrays follow lse, 8 bytes each, of f32.
-  // CHECK: llvm.getelementptr %[[STEP]][200]
+  // Declared arrays follow the workspace, 32 bytes each, of f32.
+  // CHECK: llvm.getelementptr %[[STEP]][312]
   // CHECK: llvm.load {{.*}} -> f32
   %slope = kv.argument 2[%seq] : f32
   llvm.store %slope, %to : f32, !llvm.ptr

@@ -28,7 +28,9 @@ TEST(TokenMap, AgreesWithTheRuntime) {
     const int64_t slots = round % 3 ? int64_t(1 + random() % 200) : int64_t(1 + random() % (int64_t(1) << 31));
     const int64_t index = int64_t(random() % (round % 2 ? 1000 : uint64_t(1) << 40));
     SCOPED_TRACE(fmt::format("token {} in pages of {}", index, slots));
-    const kv_tokens tokens{slots};
+    kv_tokens tokens = {};
+    tokens.kind = KV_TOKENS_PAGED;
+    tokens.page_tokens = slots;
     const kv_place place = kv_place_of(tokens, index);
     TokenMap map(b, slots);
     EXPECT_EQ(numberOf(map.entryOf(b.i64(index))), place.entry);

@@ -80,10 +80,10 @@ struct Runner : testing::Test {
     step.seq_lens = lengths;
     step.block_table = table;
     step.block_table_stride = 2;
-    step.q = q;
-    step.q_token_stride = step.q_head_stride = 1;
-    step.o = o;
-    step.o_token_stride = step.o_head_stride = 1;
+    step.q.data = q;
+    step.q.token_stride = step.q.head_stride = 1;
+    step.o.data = o;
+    step.o.token_stride = step.o.head_stride = 1;
     step.workspace = shared<char>(4096);
     step.workspace_bytes = 4096;
     return step;
@@ -105,7 +105,7 @@ TEST_F(Runner, WritesWhereTheStepSays) {
     kv_step step = makeStep(0);
     EXPECT_EQ(execution->run({kernel, plain}, step, drive), "");
     for (int b = 0; b < 3; ++b)
-      EXPECT_EQ(static_cast<float *>(step.o)[b], float(b + 1));
+      EXPECT_EQ(static_cast<const float *>(step.o.data)[b], float(b + 1));
   }
 }
 
@@ -126,8 +126,7 @@ TEST_F(Runner, SaysWhatItsRuntimeSays) {
   EXPECT_NE(problem.find("-4"), std::string::npos) << problem;
   step.num_seqs = 3;
   for (Drive drive : {Drive::alone, Drive::parts, Drive::pool})
-    EXPECT_EQ(execution->workspaceBytes({kernel, plain}, step, drive, problem),
-              kv_step_workspace_bytes(kernel, plain, &step, kv_drive_threads(kv_drive(drive))));
+    EXPECT_EQ(execution->workspaceBytes({kernel, plain}, step, drive, problem), 128 * kv_drive_threads(kv_drive(drive)));
 }
 
 TEST_F(Runner, KnowsItsProcessor) {
@@ -174,9 +173,9 @@ TEST_F(Runner, SeesMemoryThatWasAddedLater) {
   const size_t many = size_t(100) << 20;
   auto *large = static_cast<char *>(execution->memory()->allocate(many, 64));
   kv_step step = makeStep(0);
-  step.o = large + many - 64;
+  step.o.data = large + many - 64;
   EXPECT_EQ(execution->run({kernel, plain}, step, Drive::alone), "");
-  EXPECT_EQ(*static_cast<float *>(step.o), 1.0f);
+  EXPECT_EQ(*static_cast<const float *>(step.o.data), 1.0f);
 }
 
 TEST(RunnerBuild, LeavesNothing) {

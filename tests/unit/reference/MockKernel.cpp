@@ -21,9 +21,20 @@ struct Mock {
   Fault fault;
   int64_t token; ///< that the fault is about
   std::deque<std::string> names;
+  std::deque<std::vector<kv_argument_spec>> arguments; ///< of each kernel
   std::deque<kv_variant> variants;
   std::deque<kv_kernel> kernels;
 } mock;
+
+int32_t allRanges(const kv_step *step, int64_t seq, int64_t, int64_t, int64_t out[KV_MAX_RANGES][2]) {
+  out[0][0] = 0, out[0][1] = step->seq_lens[seq];
+  return 1;
+}
+
+int32_t causalRanges(const kv_step *step, int64_t seq, int64_t, int64_t end, int64_t out[KV_MAX_RANGES][2]) {
+  out[0][0] = 0, out[0][1] = step->seq_lens[seq] - (step->query_start_loc[seq + 1] - step->query_start_loc[seq]) + end;
+  return 1;
+}
 
 float element(const void *base, Element type, int64_t index) {
   uint32_t bits = 0;
@@ -172,8 +183,8 @@ void appendItem(const kv_step *step, const kv_item *item) {
       return values;
     };
     Stream key = keyStream(), value = valueStream();
-    storeRow(key, page(*step, number), item->head, slot, row(step->k, step->k_token_stride, step->k_head_stride, key.dim));
-    storeRow(value, page(*step, number), item->head, slot, row(step->v, step->v_token_stride, step->v_head_stride, value.dim));
+    storeRow(key, page(*step, number), item->head, slot, row(step->k.data, step->k.token_stride, step->k.head_stride, key.dim));
+    storeRow(value, page(*step, number), item->head, slot, row(step->v.data, step->v.token_stride, step->v.head_stride, value.dim));
   }
 }
 
@@ -192,8 +203,9 @@ void writeRow(const kv_step *step, int64_t token, int64_t head, Row row) {
   int64_t count = dim + (mock.fault == Fault::writesPastRow ? 8 : 0);
   for (int64_t d = 0; d < count; ++d) {
     uint32_t bits = encodeScalar(type, row.sum == 0 || d >= dim ? 0.0f : row.acc[size_t(d)] / row.sum);
-    std::memcpy(static_cast<char *>(step->o) + (token * step->o_token_stride + head * step->o_head_stride + d) * width, &bits,
-                size_t(width));
+    std::memcpy(static_cast<char *>(const_cast<void *>(step->o.data)) +
+                    (token * step->o.token_stride + head * step->o.head_stride + d) * width,
+                &bits, size_t(width));
   }
   float log = (row.maximum + std::log2(row.sum)) * (mock.fault == Fault::wrongLse ? 1.0f : float(M_LN2));
   if (mock.fault == Fault::lseOff && lastHead)
@@ -222,7 +234,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
     int64_t kvHead = mock.fault == Fault::wrongHead ? head % mock.cache.type.getHeads() : item->head;
     std::vector<float> q;
     for (int64_t d = 0; d < key.dim; ++d)
-      q.push_back(element(step->q, type, (start + query) * step->q_token_stride + head * step->q_head_stride + d));
+      q.push_back(element(step->q.data, type, (start + query) * step->q.token_stride + head * step->q.head_stride + d));
     std::vector<double> acc(static_cast<size_t>(value.dim));
     double sum = 0;
     Row row;
@@ -242,7 +254,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
         s += double(q[d]) * k[d];
       s *= mock.spec.scale * (mock.fault == Fault::wrongScale ? 1.01 : 1);
       if (!mock.spec.params.empty())
-        s += step->params[0][mock.fault == Fault::ignoresParameter ? 0 : head] * double(j - i);
+        s += static_cast<const float *>(step->arguments[0].data)[mock.fault == Fault::ignoresParameter ? 0 : head] * double(j - i);
       scores.push_back(s);
       if (!(s <= row.maximum / M_LOG2E)) // NaN too
         row.maximum = float(s * M_LOG2E);
@@ -277,9 +289,10 @@ void attendItem(const kv_step *step, const kv_item *item) {
       writeRow(step, start + query, head, row);
       continue;
     }
-    item->partial[index] = row.maximum;
-    item->partial[rows + index] = row.sum;
-    std::copy(row.acc.begin(), row.acc.end(), item->partial + 2 * rows + index * value.dim);
+    auto *partial = static_cast<float *>(item->partial);
+    partial[index] = row.maximum;
+    partial[rows + index] = row.sum;
+    std::copy(row.acc.begin(), row.acc.end(), partial + 2 * rows + index * value.dim);
   }
 }
 
@@ -304,7 +317,7 @@ void mergeItem(const kv_step *step, const kv_item *item) {
   for (int64_t index = 0; index < rows; ++index) {
     Row row;
     row.acc.resize(size_t(dim));
-    auto partial = [&](int64_t n) { return item->partial + n * rows * (dim + 2); };
+    auto partial = [&](int64_t n) { return static_cast<const float *>(item->partial) + n * rows * (dim + 2); };
     for (int64_t n = 0; n < count; ++n)
       if (!(partial(n)[index] <= row.maximum))
         row.maximum = partial(n)[index];
@@ -332,11 +345,18 @@ void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int
   for (const KernelSpec &spec : module.kernels) {
     mock.names.push_back(spec.name);
     bool appends = spec.kind != KV_OP_ATTEND, attends = spec.kind != KV_OP_APPEND;
-    mock.variants.push_back({"mock", 0, appends ? appendItem : nullptr,
-                             !attends  ? nullptr
-                             : appends ? fusedItem
-                                       : attendItem,
-                             attends ? mergeItem : nullptr, splitTokens, queryBlock, /*item_heads=*/1, 64});
+    kv_variant variant{};
+    variant.target = "mock";
+    variant.run[KV_PHASE_APPEND] = appends ? appendItem : nullptr;
+    variant.run[KV_PHASE_ATTEND] = !attends ? nullptr : appends ? fusedItem : attendItem;
+    variant.run[KV_PHASE_MERGE] = attends ? mergeItem : nullptr;
+    variant.split_tokens = splitTokens;
+    variant.align_tokens = 1;
+    variant.query_block = queryBlock;
+    variant.item_heads = 1;
+    variant.scratch_bytes = 64;
+    variant.row_bytes = attends ? (mock.cache.type.getValueDim() + 2) * 4 : 0;
+    mock.variants.push_back(variant);
     kv_kernel kernel{};
     kernel.struct_size = sizeof kernel;
     kernel.abi_version = KV_ABI_VERSION;
@@ -350,14 +370,23 @@ void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int
     kernel.heads_kv = mock.cache.type.getHeads();
     kernel.dim_k = mock.cache.type.getKeyDim();
     kernel.dim_v = mock.cache.type.getValueDim();
-    kernel.page_tokens = mock.cache.map.slots;
+    kernel.num_streams = 2;
+    kernel.stream_dims[0] = kernel.dim_k;
+    kernel.stream_dims[1] = kernel.dim_v;
+    kernel.tokens = mock.cache.tokens;
     kernel.page_bytes = mock.cache.map.bytes;
     kernel.min_queries = spec.minQueries;
     kernel.max_queries = spec.maxQueries;
-    kernel.dense = mock.cache.type.getLayout().getKind() == LayoutKind::dense;
-    kernel.causal = spec.causal;
-    kernel.num_params = int32_t(spec.params.size());
+    kernel.ranges = spec.causal ? causalRanges : allRanges;
+    kernel.step_bytes = sizeof(kv_step);
+    mock.arguments.emplace_back();
+    for (const std::string &name : spec.params)
+      mock.arguments.back().push_back({mock.names.emplace_back(name).c_str(), KV_ARGUMENT_F32, KV_ROLE_ARRAY, {KV_AXIS_HEADS_Q}});
+    kernel.num_arguments = int64_t(spec.params.size());
+    kernel.argument_size = sizeof(kv_argument_spec);
+    kernel.arguments = mock.arguments.back().data();
     kernel.num_variants = 1;
+    kernel.variant_size = sizeof(kv_variant);
     kernel.variants = &mock.variants.back();
     mock.kernels.push_back(kernel);
   }

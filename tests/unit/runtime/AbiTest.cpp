@@ -11,10 +11,10 @@
 
 static_assert(std::is_standard_layout_v<kv_step> && std::is_trivially_copyable_v<kv_step>);
 static_assert(std::is_standard_layout_v<kv_kernel> && std::is_trivially_copyable_v<kv_kernel>);
-static_assert(sizeof(kv_item) == 80 && sizeof(kv_variant) == 72);
-static_assert(offsetof(kv_step, reserved) + sizeof(kv_step::reserved) == sizeof(kv_step), "no padding at the end");
+static_assert(sizeof(kv_item) == 88 && sizeof(kv_variant) == 112 && sizeof(kv_argument_spec) == 32);
+static_assert(offsetof(kv_step, counters) + sizeof(void *) == sizeof(kv_step), "no padding at the end");
 static_assert(offsetof(kv_kernel, gpu_variants) + sizeof(void *) == sizeof(kv_kernel), "no padding at the end");
-static_assert(std::is_standard_layout_v<kv_gpu_launch> && sizeof(kv_gpu_variant) == 80 && sizeof(kv_gpu_launch) == 40);
+static_assert(std::is_standard_layout_v<kv_gpu_launch> && sizeof(kv_gpu_variant) == 120 && sizeof(kv_gpu_launch) == 40);
 static_assert(sizeof(kv_executor) == 24 && sizeof(kv_bounds) == 32);
 
 TEST(Abi, StepInitSetsTheVersionFieldsOnly) {

@@ -71,12 +71,10 @@ struct Batch {
     step.seq_lens = lengths.data();
     step.block_table = table.data();
     step.block_table_stride = stride;
-    setTensor(step.q, step.q_token_stride, step.q_head_stride, q, FAKE_HEADS_Q, FAKE_DIM_K);
-    setTensor(step.k, step.k_token_stride, step.k_head_stride, k, FAKE_HEADS_KV, FAKE_DIM_K);
-    setTensor(step.v, step.v_token_stride, step.v_head_stride, v, FAKE_HEADS_KV, FAKE_DIM_V);
-    step.o = o.data();
-    step.o_token_stride = FAKE_HEADS_Q * FAKE_DIM_V;
-    step.o_head_stride = FAKE_DIM_V;
+    step.q = tensor(q, FAKE_HEADS_Q, FAKE_DIM_K);
+    step.k = tensor(k, FAKE_HEADS_KV, FAKE_DIM_K);
+    step.v = tensor(v, FAKE_HEADS_KV, FAKE_DIM_V);
+    step.o = tensor(o, FAKE_HEADS_Q, FAKE_DIM_V);
     step.lse = lse.data();
   }
 
@@ -108,12 +106,7 @@ private:
       value = normal(random);
     return values;
   }
-  static void setTensor(const void *&data, int64_t &tokenStride, int64_t &headStride, const std::vector<float> &values,
-                        int64_t heads, int64_t dim) {
-    data = values.data();
-    tokenStride = heads * dim;
-    headStride = dim;
-  }
+  static kv_tensor tensor(std::vector<float> &values, int64_t heads, int64_t dim) { return {values.data(), heads * dim, dim}; }
 };
 
 } // namespace kv::test

@@ -27,7 +27,7 @@ struct Dispatch : testing::Test {
   }
   const char *select(const char *target, uint64_t features) {
     kernel.variants = variants.data();
-    kernel.num_variants = static_cast<int32_t>(variants.size());
+    kernel.num_variants = static_cast<int64_t>(variants.size());
     const kv_variant *variant = kvrt_select(&kernel, target, features, &status);
     return variant ? variant->target : "";
   }
@@ -79,8 +79,38 @@ TEST_F(Dispatch, DescriptorsAreChecked) {
   select(nullptr, 0);
   EXPECT_EQ(status, KV_ERROR_STRUCT_SIZE);
   kernel.struct_size += 8;
+  kernel.needs = KV_NEEDS_EVICT;
+  select(nullptr, 0);
+  EXPECT_EQ(status, KV_ERROR_RESERVED);
+  EXPECT_STREQ(kv_last_error(), "fake_decode: needs is 0x2 (evict), which this runtime does not do");
+  kernel.needs = 1ull << 40;
+  select(nullptr, 0);
+  EXPECT_STREQ(kv_last_error(), "fake_decode: needs is 0x10000000000 (a newer feature), which this runtime does not do");
+  kernel.needs = 0;
   variants.clear();
   select(nullptr, 0);
+  EXPECT_EQ(status, KV_ERROR_KERNEL);
+}
+
+// A later compiler's rows and kernels are longer: fields are added at the end.
+TEST_F(Dispatch, RowsLieAsFarApartAsTheKernelSays) {
+  struct Longer {
+    kv_variant variant;
+    int64_t more;
+  };
+  const Longer rows[] = {{row("v4", KV_FEATURE_X86_V3 | KV_FEATURE_X86_V4), -1}, {row("v3", KV_FEATURE_X86_V3), -1}};
+  kernel.variants = &rows[0].variant;
+  kernel.variant_size = sizeof(Longer);
+  kernel.num_variants = 2;
+  kernel.struct_size += 64;
+  EXPECT_EQ(kvrt_select(&kernel, nullptr, KV_FEATURE_X86_V3, &status), &rows[1].variant);
+  EXPECT_EQ(kvrt_select(&kernel, "v4", ~0ull, &status), &rows[0].variant);
+  EXPECT_EQ(kv_variant_at(&kernel, 1), &rows[1].variant);
+  EXPECT_EQ(kv_variant_at(&kernel, 2), nullptr);
+  EXPECT_EQ(kv_variant_at(&kernel, -1), nullptr);
+  EXPECT_EQ(kv_variant_at(nullptr, 0), nullptr);
+  kernel.variant_size = sizeof(kv_variant) - 8;
+  EXPECT_EQ(kvrt_select(&kernel, nullptr, 0, &status), nullptr);
   EXPECT_EQ(status, KV_ERROR_KERNEL);
 }
 

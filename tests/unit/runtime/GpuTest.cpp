@@ -16,8 +16,10 @@
 
 namespace {
 
+constexpr int64_t rowBytes = 128, partialBytes = 4 * FAKE_HEADS_Q / FAKE_HEADS_KV * rowBytes; // of 4 queries
+
 constexpr kv_gpu_variant row(const char *target, const char *ptx, int64_t capability) {
-  return {target, ptx, "attend", "append", capability, 32, 8192, 128, 4, 1000};
+  return {target, ptx, {"append", nullptr, "attend", nullptr}, 0, capability, 32, 8192, 128, 64, 4, rowBytes, 0};
 }
 const char *const textOf90 = "ptx of sm_90", *const textOf80 = "ptx of sm_80";
 
@@ -48,11 +50,11 @@ struct Gpu : testing::Test {
     step.seq_lens = onDevice<int32_t>(0x30000);
     step.block_table = onDevice<int32_t>(0x40000);
     step.block_table_stride = 33; // 528 tokens, 5 splits
-    step.q = onDevice<float>(0x50000), step.k = onDevice<float>(0x60000), step.v = onDevice<float>(0x70000);
-    step.o = onDevice<float>(0x80000);
-    step.q_token_stride = FAKE_HEADS_Q * FAKE_DIM_K, step.k_token_stride = FAKE_HEADS_KV * FAKE_DIM_K;
-    step.v_token_stride = FAKE_HEADS_KV * FAKE_DIM_V, step.o_token_stride = FAKE_HEADS_Q * FAKE_DIM_V;
-    step.q_head_stride = step.k_head_stride = FAKE_DIM_K, step.v_head_stride = step.o_head_stride = FAKE_DIM_V;
+    step.q.data = onDevice<float>(0x50000), step.k.data = onDevice<float>(0x60000), step.v.data = onDevice<float>(0x70000);
+    step.o.data = onDevice<float>(0x80000);
+    step.q.token_stride = FAKE_HEADS_Q * FAKE_DIM_K, step.k.token_stride = FAKE_HEADS_KV * FAKE_DIM_K;
+    step.v.token_stride = FAKE_HEADS_KV * FAKE_DIM_V, step.o.token_stride = FAKE_HEADS_Q * FAKE_DIM_V;
+    step.q.head_stride = step.k.head_stride = FAKE_DIM_K, step.v.head_stride = step.o.head_stride = FAKE_DIM_V;
     step.workspace = onDevice<void>(0x90000);
     step.workspace_bytes = 1 << 30;
     launch.stream = onDevice<void>(0x77);
@@ -69,8 +71,6 @@ struct Gpu : testing::Test {
     kernel = fakeKernels[op];
     kernel.gpu_variants = variants;
     kernel.num_gpu_variants = 2;
-    if (op == KV_OP_APPEND)
-      variants[0].entry = variants[1].entry = "append";
   }
   kv_status run() { return kv_gpu_run(&kernel, &step, &launch); }
   void refused(kv_status expected, const std::string &words) {
@@ -100,7 +100,7 @@ TEST_F(Gpu, GridsFollowTheBounds) {
   // max_queries 64 in blocks of 4; 2 kv heads; 528 tokens in splits of 128
   ASSERT_EQ(run(), KV_OK) << kv_last_error();
   EXPECT_EQ(calls(), "append 6x2 flag 4; memset 384; attend 96x5 flag 1");
-  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * 1000);
+  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * partialBytes);
   const fake_cuda_call &call = cuda->calls[2];
   EXPECT_EQ(call.grid[2], 1u);
   EXPECT_EQ(call.block[0] * call.block[1] * call.block[2], 32u);
@@ -112,7 +112,7 @@ TEST_F(Gpu, GridsFollowTheBounds) {
   launch.max_queries = 4, launch.max_tokens = 512, launch.flags = KV_GPU_COUNTERS_READY;
   ASSERT_EQ(run(), KV_OK) << kv_last_error();
   EXPECT_EQ(calls(), "attend 6x4 flag 1");
-  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 64 + 6 * 4 * 1000);
+  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 64 + 6 * 4 * partialBytes);
 
   // one split: no workspace; a bound past what the kernel or the table can have is none
   cuda->num_calls = 0;
@@ -122,7 +122,7 @@ TEST_F(Gpu, GridsFollowTheBounds) {
   EXPECT_EQ(calls(), "append 6x1 flag 4; attend 12x1 flag 1");
   EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 0);
   launch.max_queries = launch.max_tokens = INT32_MAX;
-  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * 1000);
+  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * partialBytes);
 
   // no more queries than tokens
   launch.max_tokens = 3;
@@ -132,6 +132,21 @@ TEST_F(Gpu, GridsFollowTheBounds) {
   step.num_seqs = 0;
   EXPECT_EQ((cuda->num_calls = 0, run()), KV_OK);
   EXPECT_EQ(calls(), "");
+}
+
+// What is launched is the step as this runtime knows it, whatever lies behind a shorter one.
+TEST_F(Gpu, AShorterStepIsLaunchedWhole) {
+  step.struct_size = static_cast<uint32_t>(kernel.step_bytes);
+  kv_step whole = step;
+  step.counters = onDevice<uint64_t>(0xb0000);
+  step.flags = 77;
+  ASSERT_EQ(run(), KV_OK) << kv_last_error();
+  EXPECT_EQ(memcmp(&cuda->calls[2].step, &whole, sizeof whole), 0);
+}
+
+TEST_F(Gpu, NoMoreSplitsThanVisibleTokens) {
+  kernel.visible_tokens = 130;
+  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 2 * partialBytes);
 }
 
 TEST_F(Gpu, AppendAndAttendAlone) {
@@ -263,7 +278,7 @@ TEST_F(Gpu, NoDriver) {
   refused(KV_ERROR_NO_GPU, "cannot open the CUDA driver: /nowhere/libcuda.so.1");
   EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), -1);
   launch.variant = &variants[0];
-  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * 1000) << "asks no driver";
+  EXPECT_EQ(kv_gpu_workspace_bytes(&kernel, &step, &launch), 384 + 96 * 5 * partialBytes) << "asks no driver";
   setenv("KV_CUDA_LIBRARY", FAKE_CUDA_OLD, 1);
   refused(KV_ERROR_NO_GPU, "has no function cuLaunchKernel");
   // the next call tries again
@@ -321,6 +336,10 @@ TEST_F(Gpu, StepsAreCheckedBeforeAnythingIsLaunched) {
   refusal(KV_ERROR_BOUNDS, "max_queries is -1", [&] { launch.max_queries = -1; });
   refusal(KV_ERROR_BOUNDS, "max_tokens is 2147483648", [&] { launch.max_tokens = int64_t(1) << 31; });
   refusal(KV_ERROR_STRUCT_SIZE, "step's struct_size", [&] { step.struct_size = 8; });
+  refusal(KV_ERROR_UNUSED, "evict is given; fake_append_decode keeps all tokens", [&] { step.evict = onDevice<int32_t>(64); });
+  refusal(KV_ERROR_UNUSED, "flags ask for a hardened variant; sm_90 of", [&] { step.flags = KV_STEP_HARDENED; });
+  refusal(KV_ERROR_RESERVED, "needs is 0x1 (tails)", [&] { kernel.needs = KV_NEEDS_TAILS; });
+  refusal(KV_ERROR_VARIANT, "row_bytes 2", [&] { variants[0].row_bytes = 2; });
   refusal(KV_ERROR_ABI_VERSION, "kernel has ABI version", [&] { kernel.abi_version = 0; });
   refusal(KV_ERROR_NUM_SEQS, "num_seqs is -1", [&] { step.num_seqs = -1; });
   refusal(KV_ERROR_QUERY_START_LOC, "is null", [&] { step.query_start_loc = nullptr; });
@@ -329,14 +348,14 @@ TEST_F(Gpu, StepsAreCheckedBeforeAnythingIsLaunched) {
   refusal(KV_ERROR_PAGE_STRIDE, "at least page_bytes", [&] { step.page_stride -= 64; });
   refusal(KV_ERROR_BLOCK_TABLE, "block_table is null", [&] { step.block_table = nullptr; });
   refusal(KV_ERROR_BLOCK_TABLE, "block_table_stride is -1", [&] { step.block_table_stride = -1; });
-  refusal(KV_ERROR_TENSOR, "k is null", [&] { step.k = nullptr; });
-  refusal(KV_ERROR_TENSOR_STRIDE, "o_token_stride is 0", [&] { step.o_token_stride = 0; });
-  refusal(KV_ERROR_WORKSPACE, "workspace_bytes is 480383; expected at least 480384", [&] { step.workspace_bytes = 480383; });
+  refusal(KV_ERROR_TENSOR, "k.data is null", [&] { step.k.data = nullptr; });
+  refusal(KV_ERROR_TENSOR_STRIDE, "o.token_stride is 0", [&] { step.o.token_stride = 0; });
+  refusal(KV_ERROR_WORKSPACE, "workspace_bytes is 491903; expected at least 491904", [&] { step.workspace_bytes = 491903; });
   refusal(KV_ERROR_WORKSPACE, "multiple of 64", [&] { step.workspace = onDevice<void>(0x90020); });
   refusal(KV_ERROR_GPU_LIMIT, "need a wider grid than 2^31 - 1 blocks", [&] { step.num_seqs = INT32_MAX; });
   refusal(KV_ERROR_GPU_LIMIT, "have 131072 splits; a grid has at most 65535", [&] { step.block_table_stride = 1 << 20; });
   refusal(KV_ERROR_VARIANT, "threads 0", [&] { variants[0].threads = 0; });
-  refusal(KV_ERROR_VARIANT, "no append entry", [&] { variants[0].append_entry = nullptr; });
+  refusal(KV_ERROR_VARIANT, "no append entry", [&] { variants[0].entries[KV_PHASE_APPEND] = nullptr; });
   refusal(KV_ERROR_VARIANT, "no target, code or entry", [&] { variants[0].ptx = nullptr; });
   refusal(KV_ERROR_KERNEL, "GPU variant 0 has no target", [&] { variants[0].target = nullptr; });
   EXPECT_EQ(cuda->num_calls, 0);

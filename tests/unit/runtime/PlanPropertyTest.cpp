@@ -26,14 +26,30 @@ struct Plan {
     kernel.heads_kv = pick(1, 5);
     kernel.heads_q = kernel.op == KV_OP_APPEND ? 0 : kernel.heads_kv * pick(1, 7);
     kernel.dim_k = kernel.dim_v = pick(1, 9) * 8;
-    kernel.page_tokens = std::vector<int64_t>{1, 3, 7, 13, 16, 100, 1000}[size_t(pick(0, 6))];
+    kernel.tokens.page_tokens = std::vector<int64_t>{1, 3, 7, 13, 16, 100, 1000}[size_t(pick(0, 6))];
     kernel.page_bytes = 64;
     kernel.max_queries = pick(1, 3) == 1 ? 1 : pick(2, 70);
     kernel.min_queries = 1;
-    kernel.causal = int32_t(pick(0, 1));
+    causal = pick(0, 1) != 0;
+    kernel.ranges = causal ? rangesOfCausal : rangesOfAll;
+    kernel.num_streams = 2;
+    kernel.stream_dims[0] = kernel.stream_dims[1] = kernel.dim_k;
+    kernel.tokens.kind = KV_TOKENS_PAGED;
+    kernel.step_bytes = offsetof(kv_step, flags);
     kernel.num_variants = 1;
+    kernel.variant_size = sizeof variant;
     kernel.variants = &variant;
-    variant = {"any", 0, record<0>, record<1>, record<2>, pick(1, 4) * pick(1, 40), pick(1, 12), pick(1, 6), pick(0, 3) * 50};
+    std::memset(&variant, 0, sizeof variant);
+    variant.target = "any";
+    variant.run[KV_PHASE_APPEND] = record<KV_PHASE_APPEND>;
+    variant.run[KV_PHASE_ATTEND] = record<KV_PHASE_ATTEND>;
+    variant.run[KV_PHASE_MERGE] = record<KV_PHASE_MERGE>;
+    variant.split_tokens = pick(1, 4) * pick(1, 40);
+    variant.align_tokens = 1;
+    variant.query_block = pick(1, 12);
+    variant.item_heads = pick(1, 6);
+    variant.scratch_bytes = pick(0, 3) * 50;
+    variant.row_bytes = 4 * pick(1, 80);
     starts.push_back(0);
     for (int64_t b = pick(1, 6); b > 0; --b) {
       const int64_t queries = pick(0, kernel.max_queries), most = pick(0, 2) ? 200 : 9000;
@@ -49,7 +65,7 @@ struct Plan {
   int64_t queriesOf(int64_t seq) const { return starts[size_t(seq) + 1] - starts[size_t(seq)]; }
   // Tokens that query block [.., end) of a sequence reads.
   int64_t tokensOf(int64_t seq, int64_t end) const {
-    return kernel.causal ? lengths[size_t(seq)] - queriesOf(seq) + end : lengths[size_t(seq)];
+    return causal ? lengths[size_t(seq)] - queriesOf(seq) + end : lengths[size_t(seq)];
   }
   bool fused(int64_t seq) const { return kernel.op == KV_OP_APPEND_ATTEND && queriesOf(seq) <= variant.query_block; }
   void run(int32_t parts) {
@@ -59,7 +75,18 @@ struct Plan {
         ASSERT_EQ(kv_run_part(&kernel, &variant, &step, phase, part, parts), KV_OK) << kv_last_error();
   }
 
+  static int32_t rangesOfAll(const kv_step *step, int64_t seq, int64_t, int64_t, int64_t out[KV_MAX_RANGES][2]) {
+    out[0][0] = 0, out[0][1] = step->seq_lens[seq];
+    return 1;
+  }
+  static int32_t rangesOfCausal(const kv_step *step, int64_t seq, int64_t, int64_t end, int64_t out[KV_MAX_RANGES][2]) {
+    const int64_t queries = step->query_start_loc[seq + 1] - step->query_start_loc[seq];
+    out[0][0] = 0, out[0][1] = step->seq_lens[seq] - queries + end;
+    return 1;
+  }
+
   std::mt19937 random;
+  bool causal = false;
   kv_kernel kernel;
   kv_variant variant;
   kv_step step;
@@ -75,11 +102,12 @@ void expectItems(const Plan &plan) {
   for (const auto &[phase, item] : calls)
     for (int64_t head = item.head; head < item.head + item.num_heads; ++head) {
       const int64_t first = plan.lengths[size_t(item.seq)] - plan.queriesOf(item.seq);
-      for (int64_t i = item.query_begin; phase == 0 && i < item.query_end; ++i)
+      for (int64_t i = item.query_begin; phase == KV_PHASE_APPEND && i < item.query_end; ++i)
         ++stored[{item.seq, head, i}];
-      for (int64_t i = item.query_begin; phase == 1 && i < item.query_end; ++i)
+      for (int64_t i = item.query_begin; phase == KV_PHASE_ATTEND && i < item.query_end; ++i)
         read[{item.seq, head, i}].push_back({item.token_begin, item.token_end});
-      for (int64_t t = std::max(first, item.token_begin); phase == 1 && plan.fused(item.seq) && t < item.token_end; ++t)
+      for (int64_t t = std::max(first, item.token_begin); phase == KV_PHASE_ATTEND && plan.fused(item.seq) && t < item.token_end;
+           ++t)
         ++stored[{item.seq, head, t - first}];
       ASSERT_LE(head, plan.kernel.heads_kv - 1);
     }
@@ -108,28 +136,30 @@ void expectItems(const Plan &plan) {
 // bytes.
 int64_t expectPartials(const Plan &plan, int32_t threads) {
   const int64_t group = plan.kernel.heads_q / plan.kernel.heads_kv;
-  std::map<const float *, int64_t> written; // place -> floats
+  std::map<const char *, int64_t> written; // place -> bytes
   int64_t total = 0;
   for (const auto &[phase, item] : calls) {
-    const int64_t floats = (item.query_end - item.query_begin) * group * (plan.kernel.dim_v + 2);
-    for (int64_t head = 0; phase == 1 && item.partial && head < item.num_heads; ++head) {
-      EXPECT_TRUE(written.insert({item.partial + head * item.num_partials * floats, floats}).second);
-      total += floats;
+    const int64_t bytes = (item.query_end - item.query_begin) * group * plan.variant.row_bytes;
+    for (int64_t head = 0; phase == KV_PHASE_ATTEND && item.partial && head < item.num_heads; ++head) {
+      EXPECT_TRUE(written.insert({static_cast<const char *>(item.partial) + head * item.num_partials * bytes, bytes}).second);
+      total += bytes;
     }
   }
-  const float *next = static_cast<const float *>(plan.step.workspace);
-  for (auto [place, floats] : written) {
+  const char *next = static_cast<const char *>(plan.step.workspace);
+  for (auto [place, bytes] : written) {
     EXPECT_EQ(place, next) << "partial results lie one after another";
-    next = place + floats;
+    next = place + bytes;
   }
   for (const auto &[phase, item] : calls)
-    for (int64_t split = 0; phase == 2 && split < item.num_partials; ++split)
-      EXPECT_EQ(written.erase(item.partial + split * (item.query_end - item.query_begin) * group * (plan.kernel.dim_v + 2)), 1u);
+    for (int64_t split = 0; phase == KV_PHASE_MERGE && split < item.num_partials; ++split)
+      EXPECT_EQ(written.erase(static_cast<const char *>(item.partial) +
+                              split * (item.query_end - item.query_begin) * group * plan.variant.row_bytes),
+                1u);
   EXPECT_TRUE(written.empty()) << "nobody merges them";
   const int64_t scratch = (plan.variant.scratch_bytes + 63) / 64 * 64;
   for (const auto &[phase, item] : calls)
-    EXPECT_TRUE(phase == 0 || scratch == 0 || static_cast<const char *>(item.scratch) >= reinterpret_cast<const char *>(next));
-  return (total * 4 + 63) / 64 * 64 + scratch * threads;
+    EXPECT_TRUE(phase == KV_PHASE_APPEND || scratch == 0 || static_cast<const char *>(item.scratch) >= next);
+  return (total + 63) / 64 * 64 + scratch * threads;
 }
 
 TEST(PlanProperty, ItemsAndWorkspaceOfAnyKernel) {

@@ -54,6 +54,7 @@ void expectCoverage(const kv_kernel &kernel, const Batch &batch, const std::vect
         if (token <= first + i)
           ++seen[{item.seq, item.head, i, token}];
       const bool fused = kernel.op == KV_OP_APPEND_ATTEND && item.query_end - item.query_begin == sequence.queries;
+      EXPECT_EQ(item.flags, fused ? KV_ITEM_STORE : 0);
       if (fused && token >= first)
         ++stored[{item.seq, item.head, 0, token}];
     }
@@ -103,24 +104,25 @@ TEST(Plan, MergesReadWhatAttendsWrote) {
   Batch batch(batches[6]);
   const kv_kernel &kernel = fakeKernels[KV_OP_APPEND_ATTEND];
   batch.sizeWorkspace(kernel, 2);
-  std::map<float *, std::tuple<int64_t, int64_t, int64_t>> written;
-  float *end = nullptr;
+  std::map<char *, std::tuple<int64_t, int64_t, int64_t>> written;
+  char *end = nullptr;
   for (const fake_record &record : itemsOf(kernel, batch.step, 2)) {
     const kv_item &item = record.item;
-    const int64_t floats = (item.query_end - item.query_begin) * FAKE_HEADS_Q / FAKE_HEADS_KV * (FAKE_DIM_V + 2);
-    if (record.phase == KV_PHASE_ATTEND && item.partial) {
-      end = std::max(end, item.partial + floats);
-      EXPECT_TRUE(written.insert({item.partial, {item.seq, item.head, item.query_begin}}).second) << "written twice";
+    const int64_t bytes = (item.query_end - item.query_begin) * FAKE_HEADS_Q / FAKE_HEADS_KV * FAKE_ROW_BYTES;
+    char *partial = static_cast<char *>(item.partial);
+    if (record.phase == KV_PHASE_ATTEND && partial) {
+      end = std::max(end, partial + bytes);
+      EXPECT_TRUE(written.insert({partial, {item.seq, item.head, item.query_begin}}).second) << "written twice";
     }
     for (int64_t i = 0; record.phase == KV_PHASE_MERGE && i < item.num_partials; ++i) {
-      const auto found = written.find(item.partial + i * floats);
+      const auto found = written.find(partial + i * bytes);
       ASSERT_NE(found, written.end());
       EXPECT_EQ(found->second, std::make_tuple(item.seq, item.head, item.query_begin));
       written.erase(found);
     }
   }
   EXPECT_TRUE(written.empty());
-  EXPECT_LE(reinterpret_cast<char *>(end), static_cast<char *>(batch.step.workspace) + batch.step.workspace_bytes - 2 * 256);
+  EXPECT_LE(end, static_cast<char *>(batch.step.workspace) + batch.step.workspace_bytes - 2 * 256);
 }
 
 TEST(Plan, NeighbouringHeadsShareCalls) {
@@ -128,7 +130,7 @@ TEST(Plan, NeighbouringHeadsShareCalls) {
     static int64_t calls, most;
     calls = most = 0;
     kv_variant variant = *Batch::variantOf(kernel);
-    variant.attend = [](const kv_step *, const kv_item *item) {
+    variant.run[KV_PHASE_ATTEND] = [](const kv_step *, const kv_item *item) {
       ++calls;
       most = std::max(most, item->num_heads);
     };
@@ -188,9 +190,43 @@ TEST(Plan, ADecodeStepOfShortSequencesIsOnePhase) {
   EXPECT_EQ(kv_phase_items(&kernel, variant, &batch.step, KV_PHASE_MERGE), 0);
 }
 
+// Two ranges that queries see are laid end to end, as kernels do: begins rounded down, inner ends up, joined where they meet.
+TEST(Plan, VisibleTokensAreRangesLaidEndToEnd) {
+  kv_kernel kernel = fakeKernels[KV_OP_ATTEND];
+  static int64_t ranges[2][2];
+  kernel.ranges = [](const kv_step *, int64_t, int64_t, int64_t, int64_t out[KV_MAX_RANGES][2]) {
+    std::copy(&ranges[0][0], &ranges[0][0] + 4, &out[0][0]);
+    return int32_t(2);
+  };
+  const auto visible = [&](int64_t a, int64_t b, int64_t c, int64_t d) {
+    ranges[0][0] = a, ranges[0][1] = b, ranges[1][0] = c, ranges[1][1] = d;
+    Batch batch({{997, 1}});
+    batch.sizeWorkspace(kernel, 1);
+    int64_t tokens = 0;
+    for (const fake_record &record : itemsOf(kernel, batch.step, 1))
+      if (record.phase == KV_PHASE_ATTEND && record.item.head == 0)
+        tokens = std::max(tokens, record.item.token_end);
+    return tokens;
+  };
+  static_assert(FAKE_ALIGN == 8);
+  EXPECT_EQ(visible(0, 4, 900, 997), 8 + 101);
+  EXPECT_EQ(visible(3, 16, 21, 33), 16 + 17);
+  EXPECT_EQ(visible(0, 10, 17, 30), 30);
+  EXPECT_EQ(visible(0, 3, 5, 6), 6);
+  EXPECT_EQ(visible(9, 10, 20, 20), 8 + 4);
+}
+
+TEST(Plan, TheSelectPhaseIsEmpty) {
+  Batch batch({{100, 1}});
+  for (const kv_kernel &kernel : fakeKernels) {
+    EXPECT_EQ(kv_phase_items(&kernel, Batch::variantOf(kernel), &batch.step, KV_PHASE_SELECT), 0);
+    EXPECT_EQ(kv_run_part(&kernel, Batch::variantOf(kernel), &batch.step, KV_PHASE_SELECT, 0, 1), KV_OK);
+  }
+}
+
 TEST(Plan, AppendCutsLargePagesInside) {
   kv_kernel kernel = fakeKernels[KV_OP_APPEND];
-  kernel.page_tokens = 1000;
+  kernel.tokens.page_tokens = 1000;
   Batch batch({{999, 700}});
   const kv_variant *variant = Batch::variantOf(kernel);
   EXPECT_EQ(kv_phase_items(&kernel, variant, &batch.step, KV_PHASE_APPEND), 3 * FAKE_HEADS_KV); // 299..512..768..999

@@ -58,8 +58,8 @@ struct Appends {
   Appends(const Appends &) = delete;
   Appends(std::vector<Batch::Sequence> sequences, int64_t pageTokens, int64_t numPages, unsigned seed, int64_t skips)
       : batch(std::move(sequences), seed), random(seed) {
-    kernel.page_tokens = pageTokens;
-    variant.append = appendNibbles;
+    kernel.tokens.page_tokens = pageTokens;
+    variant.run[KV_PHASE_APPEND] = appendNibbles;
     variant.scratch_bytes = 0;
     kernel.variants = &variant;
     kernel.num_variants = 1;
@@ -82,7 +82,8 @@ struct Appends {
     std::vector<uint8_t> bytes(nibbles.bytes.size());
     for (size_t token = 0; token < slots.size(); ++token)
       for (int64_t head = 0; head < heads && slots[token] >= 0; ++head)
-        bytes[byteOf(slots[token], head, kernel.page_tokens)] |= (token % 15 + 1) << slots[token] % kernel.page_tokens % 2 * 4;
+        bytes[byteOf(slots[token], head, kernel.tokens.page_tokens)] |= (token % 15 + 1)
+                                                                        << slots[token] % kernel.tokens.page_tokens % 2 * 4;
     return bytes;
   }
   Batch batch;

@@ -26,7 +26,7 @@ static kv_item ofHead(const kv_item *item, int64_t index) {
   one.head += index;
   one.num_heads = 1;
   if (one.partial)
-    one.partial += index * item->num_partials * (item->query_end - item->query_begin) * GROUP * (FAKE_DIM_V + 2);
+    one.partial = (char *)one.partial + index * item->num_partials * (item->query_end - item->query_begin) * GROUP * FAKE_ROW_BYTES;
   return one;
 }
 
@@ -68,9 +68,9 @@ static void store(const kv_step *step, int64_t seq, int64_t head, int64_t begin,
     } else {
       page = pageOf(step, seq, first + i);
     }
-    memcpy(keyOf(page, head, slot), (const float *)step->k + (start + i) * step->k_token_stride + head * step->k_head_stride,
+    memcpy(keyOf(page, head, slot), (const float *)step->k.data + (start + i) * step->k.token_stride + head * step->k.head_stride,
            FAKE_DIM_K * sizeof(float));
-    memcpy(valueOf(page, head, slot), (const float *)step->v + (start + i) * step->v_token_stride + head * step->v_head_stride,
+    memcpy(valueOf(page, head, slot), (const float *)step->v.data + (start + i) * step->v.token_stride + head * step->v.head_stride,
            FAKE_DIM_V * sizeof(float));
   }
 }
@@ -83,7 +83,7 @@ void fakeAppend(const kv_step *step, const kv_item *item) {
 static void finish(const kv_step *step, const kv_item *item, int64_t row, float max, float sum, const float *acc) {
   const int64_t token = step->query_start_loc[item->seq] + item->query_begin + row / GROUP;
   const int64_t head = item->head * GROUP + row % GROUP;
-  float *o = (float *)step->o + token * step->o_token_stride + head * step->o_head_stride;
+  float *o = (float *)step->o.data + token * step->o.token_stride + head * step->o.head_stride;
   for (int64_t d = 0; d < FAKE_DIM_V; ++d)
     o[d] = sum > 0 ? acc[d] / sum : 0;
   if (step->lse)
@@ -93,8 +93,8 @@ static void finish(const kv_step *step, const kv_item *item, int64_t row, float 
 static void attendRow(const kv_step *step, const kv_item *item, int64_t row, float *maxOut, float *sumOut, float *acc) {
   const int64_t start = step->query_start_loc[item->seq], queries = step->query_start_loc[item->seq + 1] - start;
   const int64_t query = item->query_begin + row / GROUP, position = step->seq_lens[item->seq] - queries + query;
-  const float *q =
-      (const float *)step->q + (start + query) * step->q_token_stride + (item->head * GROUP + row % GROUP) * step->q_head_stride;
+  const float *q = (const float *)step->q.data + (start + query) * step->q.token_stride +
+                   (item->head * GROUP + row % GROUP) * step->q.head_stride;
   float max = -INFINITY, sum = 0;
   memset(acc, 0, FAKE_DIM_V * sizeof(float));
   for (int64_t token = item->token_begin; token < item->token_end && token <= position; ++token) {
@@ -123,9 +123,10 @@ static void attend(const kv_step *step, const kv_item *item) {
       finish(step, item, row, max, sum, acc);
       continue;
     }
-    item->partial[row] = max;
-    item->partial[rows + row] = sum;
-    memcpy(item->partial + 2 * rows + row * FAKE_DIM_V, acc, sizeof acc);
+    float *partial = item->partial;
+    partial[row] = max;
+    partial[rows + row] = sum;
+    memcpy(partial + 2 * rows + row * FAKE_DIM_V, acc, sizeof acc);
   }
 }
 
@@ -140,7 +141,7 @@ void fakeAttend(const kv_step *step, const kv_item *item) {
 static void appendAttend(const kv_step *step, const kv_item *item) {
   record(KV_PHASE_ATTEND, item);
   const int64_t queries = step->query_start_loc[item->seq + 1] - step->query_start_loc[item->seq];
-  if (item->query_end - item->query_begin == queries) {
+  if (item->flags & KV_ITEM_STORE) {
     const int64_t first = step->seq_lens[item->seq] - queries;
     const int64_t begin = item->token_begin > first ? item->token_begin - first : 0;
     if (item->token_end > first)
@@ -159,12 +160,13 @@ void fakeAppendAttend(const kv_step *step, const kv_item *item) {
 void fakeMerge(const kv_step *step, const kv_item *item) {
   record(KV_PHASE_MERGE, item);
   const int64_t rows = (item->query_end - item->query_begin) * GROUP, size = rows * (FAKE_DIM_V + 2);
+  const float *partials = item->partial;
   for (int64_t row = 0; row < rows; ++row) {
     float max = -INFINITY, sum = 0, acc[FAKE_DIM_V] = {0};
     for (int64_t i = 0; i < item->num_partials; ++i)
-      max = fmaxf(max, item->partial[i * size + row]);
+      max = fmaxf(max, partials[i * size + row]);
     for (int64_t i = 0; i < item->num_partials; ++i) {
-      const float *partial = item->partial + i * size;
+      const float *partial = partials + i * size;
       const float weight = partial[rows + row] > 0 ? exp2f(partial[row] - max) : 0;
       sum += weight * partial[rows + row];
       for (int64_t d = 0; d < FAKE_DIM_V; ++d)
@@ -174,38 +176,35 @@ void fakeMerge(const kv_step *step, const kv_item *item) {
   }
 }
 
-#define VARIANT(target, features, append, attend, merge)                                                                           \
-  {target, features, append, attend, merge, FAKE_SPLIT, FAKE_QUERY_BLOCK, FAKE_ITEM_HEADS, FAKE_SCRATCH}
+int32_t fakeRanges(const kv_step *step, int64_t seq, int64_t queryBegin, int64_t queryEnd, int64_t out[KV_MAX_RANGES][2]) {
+  const int64_t queries = step->query_start_loc[seq + 1] - step->query_start_loc[seq];
+  (void)queryBegin;
+  out[0][0] = 0;
+  out[0][1] = step->seq_lens[seq] - queries + queryEnd;
+  return 1;
+}
+
+#define VARIANT(name, needed, append, attend, merge)                                                                               \
+  {                                                                                                                                \
+    .target = name, .features = needed, .run = {[KV_PHASE_APPEND] = append, [KV_PHASE_ATTEND] = attend, [KV_PHASE_MERGE] = merge}, \
+    .split_tokens = FAKE_SPLIT, .align_tokens = FAKE_ALIGN, .query_block = FAKE_QUERY_BLOCK, .item_heads = FAKE_ITEM_HEADS,        \
+    .scratch_bytes = FAKE_SCRATCH, .row_bytes = FAKE_ROW_BYTES                                                                     \
+  }
 #define VARIANTS(append, attend, merge)                                                                                            \
-  {VARIANT("future", 1ull << 63, append, attend, merge), VARIANT("generic", 0, append, attend, merge)}
+  { VARIANT("future", 1ull << 63, append, attend, merge), VARIANT("generic", 0, append, attend, merge) }
 const kv_variant fakeVariants[3][2] = {VARIANTS(fakeAppend, NULL, NULL), VARIANTS(NULL, fakeAttend, fakeMerge),
                                        VARIANTS(fakeAppend, fakeAppendAttend, fakeMerge)};
 
-#define KERNEL(name, op, headsQ, minQueries, maxQueries)                                                                           \
-  {sizeof(kv_kernel),                                                                                                              \
-   KV_ABI_VERSION,                                                                                                                 \
-   name,                                                                                                                           \
-   "fake",                                                                                                                         \
-   1,                                                                                                                              \
-   op,                                                                                                                             \
-   KV_TYPE_F32,                                                                                                                    \
-   KV_TYPE_F32,                                                                                                                    \
-   1,                                                                                                                              \
-   headsQ,                                                                                                                         \
-   FAKE_HEADS_KV,                                                                                                                  \
-   FAKE_DIM_K,                                                                                                                     \
-   FAKE_DIM_V,                                                                                                                     \
-   FAKE_PAGE_TOKENS,                                                                                                               \
-   FAKE_PAGE_BYTES,                                                                                                                \
-   minQueries,                                                                                                                     \
-   maxQueries,                                                                                                                     \
-   0,                                                                                                                              \
-   1,                                                                                                                              \
-   0,                                                                                                                              \
-   2,                                                                                                                              \
-   fakeVariants[op],                                                                                                               \
-   0,                                                                                                                              \
-   NULL}
+#define KERNEL(called, what, headsQ, minQueries, maxQueries)                                                                       \
+  {                                                                                                                                \
+    .struct_size = sizeof(kv_kernel), .abi_version = KV_ABI_VERSION, .name = called, .cache = "fake", .layout_hash = 1,            \
+    .op = what, .q_type = KV_TYPE_F32, .o_type = KV_TYPE_F32, .has_lse = 1, .heads_q = headsQ, .heads_kv = FAKE_HEADS_KV,          \
+    .dim_k = FAKE_DIM_K, .dim_v = FAKE_DIM_V, .num_streams = 2, .stream_dims = {FAKE_DIM_K, FAKE_DIM_V},                           \
+    .page_bytes = FAKE_PAGE_BYTES, .tokens = {.kind = KV_TOKENS_PAGED, .page_tokens = FAKE_PAGE_TOKENS},                           \
+    .min_queries = minQueries, .max_queries = maxQueries, .ranges = fakeRanges, .step_bytes = offsetof(kv_step, flags),            \
+    .argument_size = sizeof(kv_argument_spec), .num_variants = 2, .variant_size = sizeof(kv_variant),                              \
+    .variants = fakeVariants[what], .gpu_variant_size = sizeof(kv_gpu_variant)                                                     \
+  }
 const kv_kernel fakeKernels[3] = {KERNEL("fake_append", KV_OP_APPEND, 0, 0, 0),
                                   KERNEL("fake_decode", KV_OP_ATTEND, FAKE_HEADS_Q, 1, FAKE_MAX_QUERIES),
                                   KERNEL("fake_append_decode", KV_OP_APPEND_ATTEND, FAKE_HEADS_Q, 1, FAKE_MAX_QUERIES)};

@@ -17,6 +17,8 @@ enum {
   FAKE_PAGE_TOKENS = 16,
   FAKE_PAGE_BYTES = FAKE_HEADS_KV * FAKE_PAGE_TOKENS * (FAKE_DIM_K + FAKE_DIM_V) * 4,
   FAKE_SPLIT = 32,
+  FAKE_ALIGN = 8,
+  FAKE_ROW_BYTES = (FAKE_DIM_V + 2) * 4,
   FAKE_QUERY_BLOCK = 4,
   FAKE_ITEM_HEADS = 2,
   FAKE_MAX_QUERIES = 64,
@@ -27,6 +29,7 @@ void fakeAppend(const kv_step *step, const kv_item *item);
 void fakeAttend(const kv_step *step, const kv_item *item);
 void fakeAppendAttend(const kv_step *step, const kv_item *item);
 void fakeMerge(const kv_step *step, const kv_item *item);
+int32_t fakeRanges(const kv_step *step, int64_t seq, int64_t queryBegin, int64_t queryEnd, int64_t out[KV_MAX_RANGES][2]);
 
 /* Variants: one of a feature no processor has, then one that runs everywhere. */
 extern const kv_variant fakeVariants[3][2];

@@ -45,7 +45,7 @@ static void check(const char *what, uint64_t state) {
 int main(void) {
   enum { seqs = 64 };
   kv_variant variant = fakeVariants[KV_OP_ATTEND][1];
-  variant.attend = variant.merge = look;
+  variant.run[KV_PHASE_ATTEND] = variant.run[KV_PHASE_MERGE] = look;
   variant.scratch_bytes = 0;
   kv_kernel looking = fakeKernels[KV_OP_ATTEND];
   looking.variants = &variant;
@@ -70,9 +70,9 @@ int main(void) {
   step.seq_lens = lengths;
   step.block_table = table[0];
   step.block_table_stride = 2;
-  step.q = step.o = workspace;
-  step.q_token_stride = FAKE_HEADS_Q * (step.q_head_stride = FAKE_DIM_K);
-  step.o_token_stride = FAKE_HEADS_Q * (step.o_head_stride = FAKE_DIM_V);
+  step.q.data = step.o.data = workspace;
+  step.q.token_stride = FAKE_HEADS_Q * (step.q.head_stride = FAKE_DIM_K);
+  step.o.token_stride = FAKE_HEADS_Q * (step.o.head_stride = FAKE_DIM_V);
   for (size_t i = 0; i < sizeof states / sizeof *states; ++i) {
     wrong = calls = 0;
     writeState(states[i]);

@@ -3,6 +3,7 @@ declare and nothing else."""
 import ctypes, os, re, subprocess, sys, tempfile
 
 cc, include, library = sys.argv[1:]
+SIZE = 848  # of kv_step
 with tempfile.TemporaryDirectory() as stubs:  # of these, such tools know the types
     for name in ("stdint.h", "string.h", "stddef.h"):
         open(os.path.join(stubs, name), "w").close()
@@ -19,9 +20,9 @@ exported = {line.split()[-1].split("@")[0] for line in symbols.splitlines() if "
 assert declared == exported, f"declared or exported alone: {sorted(declared ^ exported)}"
 
 loaded = ctypes.CDLL(library)
-step = ctypes.create_string_buffer(b"x" * 328)
+step = ctypes.create_string_buffer(b"x" * SIZE)
 loaded.kv_step_init(step)
-assert step.raw[:8] == bytes([0x48, 1, 0, 0, 1, 0, 0, 0]) and not any(step.raw[8:]), "kv_step_init()"
+assert step.raw[:8] == SIZE.to_bytes(4, "little") + bytes([2, 0, 0, 0]) and not any(step.raw[8:]), "kv_step_init()"
 try:
     import cffi
 except ImportError:
@@ -29,12 +30,12 @@ except ImportError:
     sys.exit()
 ffi = cffi.FFI()
 ffi.cdef(text)
-assert ffi.sizeof("kv_step") == 328 and ffi.sizeof("kv_kernel") == 152
+assert ffi.sizeof("kv_step") == SIZE and ffi.sizeof("kv_kernel") == 496
 kvrt = ffi.dlopen(library)
 step, launch = ffi.new("kv_step *"), ffi.new("kv_gpu_launch *")
-kvrt.kv_step_init_as(step, ffi.sizeof("kv_step"), 1)
+kvrt.kv_step_init_as(step, ffi.sizeof("kv_step"), 2)
 kvrt.kv_gpu_launch_init(launch)
-assert step.struct_size == 328 and launch.struct_size == ffi.sizeof("kv_gpu_launch")
+assert step.struct_size == SIZE and launch.struct_size == ffi.sizeof("kv_gpu_launch")
 assert kvrt.kv_run(ffi.NULL, step, ffi.NULL) == kvrt.KV_ERROR_NULL
 assert ffi.string(kvrt.kv_last_error()) == b"kernel is null"
 print("ok")

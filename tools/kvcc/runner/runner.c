@@ -60,9 +60,14 @@ static void copyDescriptors(kv_mailbox *mailbox) {
     kernels[i].cache = copyText(&w, kernels[i].cache);
     kernels[i].num_gpu_variants = 0; /* it has no GPU */
     kernels[i].gpu_variants = NULL;
+    kernels[i].ranges = NULL; /* code */
+    kv_argument_spec *arguments = copy(&w, kernels[i].arguments, (size_t)kernels[i].num_arguments * sizeof *arguments);
+    kernels[i].arguments = arguments;
+    for (int64_t j = 0; j < kernels[i].num_arguments && w.next; ++j)
+      arguments[j].name = copyText(&w, arguments[j].name);
     kv_variant *variants = copy(&w, kernels[i].variants, (size_t)kernels[i].num_variants * sizeof *variants);
     kernels[i].variants = variants;
-    for (int32_t j = 0; j < kernels[i].num_variants && w.next; ++j)
+    for (int64_t j = 0; j < kernels[i].num_variants && w.next; ++j)
       variants[j].target = copyText(&w, variants[j].target);
   }
   mailbox->kernels = kernels;

@@ -11,7 +11,7 @@ import sys
 import table
 
 FACTS = {  # pattern, in sources, and the home that may have it
-    "offset of a field": (r"offsetof\(kv_", "compiler/kernels/LowerEntry.cpp"),
+    "offset of a field": (r"offsetof\(kv_", ("compiler/kernels/LowerEntry.cpp", "runtime/src/check_")),  # and who refuses it by name
     "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b",
                           ("compiler/schedule/", "dialect/KvSchedule")),
     "route": (r"\bgetRoute\(|capabilities\.halide", "compiler/schedule/"),
