@@ -32,6 +32,16 @@ KernelBuilder::KernelBuilder(ModuleOp module, Location loc, StringRef symbol, At
   setInsertionPoint(func::ReturnOp::create(*this, loc));
 }
 
+Value KernelBuilder::floorDiv(Value a, int64_t by) {
+  if (by == 1)
+    return a;
+  if (llvm::isPowerOf2_64(uint64_t(by)))
+    return shrS(a, llvm::Log2_64(uint64_t(by)));
+  Value negative = isLess(a, i64(0)), zero = i64(0), down = i64(1 - by);
+  Value moved = add(a, select(negative, down, zero)), divisor = i64(by);
+  return createOrFold<arith::DivSIOp>(loc, moved, divisor);
+}
+
 Value KernelBuilder::levelsPerUnit(Value greatest, double levels) {
   auto constant = [&](double value) {
     return isa<RankedTensorType>(greatest.getType()) ? spreadLike(f32(value), greatest) : f32(value);

@@ -64,8 +64,14 @@ public:
   /// Of numbers that are never negative.
   Value div(Value a, int64_t b) { return b == 1 ? a : createOrFold<mlir::arith::DivUIOp>(loc, a, i64(b)); }
   Value rem(Value a, int64_t b) { return b == 1 ? i64(0) : createOrFold<mlir::arith::RemUIOp>(loc, a, i64(b)); }
+  /// Rounded down, of any number by a positive one.
+  Value floorDiv(Value a, int64_t by);
   Value min(Value a, Value b) { return mlir::arith::MinSIOp::create(*this, loc, a, b); }
   Value max(Value a, Value b) { return mlir::arith::MaxSIOp::create(*this, loc, a, b); }
+  Value max(Value a, int64_t b) { return max(a, i64(b)); }
+  Value select(Value condition, Value a, Value b) { return mlir::arith::SelectOp::create(*this, loc, condition, a, b); }
+  Value isLess(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::slt, a, b); }
+  Value isEqual(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::eq, a, b); }
   Value toI32(Value a) { return mlir::arith::TruncIOp::create(*this, loc, getI32Type(), a); }
   Value toI64(Value a) { return mlir::arith::ExtSIOp::create(*this, loc, getI64Type(), a); }
 

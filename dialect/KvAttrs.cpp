@@ -1,5 +1,6 @@
 // Syntax and rules of the kv attributes. Each check names the rule of KvAttrs.td that it enforces.
 #include "dialect/KvAttrs.h"
+#include "dialect/Visible.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -277,6 +278,76 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << ", value = ";
   printOrder(printer, getValue());
   printer << ">";
+}
+
+//===- visible ---------------------------------------------------------------------------------------------------------------===//
+
+static bool isBound(AffineExpr expr) {
+  if (isa<AffineConstantExpr, AffineDimExpr>(expr))
+    return true;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary || !isBound(binary.getLHS()))
+    return false;
+  if (expr.getKind() == AffineExprKind::Add)
+    return isBound(binary.getRHS());
+  auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  return constant && ((expr.getKind() == AffineExprKind::Mul && constant.getValue() >= 0) ||
+                      (expr.getKind() == AffineExprKind::FloorDiv && constant.getValue() > 0));
+}
+
+LogicalResult VisibleAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<AffineMap> low, ArrayRef<AffineMap> high) {
+  if (low.empty() || low.size() > maxRuns || low.size() != high.size() ||
+      llvm::any_of(high.drop_back(), [](AffineMap map) { return map.getNumResults() == 0; })) // C1
+    return emitError() << "expected one to " << maxRuns << " runs of a low and a high map each, all but the last with an end";
+  for (ArrayRef<AffineMap> maps : {low, high})
+    for (AffineMap map : maps)
+      if (map.getNumDims() != 1 || map.getNumSymbols() || !llvm::all_of(map.getResults(), isBound)) // C2
+        return emitError() << "expected bounds that never fall as the one dimension grows, got " << AffineMapAttr::get(map);
+  return success();
+}
+
+bool VisibleAttr::hasLow() const {
+  return getRuns() > 1 || llvm::any_of(getLow(), [](AffineMap map) { return map.getNumResults() != 0; });
+}
+
+bool VisibleAttr::differs() const {
+  auto depends = [](AffineMap map) {
+    return llvm::any_of(map.getResults(), [](AffineExpr bound) { return bound.isFunctionOfDim(0); });
+  };
+  return llvm::any_of(getLow(), depends) || llvm::any_of(getHigh(), depends);
+}
+
+bool VisibleAttr::seesItself() const {
+  AffineExpr own = getAffineDimExpr(0, getContext());
+  return getRuns() == 1 && llvm::all_of(getLow()[0].getResults(), [&](AffineExpr low) { return isNeverBelow(own, low); }) &&
+         llvm::all_of(getHigh()[0].getResults(), [&](AffineExpr high) { return isNeverBelow(high, own + 1); });
+}
+
+bool isNeverBelow(AffineExpr a, AffineExpr b) {
+  std::optional<int64_t> least =
+      getBoundForAffineExpr(simplifyAffineExpr(a - b, 1, 0), 1, 0, {int64_t(0)}, {int64_t(INT32_MAX)}, /*isUpper=*/false);
+  return least && *least >= 0;
+}
+
+int64_t mostVisible(VisibleAttr visible, int64_t queries) {
+  int64_t sum = 0;
+  for (auto [low, high] : llvm::zip(visible.getLow(), visible.getHigh())) {
+    std::optional<int64_t> most;
+    AffineExpr first = getAffineDimExpr(0, visible.getContext()), last = first + (queries - 1);
+    SmallVector<AffineExpr> lows(low.getResults());
+    lows.push_back(getAffineConstantExpr(0, visible.getContext()));
+    for (AffineExpr begin : lows)
+      for (AffineExpr end : high.getResults()) {
+        AffineExpr tokens = simplifyAffineExpr(end.replace(first, last) - begin, 1, 0);
+        std::optional<int64_t> bound = getBoundForAffineExpr(tokens, 1, 0, {int64_t(0)}, {std::nullopt}, /*isUpper=*/true);
+        if (bound && (!most || *bound < *most))
+          most = std::max<int64_t>(*bound, 0);
+      }
+    if (!most)
+      return 0;
+    sum += *most;
+  }
+  return std::max<int64_t>(sum, 1);
 }
 
 //===- tile and map ----------------------------------------------------------------------------------------------------------===//

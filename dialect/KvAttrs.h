@@ -3,6 +3,7 @@
 #define KV_ATTRS_H
 
 #include "dialect/KvDialect.h"
+#include "mlir/IR/AffineMap.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/Hashing.h"
 
@@ -32,6 +33,9 @@ struct Digit {
 /// Says why `digits` do not cover t, d and, where there are any of it, h exactly once, or an empty string. `auto` (no digits) is
 /// fine.
 std::string checkDigits(llvm::ArrayRef<Digit> digits);
+
+/// Whether a >= b at every position: both are expressions of one dimension, the position, from 0 to 2^31 - 1.
+bool isNeverBelow(mlir::AffineExpr a, mlir::AffineExpr b);
 
 } // namespace kv
 

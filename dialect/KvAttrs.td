@@ -25,12 +25,8 @@ def Kv_LayoutKindEnum : Kv_Enum<"LayoutKind", "how tokens are found", [
 def Kv_AccuracyEnum : Kv_Enum<"Accuracy", "tolerance promised by an attend", [
   I32EnumAttrCase<"exact", 0>, I32EnumAttrCase<"high", 1>, I32EnumAttrCase<"fast", 2>]>;
 
-def Kv_MaskEnum : Kv_Enum<"Mask", "which keys a query sees", [
-  I32EnumAttrCase<"causal", 0, "causal">, I32EnumAttrCase<"all", 1, "all">]>;
-
 def Kv_ElementAttr : EnumAttr<Kv_Dialect, Kv_ElementEnum, "element">;
 def Kv_AccuracyAttr : EnumAttr<Kv_Dialect, Kv_AccuracyEnum, "accuracy">;
-def Kv_MaskAttr : EnumAttr<Kv_Dialect, Kv_MaskEnum, "mask">;
 
 class Kv_Attr<string name, string attrMnemonic> : AttrDef<Kv_Dialect, name> {
   let mnemonic = attrMnemonic;
@@ -136,6 +132,35 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"u8u8x2", 16>
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
+
+def Kv_VisibleAttr : Kv_Attr<"Visible", "visible"> {
+  let summary = "which tokens a query sees, as runs of tokens that ascend with its position";
+  let description = [{
+    A query at position i of a sequence of n tokens sees, of each run, tokens j with max(0, low(i)...) <= j < min(n, high(i)...). A token
+    in several runs counts as one of the first of them. Bounds never fall as i grows.
+
+        #kv.visible<low = [() -> ()], high = [(d0) -> (d0 + 1)]>           j <= i
+        #kv.visible<low = [(d0) -> (d0 - 4095)], high = [(d0) -> (d0 + 1)]>    j <= i && i - j < 4096
+
+    Rules:
+    - C1: there are from one to four runs, each with a low and a high map; all but the last have an end.
+    - C2: maps are of one dimension, and bounds are sums of multiples, by numbers that are not negative, of it and of its quotients by
+          positive numbers.
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::AffineMap">:$low, ArrayRefParameter<"::mlir::AffineMap">:$high);
+  let assemblyFormat = "`<` `low` `=` `[` $low `]` `,` `high` `=` `[` $high `]` `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static constexpr size_t maxRuns = 4; // KV_MAX_RANGES
+    int64_t getRuns() const { return int64_t(getLow().size()); }
+    /// Whether a run begins past token 0.
+    bool hasLow() const;
+    /// Whether queries of one sequence may see different tokens.
+    bool differs() const;
+    /// Whether every query sees its own token, in the one run that there is.
+    bool seesItself() const;
+  }];
+}
 
 def Kv_TileAttr : Kv_Attr<"Tile", "tile"> {
   let summary = "which lane of a team holds which element of a tile";

@@ -91,8 +91,8 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
   let description = [{
     A row is a (query, query head) pair: row n of the head, 0 <= n < `rows`, has query `query` + n / group of the step and query head
     `head` * group + n % group; its query is at position `past` + query of the sequence. `padded` rows are whole row tiles; those past
-    the last repeat it. Of the block's tokens, the first of which is number `token` of the sequence, `count` are there. Row n sees
-    all of them, or under a causal mask those up to its own position; what it does not see adds nothing to it, whatever that holds.
+    the last repeat it. Of the block's tokens, the first of which is number `token` of the sequence, `count` are there. Row n sees those
+    that its query sees of run `run` of `sees` and of no run before it; what it does not see adds nothing to it, whatever that holds.
     `cache` is what the block's tokens were appended to: a staged block has rows of its own length.
 
     With the scores s' of the tokens that a row sees, in the units of its operands:
@@ -111,18 +111,18 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
     - C4: the function has a schedule.
   }];
   let arguments = (ins Kv_BlockType:$block, I64:$token, I64:$count, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query,
-                       I64:$past, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
+                       I64:$past, I64:$run, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
                        Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
                        Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, TypeAttrOf<Kv_CacheType>:$cache, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
-                       F64Attr:$scale, Kv_MaskAttr:$mask, Kv_AccuracyAttr:$accuracy);
+                       F64Attr:$scale, Kv_VisibleAttr:$sees, Kv_AccuracyAttr:$accuracy);
   let results = (outs Variadic<Kv_F32Tile>:$next);
   // Entry block: (s: f32, i: i32, j: i32, h: index), as of kv.attend, with kv.argument for the declared arrays.
   let regions = (region MaxSizedRegion<1>:$score);
   let assemblyFormat = [{
     $tiles `rows` `[` $first `,` $rows `,` $padded `]` `of` $queries (`scales` $scales^)? (`rest` $rest^ `if` $refined)?
     (`sums` $sums^)? `,` $block `[` $token `,` $count `]` `head` $head `query` $query `past` $past `state` $state `for` $cache
-    `group` `(` $group `)` `least` `(` $least `)` `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
-    (`score` $score^)? attr-dict `:` type($queries) (`scales` type($scales)^)? (`rest` type($rest)^ `,` type($refined))?
+    `group` `(` $group `)` `least` `(` $least `)` `scale` `(` $scale `)` `sees` $sees `[` $run `]` `accuracy`
+    `(` $accuracy `)` (`score` $score^)? attr-dict `:` type($queries) (`scales` type($scales)^)? (`rest` type($rest)^ `,` type($refined))?
     (`sums` type($sums)^)? `,` type($block) `,` type($state) (`->` type($next)^)?
   }];
   let hasVerifier = 1;

@@ -28,13 +28,23 @@ template <typename OpType> static LogicalResult verifyAppended(OpType op) {
   return success();
 }
 
-bool isScore(mlir::Region &score) {
-  if (score.empty())
+/// Whether a region is empty, or takes what is wanted and yields `result`.
+static bool isRegion(mlir::Region &region, ArrayRef<Type> want, Type result) {
+  if (region.empty())
     return true;
-  Block &block = score.front();
+  Block &block = region.front();
+  auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+  return yield && yield.getValue().getType() == result && llvm::equal(block.getArgumentTypes(), want);
+}
+
+bool isScore(mlir::Region &score) {
   Builder b(score.getContext());
-  Type want[] = {b.getF32Type(), b.getI32Type(), b.getI32Type(), b.getIndexType()};
-  return !block.empty() && isa<YieldOp>(block.back()) && llvm::equal(block.getArgumentTypes(), want);
+  return isRegion(score, {b.getF32Type(), b.getI32Type(), b.getI32Type(), b.getIndexType()}, b.getF32Type());
+}
+
+static bool isMask(mlir::Region &mask) {
+  Builder b(mask.getContext());
+  return isRegion(mask, {b.getI32Type(), b.getI32Type(), b.getIndexType()}, b.getI1Type());
 }
 
 template <typename OpType> static LogicalResult verifyAttended(OpType op) {
@@ -60,6 +70,8 @@ template <typename OpType> static LogicalResult verifyAttended(OpType op) {
     return op.emitOpError() << "expected queries from at least 1 to at least as many, got " << least << " to " << most;
   if (double scale = op.getScale().convertToDouble(); !std::isfinite(scale) || scale <= 0) // attend C5
     return op.emitOpError() << "expected a positive finite scale";
+  if (!isMask(op.getMask())) // attend C7
+    return op.emitOpError() << "expected a mask region of (i32, i32, index) that yields i1";
   return success();
 }
 

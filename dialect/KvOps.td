@@ -13,12 +13,12 @@ def Kv_Rows : RankedTensorOf<[Kv_Float]>;
 def Kv_RowStat : RankedTensorOf<[F32]>;
 
 def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp", "AttendBlockOp"]>]> {
-  let summary = "result of a score region";
+  let summary = "result of a mask or score region";
   let description = [{
     Rules:
-    - C1: it ends the score region of an attend.
+    - C1: it ends a region of an attend.
   }];
-  let arguments = (ins F32:$value);
+  let arguments = (ins AnyTypeOf<[F32, I1]>:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
 
@@ -39,8 +39,9 @@ def Kv_AppendOp : Kv_Op<"append"> {
 
 class Kv_AttendLike<string opMnemonic, list<Trait> traits> : Kv_Op<opMnemonic, traits> {
   let results = (outs Kv_Rows:$output, Optional<Kv_RowStat>:$lse);
-  // Entry block: (s: f32, i: i32, j: i32, h: index); empty when the score is s itself. It may use values defined above it.
-  let regions = (region MaxSizedRegion<1>:$score);
+  // Entry blocks: mask (i: i32, j: i32, h: index), empty when every query sees every token; score (s: f32, i, j, h), empty when
+  // the score is s itself. They may use values defined above them.
+  let regions = (region MaxSizedRegion<1>:$mask, MaxSizedRegion<1>:$score);
   let hasVerifier = 1;
 }
 
@@ -51,7 +52,7 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     For each query head h, kv head g = h / (Hq / heads), and each key j that the mask lets pass:
       s = scale * sum_d query[n, h, d] * key[g, j, d];  s' = score(s, i, j, h)
       output[n, h, :] = sum_j softmax_j(s') * value[g, j, :],   lse[n, h] = log sum_j exp(s')
-    A query that sees no key gives output 0 and lse -inf.
+    A query that sees no key gives output 0 and lse -inf. `visible` says what the mask lets pass; kv-analyze-mask writes it.
 
     Rules:
     - C1: the query's heads are a positive multiple of the cache's heads and its dimension is keyDim.
@@ -59,12 +60,13 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     - C3: the score region takes (f32, i32, i32, index) and yields f32.
     - C4: 1 <= the least number of queries <= the greatest.
     - C5: the scale is positive and finite.
+    - C7: the mask region takes (i32, i32, index) and yields i1.
   }];
-  let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, F64Attr:$scale, Kv_MaskAttr:$mask,
+  let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, F64Attr:$scale,
                        Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
-                       OptionalAttr<DictionaryAttr>:$schedules);
+                       OptionalAttr<DictionaryAttr>:$schedules, OptionalAttr<Kv_VisibleAttr>:$visible);
   let assemblyFormat = [{
-    $query `on` $cache `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
+    $query `on` $cache `scale` `(` $scale `)` (`mask` $mask^)? `accuracy` `(` $accuracy `)`
     `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($cache) `->` type($output)
     (`,` type($lse)^)?
   }];
@@ -75,14 +77,14 @@ def Kv_AppendAttendOp : Kv_AttendLike<"append_attend", []> {
   let description = [{
     Same meaning, bit for bit, as the two ops in turn.
 
-    Rules: those of kv.append (C1, C2) and of kv.attend (C1 to C5).
+    Rules: those of kv.append (C1, C2) and of kv.attend (C1 to C5, C7).
     - C6: as many new tokens as queries.
   }];
   let arguments = (ins Kv_Rows:$query, Kv_Rows:$keys, Kv_Rows:$values, Arg<Kv_CacheType, "", [MemRead, MemWrite]>:$cache,
-                       F64Attr:$scale, Kv_MaskAttr:$mask, Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
-                       OptionalAttr<DictionaryAttr>:$schedules);
+                       F64Attr:$scale, Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
+                       OptionalAttr<DictionaryAttr>:$schedules, OptionalAttr<Kv_VisibleAttr>:$visible);
   let assemblyFormat = [{
-    $query `,` $keys `,` $values `on` $cache `scale` `(` $scale `)` `mask` `(` $mask `)` `accuracy` `(` $accuracy `)`
+    $query `,` $keys `,` $values `on` $cache `scale` `(` $scale `)` (`mask` $mask^)? `accuracy` `(` $accuracy `)`
     `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($keys) `,` type($values)
     `,` type($cache) `->` type($output) (`,` type($lse)^)?
   }];

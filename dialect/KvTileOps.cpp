@@ -263,10 +263,10 @@ LogicalResult ProductOp::verify() {
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got "
                          << tile;
-  bool limited = !getLimits().empty();
-  if (limited && (!overTokens || codec.isInteger() || int64_t(getLimits().size()) != tile.getDimSize(0))) // C5
-    return emitOpError() << "expected no limits, or " << tile.getDimSize(0) << " of values that are no codes, got "
-                         << getLimits().size();
+  for (OperandRange ends : {getLimits(), getStarts()})
+    if (!ends.empty() && (!overTokens || codec.isInteger() || int64_t(ends.size()) != tile.getDimSize(0))) // C5
+      return emitOpError() << "expected no limits or starts, or " << tile.getDimSize(0)
+                           << " of each, of values that are no codes, got " << ends.size();
   if (bool(getRest()) != bool(getRefined()) || (getRest() && !integer)) // C6
     return emitOpError() << "expected what rounding has left, and when to add it, of an integer record";
   return verifyAsk(*this);
@@ -292,8 +292,9 @@ LogicalResult MultiplyOp::verify() {
       tile.getDimSize(1) > numbers.getDimSize(1))
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << numbers.getDimSize(1)
                          << " columns, got " << tile;
-  if (!getLimits().empty() && int64_t(getLimits().size()) != tile.getDimSize(0)) // C4
-    return emitOpError() << "expected no limits, or " << tile.getDimSize(0) << ", got " << getLimits().size();
+  for (OperandRange ends : {getLimits(), getStarts()})
+    if (!ends.empty() && int64_t(ends.size()) != tile.getDimSize(0)) // C4
+      return emitOpError() << "expected no limits or starts, or " << tile.getDimSize(0) << " of each, got " << ends.size();
   return verifyAsk(*this);
 }
 

@@ -355,8 +355,8 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, AttrSizedOperandS
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of operand(rows)[row + r][z] * codes[x, z]
     `contract d`: z counts channels and x tokens of the block; `contract t`: z counts tokens of the block and x channels. The codes are plain
     integers (or values, for scalar codecs): scales and zeros are applied outside. Elements outside [zBegin, zEnd) do not matter; with
-    `limits`, one for each row, neither do those of row r at limits[r] and later, though they may be NaN and other rows' own. Limits
-    ascend, from zBegin to zEnd.
+    `limits`, one for each row, neither do those of row r at limits[r] and later, though they may be NaN and other rows' own; with
+    `starts`, neither do those of row r before starts[r]. Both ascend, from zBegin to zEnd.
 
     `rest`: what rounding to an integer record has left of the rows, in units of 2^-8 and words of the record's one-byte or one-part form;
     it is multiplied too, and its sum rounded to whole units, where `refined` is true.
@@ -369,16 +369,16 @@ def Kv_ProductOp : Kv_Op<"product", [MemoryEffects<[MemRead]>, AttrSizedOperandS
     - C2: an integer record needs a codec of integer elements.
     - C3: the result is [rows, x], no more than the home has rows and the block tokens (`contract d`) or the stream channels (`contract t`).
     - C4: `ask` is nothing, or two bytes.
-    - C5: `limits` is nothing, or of elements that are no codes, where tokens are contracted, a number for each row.
+    - C5: `limits` and `starts` are nothing, or of elements that are no codes, where tokens are contracted, a number for each row.
     - C6: `rest` and `refined` stand together, for an integer record.
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_BlockType:$block, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
-                       Kv_ContractAttr:$contract, I64:$x, I64:$zBegin, I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$limits,
+                       Kv_ContractAttr:$contract, I64:$x, I64:$zBegin, I64:$zEnd, I64Attr:$unroll, RankedTensorOf<[F32, I32]>:$init, Variadic<I64>:$limits, Variadic<I64>:$starts,
                        Optional<Kv_Home>:$rest, Optional<I1>:$refined, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs RankedTensorOf<[F32, I32]>:$tile);
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $stream $dot `of` $block `contract` $contract `at` $x `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
-    (`limits` `[` $limits^ `]`)? (`rest` $rest^ `if` $refined)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict
+    (`limits` `[` $limits^ `]`)? (`starts` `[` $starts^ `]`)? (`rest` $rest^ `if` $refined)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict
     `:` type($rows) (`rest` type($rest)^)? `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
@@ -388,20 +388,20 @@ def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, AttrSizedOperan
   let summary = "init + rows x numbers in scratch, such as kv.decode has brought there";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of rows[row + r][z] * numbers[first + z][x]
-    `block` is where the numbers come from; for `limits` and what `ask` asks see kv.product. An iteration takes `unroll` z.
+    `block` is where the numbers come from; for `limits`, `starts` and what `ask` asks see kv.product. An iteration takes `unroll` z.
 
     Rules:
     - C1: both homes are of f32.
     - C2: the result is [rows, columns], no more than `rows` has rows and `numbers` columns.
     - C3: `ask` is nothing, or two bytes.
-    - C4: `limits` is nothing, or a number for each row.
+    - C4: `limits` and `starts` are nothing, or a number for each row.
   }];
   let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, Kv_BlockType:$block, I64:$zBegin, I64:$zEnd,
-                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$limits, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
+                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$limits, Variadic<I64>:$starts, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = [{
     $rows `[` $row `]` `,` $numbers `[` $first `]` `of` $block `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
-    (`limits` `[` $limits^ `]`)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
+    (`limits` `[` $limits^ `]`)? (`starts` `[` $starts^ `]`)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;
 }

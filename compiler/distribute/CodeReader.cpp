@@ -196,14 +196,14 @@ Value CodeReader::loadLanes(const Lanes &at, Value z) {
   llvm_unreachable("all loads are handled");
 }
 
-Value CodeReader::keepBelow(Value raw, Value z, Value zEnd) {
+Value CodeReader::keepBetween(Value raw, Value z, Value zBegin, Value zEnd) {
   auto bitsOf = [&](int64_t bits) -> Value {
     return arith::ConstantOp::create(
         b, b.loc, b.getIntegerAttr(b.getIntegerType(load.getLaneBits()), APInt(load.getLaneBits(), uint64_t(bits))));
   };
   Value mask = bitsOf(0);
   for (auto [element, bit] : llvm::enumerate(load.getElementBits())) {
-    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(z, int64_t(element)), zEnd);
+    Value at = b.add(z, int64_t(element)), there = b.isBetween(at, zBegin, zEnd);
     int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
     mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, bitsOf(bits), bitsOf(0)));
   }

@@ -60,7 +60,7 @@ struct CodeReader : StreamSource {
   /// What as many loads as there are lanes bring, from z on: of each lane its words in one load, transposed.
   SmallVector<Value> loadRows(const Lanes &at, Value z);
   /// Lanes with zeros for the elements at zEnd and later.
-  Value keepBelow(Value raw, Value z, Value zEnd);
+  Value keepBetween(Value raw, Value z, Value zBegin, Value zEnd);
   /// Element `element` of every lane as f32: a number of the codec.
   Value decode(Value raw, int64_t element) { return family.decode(b, codec, raw, load.getElementBits()[element]); }
   /// Whether load k of an iteration, vector u, is the first to touch its line of 64 bytes; consecutive loads may share one.

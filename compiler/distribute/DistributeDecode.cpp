@@ -70,10 +70,12 @@ static void distribute(Distributor &d, MultiplyOp op) {
   for (int64_t r = 0; r < rows; ++r)
     rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
   Value numbers = d.homeAddress(op.getNumbers(), d.scalar(op.getFirst()), b.i64(0));
-  SmallVector<Value> ends; // of rows, where they differ
+  SmallVector<Value> starts, ends; // of rows, where they differ
+  for (Value start : op.getStarts())
+    starts.push_back(d.scalar(start));
   for (Value limit : op.getLimits())
     ends.push_back(d.scalar(limit));
-  auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init, bool differ) {
+  auto range = [&](Value begin, Value end, int64_t count, ArrayRef<Value> init, bool byStart, bool byEnd) {
     return b.loop(begin, end, count, init, [&](Value z, ValueRange carried) {
       SmallVector<Value> acc(carried), rowAddresses;
       Value line = b.at(numbers, b.mul(z, numberBytes));
@@ -94,10 +96,10 @@ static void distribute(Distributor &d, MultiplyOp op) {
             b.prefetch(lines[asked]);
           Value row = b.broadcast(b.load(b.getF32Type(), b.at(rowAddresses[r], k * 4)), lanes);
           Value keep; // bits of what the row has here
-          if (differ)
-            keep = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(),
-                                                      arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, ends[r])),
-                               lanes);
+          if (byStart || byEnd) {
+            Value seen = b.isBetween(z, byStart ? starts[r] : Value(), byEnd ? ends[r] : Value());
+            keep = b.broadcast(arith::ExtSIOp::create(b, b.loc, b.getI32Type(), seen), lanes);
+          }
           for (int64_t u = 0; u < vectors; ++u) {
             Value &sum = acc[r * vectors + u], operand = operands[u];
             if (keep)
@@ -110,10 +112,16 @@ static void distribute(Distributor &d, MultiplyOp op) {
     });
   };
   Value begin = d.scalar(op.getZBegin()), end = d.scalar(op.getZEnd());
-  Value common = ends.empty() ? end : ends.front(); // what all rows have
-  Value middle = b.KernelBuilder::add(begin, b.mul(b.div(b.sub(common, begin), unroll), unroll));
-  d.tiles[op.getTile()] =
-      range(middle, end, 1, range(begin, middle, unroll, d.tile(op.getInit()), /*differ=*/false), /*differ=*/!ends.empty());
+  auto wholeIterations = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), unroll), unroll)); };
+  SmallVector<Value> sums(d.tile(op.getInit()));
+  if (!starts.empty()) { // what some rows do not see from their start on
+    Value first = wholeIterations(starts.front()), common = b.min(end, wholeIterations(b.add(starts.back(), unroll - 1)));
+    sums = range(first, common, 1, sums, true, !ends.empty());
+    begin = common;
+  }
+  Value shared = ends.empty() ? end : ends.front(); // what all rows have
+  Value middle = wholeIterations(starts.empty() ? shared : b.max(begin, shared));
+  d.tiles[op.getTile()] = range(middle, end, 1, range(begin, middle, unroll, sums, false, false), false, !ends.empty());
 }
 
 void attachDecodeModels(MLIRContext *context) {

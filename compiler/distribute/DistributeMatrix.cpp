@@ -50,14 +50,20 @@ private:
   Value thread, column;
 
   Value loadWord(Value page, Value x, Value z);
-  Value pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd);
-  SmallVector<Value> columnPairs(Value page, Value x, Value z, Value zEnd);
-  SmallVector<SmallVector<Value>> readTransposed(Value z, Value zEnd);
-  SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Value zEnd);
+  /// Elements of the contraction that count: from `begin`, where there is one, to `end`.
+  struct Bounds {
+    Value begin, end;
+  };
+  Value pair(ArrayRef<Value> words, int64_t element, Value z, Bounds bounds);
+  SmallVector<Value> columnPairs(Value page, Value x, Value z, Bounds bounds);
+  SmallVector<SmallVector<Value>> readTransposed(Value z, Bounds bounds);
+  SmallVector<SmallVector<Value>> readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z, Bounds bounds);
   void multiply(SmallVector<Value> &sums, ArrayRef<SmallVector<Value>> pairs, int64_t step, ArrayRef<Value> rowWords);
   Value rowOfSum(size_t sum);
   Value isTainted(ArrayRef<Value> sums);
-  SmallVector<Value> keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow);
+  SmallVector<Value> keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Bounds)> sumsOver);
+  SmallVector<Value> rowByRow(ArrayRef<Value> starts, ArrayRef<Value> limits, SmallVector<Value> sums,
+                              function_ref<SmallVector<Value>(Bounds)> sumsOver);
 };
 
 /// `pack` elements from z on, in the low bits of an i32.
@@ -72,15 +78,14 @@ Value MatrixProduct::loadWord(Value page, Value x, Value z) {
   return load.getLaneBits() == 32 ? word : arith::ExtUIOp::create(b, b.loc, b.getI32Type(), word).getResult();
 }
 
-/// Elements `element` and `element + 1` of the run as two halves; those at zEnd and later are zero, or numbers whose row operands
+/// Elements `element` and `element + 1` of the run as two halves; those outside the bounds are zero, or numbers whose row operands
 /// are.
-Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value zEnd) {
+Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Bounds bounds) {
   auto field = [&](int64_t e) { return Field{words[e / load.getPack()], load.getElementBits()[e % load.getPack()]}; };
   auto keep = [&](Value bits, int64_t which) -> Value {
-    if (!zEnd)
+    if (!bounds.end)
       return bits;
-    Value own = b.add(z, element + which);
-    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, own, zEnd);
+    Value own = b.add(z, element + which), there = b.isBetween(own, bounds.begin, bounds.end);
     Value none = b.i32(0);
     return arith::SelectOp::create(b, b.loc, there, bits, none);
   };
@@ -88,7 +93,7 @@ Value MatrixProduct::pair(ArrayRef<Value> words, int64_t element, Value z, Value
 }
 
 /// The run from z on of column x, two elements in each i32.
-SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Value zEnd) {
+SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Bounds bounds) {
   SmallVector<Value> words, pairs;
   for (int64_t first = 0; first < run; first += load.getPack()) {
     Value at = b.add(z, first);
@@ -96,13 +101,13 @@ SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Valu
     if (!overChannels && block.ragged)
       at = b.min(at, b.i64((block.map.slots - 1) / load.getPack() * load.getPack()));
     else if (overChannels && !whole)
-      at = b.min(at, b.sub(zEnd, b.i64(load.getPack())));
+      at = b.min(at, b.sub(bounds.end, b.i64(load.getPack())));
     words.push_back(loadWord(page, x, at));
   }
   for (int64_t element = 0; element < run; element += 2)
-    pairs.push_back(pair(words, element, z, overChannels ? Value() : zEnd));
+    pairs.push_back(pair(words, element, z, overChannels ? Bounds() : bounds));
   if (overChannels && !whole) { // a run lies inside or outside
-    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, zEnd);
+    Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, z, bounds.end);
     for (Value &value : pairs)
       value = arith::SelectOp::create(b, b.loc, there, value, b.i32(0));
   }
@@ -110,7 +115,7 @@ SmallVector<Value> MatrixProduct::columnPairs(Value page, Value x, Value z, Valu
 }
 
 /// 16 elements from z on of every column: elements 2t, 2t + 1 and 2t + 8, 2t + 9 of its 16.
-SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEnd) {
+SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Bounds bounds) {
   Value row = b.KernelBuilder::add(z, b.laneOffset({0, 1, 2, 3})),
         second = b.laneOffset({-1, -1, -1, 4}); // of two tiles of columns
   SmallVector<Value> keep;                      // bits of the elements that are there
@@ -118,7 +123,7 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEn
     Value mask;
     for (int64_t half = 0; half < 2; ++half) {
       Value element = b.add(b.KernelBuilder::add(z, b.mul(thread, 2)), 8 * pair + half);
-      Value there = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, element, zEnd);
+      Value there = b.isBetween(element, bounds.begin, bounds.end);
       Value bits = arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(0xffffu << 16 * half)), b.i32(0));
       mask = mask ? arith::OrIOp::create(b, b.loc, mask, bits).getResult() : bits;
     }
@@ -142,18 +147,21 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Value zEn
 
 /// The thread's run of every column.
 SmallVector<SmallVector<Value>> MatrixProduct::readRuns(ArrayRef<Distributor::OwnToken> tokens, ArrayRef<Value> columns, Value z,
-                                                        Value zEnd) {
+                                                        Bounds bounds) {
   SmallVector<SmallVector<Value>> pairs;
   if (overChannels) {
     for (const Distributor::OwnToken &token : tokens)
-      pairs.push_back(columnPairs(token.page, token.slot, z, zEnd));
+      pairs.push_back(columnPairs(token.page, token.slot, z, bounds));
     return pairs;
   }
   Distributor::OwnToken own = d.ownToken(block, z);
   if (block.ragged) // a slot that is not the run's own says nothing of its length
     own.slot = block.list ? own.slot : b.KernelBuilder::add(block.firstSlot, z);
-  for (Value x : columns)
-    pairs.push_back(columnPairs(own.page, x, own.slot, b.KernelBuilder::add(zEnd, b.sub(own.slot, z)))); // in slots
+  for (Value x : columns) {
+    auto inSlots = [&](Value bound) { return bound ? b.KernelBuilder::add(bound, b.sub(own.slot, z)) : bound; };
+    Bounds ofSlots{inSlots(bounds.begin), inSlots(bounds.end)};
+    pairs.push_back(columnPairs(own.page, x, own.slot, ofSlots));
+  }
   return pairs;
 }
 
@@ -207,15 +215,40 @@ Value MatrixProduct::isTainted(ArrayRef<Value> sums) {
   return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, tainted, b.i32(0));
 }
 
-/// An instruction's rows share its columns, of which a row with an end of its own may not see the last: its weight is 0, but 0 *
-/// NaN is NaN. Where rows differ and a sum is no number, each end is summed to by itself, for the rows that have it.
-SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Value zEnd)> sumsBelow) {
-  SmallVector<Value> limits;
+/// What each row sees, summed by itself.
+SmallVector<Value> MatrixProduct::rowByRow(ArrayRef<Value> starts, ArrayRef<Value> limits, SmallVector<Value> sums,
+                                           function_ref<SmallVector<Value>(Bounds)> sumsOver) {
+  Value first = b.i64(0), end = b.i64(rows);
+  return b.loop(first, end, 1, sums, [&](Value chosen, ValueRange carried) {
+    auto ofRow = [&](ArrayRef<Value> bounds) {
+      Value bound = bounds.front();
+      for (int64_t r = 1; r < rows; ++r) {
+        Value reached = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, chosen, b.i64(r));
+        bound = b.select(reached, bounds[size_t(r)], bound);
+      }
+      return bound;
+    };
+    Value start = ofRow(starts), limit = ofRow(limits);
+    SmallVector<Value> result(carried), own = sumsOver({start, limit});
+    for (auto [i, sum] : llvm::enumerate(result)) {
+      Value row = rowOfSum(i), isOwn = b.isEqual(row, chosen);
+      sum = b.select(isOwn, own[i], sum);
+    }
+    return result;
+  });
+}
+
+/// An instruction's rows share its columns, of which a row with bounds of its own may not see all: its weight is 0, but 0 * NaN is
+/// NaN. Where rows differ and a sum is no number, each end is summed to by itself, for the rows that have it.
+SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_ref<SmallVector<Value>(Bounds)> sumsOver) {
+  SmallVector<Value> starts, limits;
+  for (Value start : op.getStarts())
+    starts.push_back(d.scalar(start));
   for (Value limit : op.getLimits())
     limits.push_back(d.scalar(limit));
   auto apart = [&] {
     return b.loop(limits.front(), b.add(limits.back(), 1), 1, sums, [&](Value end, ValueRange carried) {
-      SmallVector<Value> result(carried), own = sumsBelow(end);
+      SmallVector<Value> result(carried), own = sumsOver({Value(), end});
       for (auto [i, sum] : llvm::enumerate(result)) {
         Value row = rowOfSum(i), limit = limits.front();
         for (int64_t r = 1; r < rows; ++r) {
@@ -229,7 +262,12 @@ SmallVector<Value> MatrixProduct::keepApart(SmallVector<Value> sums, function_re
     });
   };
   Value differ = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, limits.front(), limits.back());
-  return b.onlyIf(differ, sums, [&] { return b.onlyIf(isTainted(sums), sums, apart); });
+  if (starts.empty())
+    return b.onlyIf(differ, sums, [&] { return b.onlyIf(isTainted(sums), sums, apart); });
+  Value startsDiffer = b.isLess(starts.front(), starts.back());
+  differ = arith::OrIOp::create(b, b.loc, differ, startsDiffer);
+  return b.onlyIf(differ, sums,
+                  [&] { return b.onlyIf(isTainted(sums), sums, [&] { return rowByRow(starts, limits, sums, sumsOver); }); });
 }
 
 SmallVector<Value> MatrixProduct::build() {
@@ -247,11 +285,12 @@ SmallVector<Value> MatrixProduct::build() {
     if (overChannels && !transposed)
       tokens.push_back(d.ownToken(block, x));
   }
-  auto sumsOver = [&](Value zEnd) {
+  auto sumsOver = [&](Bounds bounds) {
+    Value zEnd = bounds.end;
     return b.loop(zBegin, zEnd, chunk, d.tile(op.getInit()), [&](Value zChunk, ValueRange carried) {
       SmallVector<Value> sums(carried);
       Value z = b.KernelBuilder::add(zChunk, b.mul(thread, transposed ? 2 : run));
-      SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, zEnd) : readRuns(tokens, columns, z, zEnd);
+      SmallVector<SmallVector<Value>> pairs = transposed ? readTransposed(zChunk, bounds) : readRuns(tokens, columns, z, bounds);
       Value zRow = overChannels && !whole ? b.min(z, b.sub(zEnd, b.i64(run))) : z;
       int64_t apart = transposed ? 8 : 2; // elements from one pair to the next
       for (int64_t step = 0; step < run / 4; ++step)
@@ -266,7 +305,7 @@ SmallVector<Value> MatrixProduct::build() {
       return sums;
     });
   };
-  SmallVector<Value> sums = sumsOver(zEnd);
+  SmallVector<Value> sums = sumsOver({op.getStarts().empty() ? Value() : d.scalar(op.getStarts().front()), zEnd});
   return op.getLimits().empty() ? sums : keepApart(sums, sumsOver);
 }
 

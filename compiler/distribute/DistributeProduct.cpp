@@ -42,8 +42,14 @@ private:
   SmallVector<Value> rowBases;
   bool ofRest = false; ///< what is multiplied is what rounding has left of the rows
   bool paired;         ///< two rows and two operands at a time
-  /// The last elements of a contraction, which are not all there, or not for all rows: of every row where its own end.
-  using Ends = ArrayRef<Value>;
+  /// Of elements of a contraction that are not all there, or not for all rows: where a row's own begin and end, one number for all
+  /// rows or one for each. Nothing: with the contraction.
+  struct Bounds {
+    SmallVector<Value> starts, ends;
+    bool any() const { return !starts.empty() || !ends.empty(); }
+    size_t count() const { return std::max({starts.size(), ends.size(), size_t(1)}); }
+    static Value of(ArrayRef<Value> bounds, size_t row) { return bounds.empty() ? Value() : bounds[bounds.size() == 1 ? 0 : row]; }
+  };
 
   Value keepIf(Value condition, Value operand);
   /// Lines of the block ahead that an iteration asks for, evenly: a burst stalls the loads behind it. A few come one by one after
@@ -71,7 +77,7 @@ private:
   /// Steps of the record that a load feeds, and bytes of a row's operands in each.
   int64_t wordsOfLoad() { return op.getDot() == Dot::f16 ? load.getPack() : load.getPack() / dotDepth(op.getDot()); }
   int64_t wordBytes() { return op.getDot() == Dot::f16 ? 2 : 4; }
-  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends);
+  void step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, const Bounds &bounds);
   void range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift);
   Value shifted(Value z, Value by) { return by ? b.KernelBuilder::add(z, by) : z; }
 };
@@ -82,8 +88,8 @@ Value Product::keepIf(Value condition, Value operand) {
   return b.bitcast(operand.getType(), arith::AndIOp::create(b, b.loc, b.bitcast(mask.getType(), operand), mask));
 }
 
-/// `count` loads from z on; with ends, one or one for each row, elements at the row's end and later are zero.
-void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, Ends ends) {
+/// `count` loads from z on; with bounds, elements outside the row's own are zero.
+void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value zRow, int64_t count, const Bounds &bounds) {
   lines = {};
   for (int64_t k = 0; k < count && part == 0 && prefetches && (wholeRows || !asks); ++k)
     for (int64_t u = 0; u < int64_t(source.here.size()); ++u) {
@@ -118,24 +124,24 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       if (lines.afterLoads)
         askForLines(1);
     }
-    // What `make` makes of the operands of a row's end, of an end of all rows once.
-    auto ofRow = [&](function_ref<SmallVector<Value>(Value end)> make) {
+    // What `make` makes of the operands by a row's bounds, by those of all rows once.
+    auto ofRow = [&](function_ref<SmallVector<Value>(Value start, Value end)> make) {
       SmallVector<SmallVector<Value>> made;
-      for (Value end : ends)
-        made.push_back(make(end));
-      if (ends.empty())
-        made.push_back(make(Value()));
+      for (size_t row = 0; row < bounds.count(); ++row) {
+        Value start = Bounds::of(bounds.starts, row), end = Bounds::of(bounds.ends, row);
+        made.push_back(make(start, end));
+      }
       return [made](int64_t row) { return made[made.size() == 1 ? 0 : size_t(row)]; };
     };
     if (roundsRows(op.getDot())) {
       int64_t steps = wordsOfLoad();
       for (int64_t s = 0; s < steps; ++s) {
-        auto operands = ofRow([&](Value end) {
+        auto operands = ofRow([&](Value start, Value end) {
           SmallVector<Value> kept(raw);
           for (Value &word : kept) {
             word = family.vectorOperand(b, codec, word, op.getDot(), s);
-            if (end)
-              word = keepBelow(word, at, end);
+            if (bounds.any())
+              word = keepBetween(word, at, start, end);
           }
           return kept;
         });
@@ -157,11 +163,11 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
       SmallVector<Value> decoded;
       for (Value word : raw)
         decoded.push_back(decode(word, e));
-      auto operands = ofRow([&](Value end) {
+      auto operands = ofRow([&](Value start, Value end) {
         SmallVector<Value> kept(decoded);
-        if (end)
+        if (bounds.any())
           for (Value &operand : kept)
-            operand = keepIf(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.add(at, e), end), operand);
+            operand = keepIf(b.isBetween(b.add(at, e), start, end), operand);
         return kept;
       });
       multiply(acc, operands, rowAddresses, (k * load.getPack() + e) * 4);
@@ -256,11 +262,29 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
 /// z from begin to end inside one page; z + rowShift is the column of the row operands.
 void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, Value end, Value rowShift) {
   int64_t chunk = load.getPack() * unroll;
-  auto loop = [&](Value from, Value to, int64_t count, Ends ends) {
+  auto loop = [&](Value from, Value to, int64_t count, const Bounds &bounds) {
     acc = b.loop(from, to, count * load.getPack(), acc, [&](Value z, ValueRange carried) {
       SmallVector<Value> sums(carried);
-      step(sums, source, z, shifted(z, rowShift), count, ends);
+      step(sums, source, z, shifted(z, rowShift), count, bounds);
       return sums;
+    });
+  };
+  // Two rows share an operand of a paired record: what differs goes row by row, where there is any.
+  auto loopApart = [&](Value from, Value to, const Bounds &bounds) {
+    if (!paired)
+      return loop(from, to, 1, bounds);
+    Value differs =
+        arith::ExtUIOp::create(b, b.loc, b.getI64Type(), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, from, to));
+    acc = b.loop(b.i64(0), differs, 1, acc, [&](Value, ValueRange carried) {
+      acc.assign(carried.begin(), carried.end());
+      pairSums(acc, /*back=*/true);
+      paired = false;
+      std::swap(record, plain);
+      loop(from, to, 1, bounds);
+      std::swap(record, plain);
+      paired = true;
+      pairSums(acc);
+      return acc;
     });
   };
   // Codes past the end are numbers, and their row operands are 0: whole chunks, as far as block and page hold them, need no care.
@@ -268,36 +292,32 @@ void Product::range(SmallVector<Value> &acc, const Source &source, Value begin, 
   if (overChannels || (codec.isInteger() && tileRun % chunk == 0 && padded % chunk == 0))
     return loop(begin, end, unroll, {});
   auto wholeChunks = [&](Value to) { return b.KernelBuilder::add(begin, b.mul(b.div(b.sub(to, begin), chunk), chunk)); };
-  if (op.getLimits().empty()) {
+  auto inside = [&](Value bound) { return b.max(begin, b.min(bound, end)); };
+  auto ownOf = [&](ValueRange bounds) {
+    SmallVector<Value> own;
+    for (Value bound : llvm::all_equal(bounds) ? bounds.take_front() : bounds) {
+      Value z = d.scalar(bound);
+      own.push_back(rowShift ? b.sub(z, rowShift) : z);
+    }
+    return own;
+  };
+  Bounds own{ownOf(op.getStarts()), ownOf(op.getLimits())};
+  if (!own.starts.empty()) { // chunks that some rows do not see from their start on; those that none sees are left out
+    Value first = wholeChunks(inside(own.starts.front()));
+    Value common = b.min(end, wholeChunks(b.add(inside(own.starts.back()), chunk - 1)));
+    loopApart(first, common, own.ends.empty() ? Bounds{own.starts, {end}} : own);
+    begin = common;
+  }
+  if (own.ends.empty()) {
     Value middle = wholeChunks(end);
     loop(begin, middle, unroll, {});
     if (chunk > 1)
-      loop(middle, end, 1, load.getPack() > 1 && !codec.isInteger() ? Ends(end) : Ends());
+      loop(middle, end, 1, load.getPack() > 1 && !codec.isInteger() ? Bounds{{}, {end}} : Bounds());
     return;
   }
-  SmallVector<Value> ends;
-  for (Value limit : op.getLimits()) {
-    Value own = d.scalar(limit);
-    ends.push_back(rowShift ? b.sub(own, rowShift) : own);
-  }
-  Value middle = wholeChunks(b.max(begin, b.min(ends.front(), end))); // what all rows see
+  Value middle = wholeChunks(inside(own.ends.front())); // what all rows see
   loop(begin, middle, unroll, {});
-  if (!paired)
-    return loop(middle, end, 1, ends);
-  // Two rows share an operand of a paired record: what differs goes row by row, where there is any.
-  Value differs =
-      arith::ExtUIOp::create(b, b.loc, b.getI64Type(), arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, middle, end));
-  acc = b.loop(b.i64(0), differs, 1, acc, [&](Value, ValueRange carried) {
-    acc.assign(carried.begin(), carried.end());
-    pairSums(acc, /*back=*/true);
-    paired = false;
-    std::swap(record, plain);
-    loop(middle, end, 1, ends);
-    std::swap(record, plain);
-    paired = true;
-    pairSums(acc);
-    return acc;
-  });
+  loopApart(middle, end, {{}, own.ends});
 }
 
 /// acc + what rounding has left of the rows, where any has outliers.

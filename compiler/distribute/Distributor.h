@@ -58,6 +58,8 @@ public:
   llvm::SmallVector<Value> onlyIf(Value condition, mlir::ValueRange otherwise, llvm::function_ref<llvm::SmallVector<Value>()> make);
   /// Runs `body` ahead of the barrier that stands last, if one does: threads compute addresses before they wait.
   void aheadOfBarrier(llvm::function_ref<void()> body);
+  /// begin <= at < end; a bound that is null is none.
+  Value isBetween(Value at, Value begin, Value end);
   /// start + first, start + first + 1, ... along lanes, i32.
   Value countLanes(Value start, int64_t first, int64_t lanes);
   /// Lane `lane` of a vector in `lanes` lanes.

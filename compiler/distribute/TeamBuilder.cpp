@@ -50,6 +50,14 @@ void TeamBuilder::aheadOfBarrier(function_ref<void()> body) {
   body();
 }
 
+Value TeamBuilder::isBetween(Value at, Value begin, Value end) {
+  Value before = end ? isLess(at, end) : Value();
+  if (!begin)
+    return before;
+  Value after = arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::sge, at, begin);
+  return before ? arith::AndIOp::create(*this, loc, before, after).getResult() : after;
+}
+
 Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
   SmallVector<int32_t> numbers;
   for (int64_t lane = 0; lane < lanes; ++lane)

@@ -2,6 +2,7 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/driver/Pipeline.h"
 #include "compiler/driver/VerifyLevel.h"
+#include "compiler/policy/Passes.h"
 #include "compiler/schedule/Choice.h"
 #include "compiler/targets/Emission.h"
 #include "dialect/KernelBuilder.h"
@@ -35,6 +36,7 @@ std::vector<SourceFunction> readFunctions(ModuleOp module) {
         function.attend = true;
         function.type = attend.getCache().getType();
         function.headsQ = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(1);
+        function.visible = analyzeMask(attend).value_or(VisibleAttr());
       }
     }
     function.cache = function.type.getName().getValue().str();
@@ -74,6 +76,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
       needScratch(functions.lookup(kernelSymbol(append, "append")));
     }
     if (source.attend) {
+      kernel.visible = source.visible;
       kernel.attend = rename(source.name, "attend");
       kernel.plainAttend = mangle(plain, target, "attend");
       kernel.merge = rename(plain, "merge");

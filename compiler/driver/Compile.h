@@ -19,6 +19,7 @@ struct SourceFunction {
   std::string name, cache;
   bool append, attend;
   CacheType type;
+  VisibleAttr visible = {}; ///< null where nothing is attended
   int64_t headsQ = 0;
 };
 

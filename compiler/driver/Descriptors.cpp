@@ -1,6 +1,7 @@
 #include "compiler/driver/Descriptors.h"
 
 #include "compiler/kernels/LowerEntry.h"
+#include "dialect/Visible.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/IR/Constants.h"
@@ -23,6 +24,22 @@ using namespace llvm;
 
 namespace kv {
 namespace {
+
+/// i64 values of LLVM.
+struct LlvmNumbers {
+  using Number = Value *;
+  IRBuilder<> &b;
+  Number constant(int64_t value) { return b.getInt64(static_cast<uint64_t>(value)); }
+  Number add(Number a, Number by) { return b.CreateAdd(a, by); }
+  Number add(Number a, int64_t by) { return b.CreateAdd(a, constant(by)); }
+  Number mul(Number a, int64_t by) { return b.CreateMul(a, constant(by)); }
+  Number floorDiv(Number a, int64_t by) {
+    Value *negative = b.CreateICmpSLT(a, constant(0)), *moved = b.CreateAdd(a, constant(1 - by));
+    return b.CreateSDiv(b.CreateSelect(negative, moved, a), constant(by));
+  }
+  Number min(Number a, Number by) { return b.CreateBinaryIntrinsic(Intrinsic::smin, a, by); }
+  Number max(Number a, Number by) { return b.CreateBinaryIntrinsic(Intrinsic::smax, a, by); }
+};
 
 /// Builds constants of C structs field by field; the order of calls is the order of fields in kv_abi.h.
 class TableBuilder {
@@ -90,15 +107,14 @@ public:
     return ConstantStruct::getAnon(fields);
   }
 
-  /// `int32_t ranges(const kv_step *, int64_t seq, int64_t query_begin, int64_t query_end, int64_t out[][2])`: one range, from the
-  /// first token to the last query's own or, without a mask, the last.
-  Constant *ranges(bool masked) {
-    Function *&known = rangesOf[masked];
+  /// `int32_t ranges(const kv_step *, int64_t seq, int64_t query_begin, int64_t query_end, int64_t out[][2])`
+  Constant *ranges(VisibleAttr visible) {
+    Function *&known = rangesOf[visible];
     if (known)
       return known;
     Type *pointerType = PointerType::get(context, 0), *number = Type::getInt64Ty(context), *small = Type::getInt32Ty(context);
     auto *type = FunctionType::get(small, {pointerType, number, number, number, pointerType}, false);
-    known = Function::Create(type, GlobalValue::InternalLinkage, masked ? "ranges.masked" : "ranges.all", module);
+    known = Function::Create(type, GlobalValue::InternalLinkage, "ranges", module);
     known->addFnAttr(Attribute::NoUnwind);
     IRBuilder<> b(BasicBlock::Create(context, "", known));
     Value *step = known->getArg(0), *seq = known->getArg(1), *out = known->getArg(4);
@@ -106,15 +122,18 @@ public:
       Value *array = b.CreateLoad(pointerType, b.CreatePtrAdd(step, b.getInt64(static_cast<uint64_t>(offsetOf(field)))));
       return b.CreateSExt(b.CreateLoad(small, b.CreateGEP(small, array, index)), number);
     };
-    Value *tokens = entry(StepField::seq_lens, seq);
-    if (masked) {
-      Value *end = entry(StepField::query_start_loc, b.CreateAdd(seq, b.getInt64(1)));
-      Value *queries = b.CreateSub(end, entry(StepField::query_start_loc, seq));
-      tokens = b.CreateAdd(b.CreateSub(tokens, queries), known->getArg(3));
+    Value *length = entry(StepField::seq_lens, seq), *begin = entry(StepField::query_start_loc, seq);
+    Value *queries = b.CreateSub(entry(StepField::query_start_loc, b.CreateAdd(seq, b.getInt64(1))), begin);
+    Value *past = b.CreateSub(length, queries);
+    Value *first = b.CreateAdd(past, known->getArg(2)), *after = b.CreateAdd(past, known->getArg(3));
+    Value *last = b.CreateSub(after, b.getInt64(1));
+    VisibleRuns<LlvmNumbers> runs({b}, visible);
+    for (int64_t run = 0; run < visible.getRuns(); ++run) {
+      auto [low, high] = runs.range(run, first, last, length);
+      b.CreateStore(low, b.CreatePtrAdd(out, b.getInt64(static_cast<uint64_t>(16 * run))));
+      b.CreateStore(high, b.CreatePtrAdd(out, b.getInt64(static_cast<uint64_t>(16 * run + 8))));
     }
-    b.CreateStore(b.getInt64(0), out);
-    b.CreateStore(tokens, b.CreatePtrAdd(out, b.getInt64(8)));
-    b.CreateRet(b.getInt32(1));
+    b.CreateRet(b.getInt32(static_cast<uint32_t>(visible.getRuns())));
     return known;
   }
 
@@ -138,7 +157,7 @@ public:
                                       string(spec.name),
                                       string(cache.name),
                                       i64(static_cast<int64_t>(cache.layoutHash)),
-                                      i64(0), // needs
+                                      i64(attends && !spec.visible.seesItself() ? KV_NEEDS_APPEND : 0),
                                       i32(spec.kind),
                                       i32(spec.qType),
                                       i32(spec.oType),
@@ -156,8 +175,8 @@ public:
                                       tokens(cache.tokens),
                                       i64(attends ? spec.minQueries : 0),
                                       i64(attends ? spec.maxQueries : 0),
-                                      attends ? ranges(spec.causal) : pointer(nullptr),
-                                      i64(0), // visible_tokens: no bound
+                                      attends ? ranges(spec.visible) : pointer(nullptr),
+                                      i64(attends ? mostVisible(spec.visible, spec.maxQueries) : 0),
                                       i64(stepBytes())};
     // keep_budget, keep_first, keep_last, keep_every, keep_layer, num_states, num_observers, select_pages
     fields.append(8, i64(0));
@@ -176,7 +195,7 @@ private:
   Module &module;
   LLVMContext &context;
   StringMap<GlobalVariable *> strings;
-  Function *rangesOf[2] = {};
+  mlir::DenseMap<VisibleAttr, Function *> rangesOf;
 };
 
 } // namespace

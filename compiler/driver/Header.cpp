@@ -162,8 +162,7 @@ private:
         line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
       for (auto [i, param] : enumerate(kernel.params))
         line(" *   arguments[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
-      line(" *   s = {:.9g} * q.k{}, {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score,
-           kernel.causal ? "keys after the query masked" : "no mask");
+      line(" *   s = {:.9g} * q.k{}; mask {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score, kernel.mask);
       line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);
       line(" *   accuracy {}: relative RMS error of o at most {:g} against float64 on the stored cache, and o's own rounding",
            stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));

@@ -1,5 +1,7 @@
 #include "compiler/driver/KernelSpec.h"
 
+#include "compiler/policy/Passes.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -78,7 +80,11 @@ template <typename AttendLike> static void readAttend(AttendLike op, KernelSpec 
   spec.qType = typeOf(op.getQuery().getType());
   spec.oType = typeOf(op.getOutput().getType());
   spec.hasLse = static_cast<bool>(op.getLse());
-  spec.causal = op.getMask() == Mask::causal;
+  spec.visible = op.getVisibleAttr();
+  if constexpr (std::is_same_v<AttendLike, AttendOp>)
+    if (!spec.visible)
+      spec.visible = analyzeMask(op).value_or(VisibleAttr());
+  spec.mask = op.getMask().empty() ? "true" : "custom";
   spec.accuracy = op.getAccuracy();
   spec.scale = op.getScale().convertToDouble();
   spec.headsQ = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1);

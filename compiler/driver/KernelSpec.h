@@ -31,13 +31,14 @@ struct KernelSpec {
   kv_type qType = KV_TYPE_F32;
   kv_type oType = KV_TYPE_F32;
   bool hasLse = false;
-  bool causal = true;
+  VisibleAttr visible; ///< which tokens a query sees; null of an append
   Accuracy accuracy = Accuracy::high;
   double scale = 0;
   int64_t headsQ = 0;
   int64_t minQueries = 0;
   int64_t maxQueries = 0;
   std::vector<std::string> params; ///< names of the declared arrays, in order
+  std::string mask;                ///< as in a `.kv` file
   std::string score;               ///< empty when the score is s itself
 };
 

@@ -90,7 +90,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
       entry["heads_q"] = kernel.headsQ;
       entry["min_queries"] = kernel.minQueries;
       entry["max_queries"] = kernel.maxQueries;
-      entry["mask"] = kernel.causal ? "causal" : "all";
+      entry["mask"] = kernel.mask == "j <= i" ? "causal" : kernel.mask == "true" ? "all" : kernel.mask;
       entry["scale"] = kernel.scale;
       entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
       entry["tolerance"] = accuracyBound(kernel.accuracy, InputKind::normal);

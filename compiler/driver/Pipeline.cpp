@@ -46,6 +46,8 @@ void tidy(PassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
+void analyzeMasks(PassManager &passes) { onFunctions(passes, createAnalyzeMaskPass()); }
+
 void fuseSteps(PassManager &passes) { onFunctions(passes, createFuseAppendAttendPass()); }
 
 void convertToOnline(PassManager &passes) {
@@ -90,6 +92,7 @@ std::vector<Phase> loweringPhases(const Target &target) {
   auto toVectors = [&](PassManager &passes) { distributeTiles(passes, target.capabilities.pointers); };
   auto toInstructions = [&](PassManager &passes) { selectInstructions(passes, target); };
   return {
+      {"masks", analyzeMasks, Level::source},        // Every attend says which tokens a query may see.
       {"fuse", fuseSteps, Level::source},            // A step that appends what it attends to is one op.
       {"schedule", selectSchedule, Level::source},   // Every choice is in an attribute.
       {"online", convertToOnline, Level::online},    // Kernels of one item are loops over blocks with a state.
@@ -103,8 +106,8 @@ std::vector<Phase> loweringPhases(const Target &target) {
 Phase llvmPhase() { return {"llvm", addLowerToLLVM, Level::none}; }
 
 ArrayRef<StringRef> phaseNames() {
-  static const StringRef names[] = {"source", "fuse",       "schedule",     "online", "tile",
-                                    "place",  "distribute", "instructions", "llvm",   "object"};
+  static const StringRef names[] = {"source", "masks",      "fuse",         "schedule", "online", "tile",
+                                    "place",  "distribute", "instructions", "llvm",     "object"};
   return names;
 }
 

@@ -96,6 +96,11 @@ ModuleSpec Source::spec() const {
         continue;
       for (auto [name, array] : zip(kernel.params, attend.syntax->arrays))
         name = array.name.text.str();
+      kernel.mask = "j <= i";
+      if (attend.mask) {
+        raw_string_ostream stream(kernel.mask = "");
+        printExpr(*attend.mask, stream);
+      }
       if (attend.score) {
         raw_string_ostream stream(kernel.score = "");
         printExpr(*attend.score, stream);

@@ -73,18 +73,15 @@ static bool contains(const Expr &expr, function_ref<bool(const Expr &)> test) {
   return test(expr) || any_of(expr.operands, [&](const ExprPtr &operand) { return contains(*operand, test); });
 }
 
-static bool checkMask(Expr &expr, const ExprScope &scope, Mask &mask, Diagnostics &diagnostics) {
+static bool checkMask(Expr &expr, const ExprScope &scope, Diagnostics &diagnostics) {
   if (expr.kind == ExprKind::boolean) {
-    mask = Mask::all;
     if (!expr.boolean)
       diagnostics.error(DiagKind::mask_false, expr.range);
     return expr.boolean;
   }
   if ((expr.isOperator("<=") && expr.operands[0]->isName("j") && expr.operands[1]->isName("i")) ||
-      (expr.isOperator(">=") && expr.operands[0]->isName("i") && expr.operands[1]->isName("j"))) {
-    mask = Mask::causal;
-    return true;
-  }
+      (expr.isOperator(">=") && expr.operands[0]->isName("i") && expr.operands[1]->isName("j")))
+    return checkExpr(expr, scope, diagnostics) == ExprType::boolean;
   DiagKind kind = DiagKind::unsupported_mask;
   if (contains(expr, [](const Expr &e) { return e.kind == ExprKind::index && e.word.text == "tree"; })) {
     kind = DiagKind::unsupported_mask_tree;
@@ -145,7 +142,8 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
   SmallVector<bool> used(syntax.arrays.size(), false);
   ExprScope scope{cache.parameters, syntax.arrays, true, used};
   if (syntax.mask)
-    good &= checkMask(*syntax.mask, scope, attend.mask, diagnostics);
+    good &= checkMask(*syntax.mask, scope, diagnostics);
+  attend.mask = syntax.mask.get();
   good &= checkScale(syntax.scale.get(), cache, attend.scale, diagnostics, syntax.arrays);
   bool scoreGood = true;
   if (syntax.score) {

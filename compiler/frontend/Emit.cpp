@@ -115,11 +115,28 @@ private:
     if (withAppend)
       AppendOp::create(b, loc, function.getArgument(2), function.getArgument(3), cacheValue);
     auto op = AttendOp::create(b, placed, output, lse, function.getArgument(1), cacheValue, b.getF64FloatAttr(attend.scale),
-                               MaskAttr::get(&context, attend.mask), AccuracyAttr::get(&context, attend.accuracy),
-                               b.getI64IntegerAttr(attend.least), b.getI64IntegerAttr(attend.most), schedulesOf(attend));
+                               AccuracyAttr::get(&context, attend.accuracy), b.getI64IntegerAttr(attend.least),
+                               b.getI64IntegerAttr(attend.most), schedulesOf(attend), VisibleAttr());
+    emitMaskRegion(op, cache, attend);
     if (attend.score)
       emitScoreRegion(op, cache, attend, function.getArguments().drop_front(firstArray));
     func::ReturnOp::create(b, loc, op->getResults());
+  }
+
+  /// None where every query sees every token.
+  void emitMaskRegion(AttendOp op, const CheckedCache &cache, const CheckedAttend &attend) {
+    if (attend.mask && attend.mask->kind == ExprKind::boolean)
+      return;
+    OpBuilder::InsertionGuard guard(b);
+    Location loc = attend.mask ? locate(attend.mask->range) : op.getLoc();
+    Type types[] = {b.getI32Type(), b.getI32Type(), b.getIndexType()};
+    Block *block = b.createBlock(&op.getMask(), {}, types, {loc, loc, loc});
+    Value i = block->getArgument(0), j = block->getArgument(1);
+    auto locateMask = [&](SMRange range) { return locate(range); };
+    ScoreNames names{{}, i, j, block->getArgument(2), {}, cache.parameters, locateMask};
+    Value sees =
+        attend.mask ? emitMask(*attend.mask, names, b) : arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, j, i).getResult();
+    YieldOp::create(b, loc, sees);
   }
 
   void emitScoreRegion(AttendOp op, const CheckedCache &cache, const CheckedAttend &attend, ValueRange arrays) {

@@ -172,4 +172,8 @@ Value emitScore(const Expr &expr, const ScoreNames &names, OpBuilder &builder) {
   return ScoreEmitter(names, builder).visit(expr, ExprType::number);
 }
 
+Value emitMask(const Expr &expr, const ScoreNames &names, OpBuilder &builder) {
+  return ScoreEmitter(names, builder).visit(expr, ExprType::boolean);
+}
+
 } // namespace kv

@@ -156,7 +156,12 @@ static void printAttend(const CheckedAttend &attend, const CheckedCache &cache, 
     os << "]";
   }
   os << ") on " << cache.name() << " -> (o: " << syntax.outputType.text << (attend.hasLse() ? ", lse: f32" : "") << ") {\n";
-  os << "  mask " << (attend.mask == Mask::causal ? "j <= i" : "true") << "\n  scale ";
+  os << "  mask ";
+  if (attend.mask)
+    printExpr(*attend.mask, os);
+  else
+    os << "j <= i";
+  os << "\n  scale ";
   if (syntax.scale)
     printExpr(*syntax.scale, os);
   else

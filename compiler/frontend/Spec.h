@@ -57,7 +57,7 @@ struct CheckedAttend {
   size_t cache = 0; ///< index into CheckedFile::caches
   Element queryType = Element::f32, outputType = Element::f32;
   int64_t least = 1, most = 1;
-  Mask mask = Mask::causal;
+  const Expr *mask = nullptr; ///< null when the file has none: `j <= i`
   double scale = 1;
   const Expr *score = nullptr; ///< null when the score is `s` itself
   Accuracy accuracy = Accuracy::high;

@@ -17,7 +17,7 @@ struct AttendSpec {
   ScheduleAttr schedule;
   mlir::Region *score; ///< empty: the score is s itself
   double scale;
-  Mask mask;
+  VisibleAttr visible;
   mlir::Type queryType, outputType;
   int64_t heads;      ///< query heads
   int64_t minQueries; ///< of a step
@@ -37,7 +37,7 @@ template <typename OpType> AttendSpec describe(OpType op) {
           op->template getAttrOfType<ScheduleAttr>("schedule"),
           &op.getScore(),
           op.getScale().convertToDouble(),
-          op.getMask(),
+          op.getVisibleAttr(),
           query.getElementType(),
           mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
           query.getDimSize(1),
@@ -51,7 +51,8 @@ template <typename OpType> AttendSpec describe(OpType op) {
 void buildOwnAppendKernel(mlir::ModuleOp module, mlir::func::FuncOp func, mlir::Attribute schedule);
 
 /// `NAME.attend` of a kv.append_attend: the append and the attend kernel of its cache, called in turn.
-void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, ScheduleAttr schedule, CacheType cache);
+/// `align`: the variant's align_tokens.
+void buildFusedKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec, int64_t align);
 
 /// `NAME.merge`: joins the partial results of an item's splits.
 void buildMergeKernel(mlir::ModuleOp module, mlir::func::FuncOp func, const AttendSpec &spec);

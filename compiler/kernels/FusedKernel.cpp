@@ -3,8 +3,10 @@
 //   CACHE_append.own         appends those of an item's tokens that are new in this step, as CACHE_append.append does
 //   CACHE_append_NAME.attend the two in turn: CACHE_append.own, then CACHE_NAME.attend, while what was stored is in cache
 //
-// Both only call, so that fusing costs no second copy of anything.
+// Both only call, so that fusing costs no second copy of anything. Where queries do not see their own tokens in the one range that
+// they see, an attend appends nothing (KV_NEEDS_APPEND).
 #include "compiler/kernels/AttendKernel.h"
+#include "compiler/kernels/VisibleTokens.h"
 
 using namespace mlir;
 
@@ -40,12 +42,34 @@ void buildOwnAppendKernel(ModuleOp module, func::FuncOp func, Attribute schedule
   });
 }
 
-void buildFusedKernel(ModuleOp module, func::FuncOp func, ScheduleAttr schedule, CacheType cache) {
-  StringRef name = cache.getName().getValue();
-  KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), schedule);
-  for (const std::string &part :
-       {kernelSymbol((name + "_append").str(), "own"), kernelSymbol(plainAttend(func.getName(), name), "attend")})
-    func::CallOp::create(b, b.loc, part, TypeRange{}, ValueRange{b.step, b.item});
+/// The item with token_begin and token_end as indices: tokens are appended by their place in the sequence.
+static Value itemOfIndices(KernelBuilder &b, const AttendSpec &spec, int64_t align) {
+  if (!spec.visible.hasLow())
+    return b.item;
+  Value own = NewItemOp::create(b, b.loc, b.ptr()), seq = b.read(ItemField::seq);
+  auto set = [&](ItemField field, Value value) { SetItemOp::create(b, b.loc, field, own, value); };
+  for (ItemField field :
+       {ItemField::seq, ItemField::head, ItemField::num_heads, ItemField::query_begin, ItemField::query_end, ItemField::scratch})
+    set(field, b.read(field));
+  Value length = b.read(StepField::seq_lens, seq), end = b.read(StepField::query_start_loc, b.add(seq, 1));
+  Value queries = b.sub(end, b.read(StepField::query_start_loc, seq)), past = b.sub(length, queries);
+  Value first = b.add(past, b.read(ItemField::query_begin)), after = b.add(past, b.read(ItemField::query_end));
+  Value last = b.sub(after, b.i64(1));
+  VisibleRange range = visibleRanges(b, spec.visible, first, last, length, align).front();
+  for (ItemField field : {ItemField::token_begin, ItemField::token_end})
+    set(field, b.add(range.begin, b.read(field)));
+  return own;
+}
+
+void buildFusedKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec, int64_t align) {
+  StringRef name = spec.cache.getName().getValue();
+  KernelBuilder b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule);
+  auto call = [&](const std::string &part, Value item) {
+    func::CallOp::create(b, b.loc, part, TypeRange{}, ValueRange{b.step, item});
+  };
+  if (spec.visible.seesItself())
+    call(kernelSymbol((name + "_append").str(), "own"), itemOfIndices(b, spec, align));
+  call(kernelSymbol(plainAttend(func.getName(), name), "attend"), b.item);
 }
 
 } // namespace kv

@@ -1,4 +1,7 @@
 #include "compiler/online/BlockAttend.h"
+#include "compiler/kernels/VisibleTokens.h"
+
+#include <limits>
 
 using namespace mlir;
 
@@ -11,24 +14,52 @@ BlockRows::BlockRows(func::FuncOp func, AttendBlockOp op)
   b.setInsertionPoint(op);
 }
 
-Value BlockRows::limitOf(Value query) {
-  Value seen = b.sub(b.add(positionOf(query), 1), op.getToken());
-  return b.toI32(op.getMask() == Mask::causal ? b.min(op.getCount(), seen) : op.getCount());
+Value BlockRows::ofRun(function_ref<std::optional<Value>(int64_t)> bound, int64_t otherwise) {
+  auto valueOf = [&](int64_t run) {
+    std::optional<Value> value = bound(run);
+    return value ? *value : b.i64(otherwise);
+  };
+  Value value = valueOf(0);
+  for (int64_t run = 1; run < op.getSees().getRuns(); ++run) {
+    Value other = valueOf(run), isOther = b.isEqual(op.getRun(), b.i64(run));
+    value = b.select(isOther, other, value);
+  }
+  return value;
 }
+
+Value BlockRows::endOfPosition(Value position) {
+  if (op.getSees().getHigh().back().isEmpty() && op.getSees().getRuns() == 1)
+    return op.getCount();
+  VisibleRuns<KernelNumbers> runs({b}, op.getSees());
+  Value high = ofRun([&](int64_t run) { return runs.high(run, position); }, std::numeric_limits<int64_t>::max());
+  return b.min(op.getCount(), b.sub(high, op.getToken()));
+}
+
+Value BlockRows::startOfPosition(Value position) {
+  VisibleRuns<KernelNumbers> runs({b}, op.getSees());
+  return b.sub(ofRun([&](int64_t run) { return runs.ownLow(run, position); }, 0), op.getToken());
+}
+
+Value BlockRows::limitOf(Value query) { return b.toI32(endOfPosition(positionOf(query))); }
+Value BlockRows::startOf(Value query) { return b.toI32(startOfPosition(positionOf(query))); }
 
 /// Tokens past the end are none of the product's: 0 times what they hold may be NaN. Codes are numbers, and so are their weights.
 BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
-  if (!differ())
-    return {op.getCount(), {}};
+  auto positionOfRow = [&](int64_t row) { return positionOf(queryOfRow(b.add(ofHead, row))); };
   auto limitOfRow = [&](int64_t row) {
-    Value position = positionOf(queryOfRow(b.add(ofHead, row)));
-    return b.max(b.i64(0), b.min(op.getCount(), b.sub(b.add(position, 1), op.getToken())));
+    Value position = positionOfRow(row);
+    return b.max(endOfPosition(position), 0);
   };
   Seen seen;
-  if (differ(tile) && !cache.getValue().isInteger())
-    for (int64_t row = 0; row < tile.rows; ++row)
-      seen.limits.push_back(limitOfRow(row));
-  seen.end = seen.limits.empty() ? limitOfRow(tile.rows - 1) : seen.limits.back();
+  bool mayBeNan = !cache.getValue().isInteger(), each = differ(tile) && mayBeNan;
+  for (int64_t row = 0; each && row < tile.rows; ++row)
+    seen.limits.push_back(limitOfRow(row));
+  seen.end = !differ() && !hasStart() ? op.getCount() : seen.limits.empty() ? limitOfRow(tile.rows - 1) : seen.limits.back();
+  if (hasStart() && mayBeNan)
+    for (int64_t row = 0; row < tile.rows; ++row) {
+      Value own = row && !each ? seen.starts.front() : startOfPosition(positionOfRow(row));
+      seen.starts.push_back(row && !each ? own : b.max(b.min(own, seen.end), 0));
+    }
   return seen;
 }
 

@@ -22,7 +22,7 @@ struct BlockRows {
   BlockRows(mlir::func::FuncOp func, AttendBlockOp op);
 
   /// Whether rows of the item, or of a tile, may belong to queries that see different tokens.
-  bool differ() { return op.getMask() == Mask::causal && schedule.getItem().getQueries() > 1; }
+  bool differ() { return op.getSees().differs() && schedule.getItem().getQueries() > 1; }
   bool differ(const RowTile &tile) { return differ() && group() % tile.rows; }
   bool hasScore() { return !op.getScore().empty(); }
   int64_t group() { return int64_t(op.getGroup()); }
@@ -35,18 +35,27 @@ struct BlockRows {
   Value headOfRow(Value row) { return itemRows().headOf(row); }
   /// Where a query stands in the sequence.
   Value positionOf(Value query) { return b.add(op.getPast(), query); }
-  /// How many tokens of the block a query sees, i32.
+  /// Where what a query sees of the block ends, and where it begins if not with the block; i32.
   Value limitOf(Value query);
-  /// What the rows of a tile see of a block: the first `end` tokens; row r, where rows differ and values may be NaN, limits[r].
+  Value startOf(Value query);
+  /// Whether a query may see less than the block's first tokens.
+  bool hasStart() { return op.getSees().hasLow(); }
+  /// What the rows of a tile see of a block: tokens before `end`; row r, where rows differ and values may be NaN, before limits[r],
+  /// and where they may begin later, from starts[r] on.
   struct Seen {
     Value end;
-    llvm::SmallVector<Value> limits;
+    llvm::SmallVector<Value> limits, starts;
   };
   Seen seenBy(const RowTile &tile, Value ofHead);
   /// Whether a row of the tile from `ofHead` on has outliers; null where the key record does not ask.
   Value hasOutliers(Value ofHead);
 
 private:
+  /// The tokens of the block that a query sees: from here, and to here where the block may hold more.
+  Value startOfPosition(Value position);
+  Value endOfPosition(Value position);
+  /// A bound of run `run` of the mask, whichever it is.
+  Value ofRun(llvm::function_ref<std::optional<Value>(int64_t run)> bound, int64_t otherwise);
   ItemRows itemRows() { return {b, op.getHead(), op.getQuery(), op.getRows(), group()}; }
 };
 
@@ -55,7 +64,7 @@ struct BlockHomes {
   mlir::Value probabilities;
   /// They hold what a row tile needs whose softmax works on a few rows at a time: scores, then probabilities; how many tokens a row
   /// sees; numbers of a row that products need.
-  mlir::Value scores, limit, correction, scale, start, bias;
+  mlir::Value scores, limit, low, correction, scale, start, bias;
   mlir::Value keys, values; ///< a stream that is decoded once for several row tiles: slice by slice, a row for each z
 };
 
@@ -133,12 +142,12 @@ struct BlockAttend : BlockRows {
   int64_t exponentBits() {
     return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13;
   }
-  SmallVector<Value> masksBelow(Value limit);
+  SmallVector<Value> masksBelow(Value limit, Value low);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
   /// now.
   struct Weights {
     SmallVector<Value> p;
-    Value limit, correction;
+    Value limit, low, correction;
   };
   Weights softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s);
   /// What products of rounded probabilities need, one number for each row, or nothing: what one unit of the product is worth, where

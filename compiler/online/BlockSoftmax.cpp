@@ -25,14 +25,20 @@ BlockAttend::Ask BlockAttend::ask(Value ofHead, Value byte, int64_t step) {
   return {{share(b.add(b.mul(b.div(ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
 }
 
-/// Slice by slice, whether a row sees a token: those before `limit`, one number for each row.
-SmallVector<Value> BlockAttend::masksBelow(Value limit) {
+/// Slice by slice, whether a row sees a token: those before `limit` and, where there is one, from `low` on; one number for each
+/// row.
+SmallVector<Value> BlockAttend::masksBelow(Value limit, Value low) {
   RankedTensorType integers = scoreTile(tile.softmaxRows).clone(b.getI32Type());
   SmallVector<Value> masks;
   for (int64_t x = 0; x < block; x += sliceOf(Contract::d)) {
     Value index = IndexOp::create(b, b.loc, b.tile({sliceOf(Contract::d)}, b.getI32Type()), b.i32(int32_t(x)));
     masks.push_back(
         arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
+    if (!low)
+      continue;
+    Value tokens = b.spread(index, 1, integers), starts = b.spread(low, 0, integers);
+    Value started = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, tokens, starts);
+    masks.back() = arith::AndIOp::create(b, b.loc, masks.back(), started);
   }
   return masks;
 }
@@ -70,18 +76,23 @@ void BlockAttend::setAskers(Value ofHead, Value rowOfTile, int64_t askers) {
 BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s) {
   int64_t rows = tile.softmaxRows;
   Value row = rowOf(ofHead);
-  SmallVector<Value> positions, heads, limits;
+  SmallVector<Value> positions, heads, limits, lows;
   for (int64_t r = 0; r < rows; ++r) {
     Value thisRow = b.add(ofHead, r);
     positions.push_back(b.toI32(positionOf(queryOfRow(thisRow))));
     if (hasScore())
       heads.push_back(b.toI32(headOfRow(thisRow)));
     // Rows of one query see the same tokens.
-    limits.push_back(r && group() % rows == 0 ? limits.front() : limitOf(queryOfRow(thisRow)));
+    bool same = r && group() % rows == 0;
+    limits.push_back(same ? limits.front() : limitOf(queryOfRow(thisRow)));
+    if (hasStart())
+      lows.push_back(same ? lows.front() : startOf(queryOfRow(thisRow)));
   }
   RankedTensorType perRow = b.tileF32({rows}), rowI32 = perRow.clone(b.getI32Type()), scoreType = scoreTile(rows);
   Weights result;
   result.limit = RowsOp::create(b, b.loc, rowI32, limits);
+  if (hasStart())
+    result.low = RowsOp::create(b, b.loc, rowI32, lows);
 
   // What the distance of a score from its row's greatest is multiplied by, to be in units of log2. Scores themselves never are:
   // those near the end of f32 would overflow, and of great ones the rounded product would be off by more than exp2 bears.
@@ -92,7 +103,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
     unit = b.spread(b.f32(log2e), 0, perRow);
   }
   setAskers(ofHead, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
-  SmallVector<Value> masks = masksBelow(result.limit);
+  SmallVector<Value> masks = masksBelow(result.limit, result.low);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (hasScore()) {
       Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
@@ -144,7 +155,7 @@ BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weight
   if (!codec.hasScale())
     return packProbabilities(weights.p, rowOfTile);
   Value bias;
-  SmallVector<Value> weighted, masks = masksBelow(weights.limit);
+  SmallVector<Value> weighted, masks = masksBelow(weights.limit, weights.low);
   for (auto [i, p] : llvm::enumerate(weights.p)) {
     auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
       Value read = ReadOp::create(b, b.loc, b.tileF32({sliceOf(Contract::d)}), op.getBlock(), Stream::value, parameter,

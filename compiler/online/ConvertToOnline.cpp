@@ -19,8 +19,10 @@
 //
 // Scales of keys multiply s, scales of values multiply p. Blocks that no row may see are never visited.
 #include "compiler/kernels/AttendKernel.h"
+#include "compiler/kernels/VisibleTokens.h"
 #include "compiler/online/Passes.h"
 #include "compiler/online/RowTiles.h"
+#include "compiler/schedule/Choice.h"
 #include "dialect/DotRecord.h"
 
 using namespace mlir;
@@ -41,6 +43,9 @@ int64_t rowsOfLargestItem(const AttendSpec &spec) {
   }
   return most;
 }
+
+/// The variant's align_tokens.
+int64_t alignOf(const AttendSpec &spec) { return splitUnit(spec.cache, spec.schedule.getBlock().getTokens()); }
 
 /// The kernel `NAME.attend`.
 struct OnlineAttend {
@@ -77,6 +82,7 @@ private:
   }
   void startRows(Value head, Value first);
   void attendBlocks();
+  void attendRange(Value run, Value begin, Value end, Value past);
   void copyScore(mlir::Region &into);
   void finish(Value head, Value first);
 };
@@ -145,19 +151,44 @@ void OnlineAttend::startRows(Value head, Value first) {
 
 /// Blocks that no row may see are never visited.
 void OnlineAttend::attendBlocks() {
-  Value end = tokenEnd, past = b.sub(length, queries);
-  if (spec.mask == Mask::causal) // what the item's last query sees
-    end = b.min(end, b.add(past, queryEnd));
-  auto loop = ForBlocksOp::create(b, b.loc, tokenBegin, end, firstHead, numHeads, paddedRows, table);
+  Value past = b.sub(length, queries);
+  Value first = b.add(past, queryBegin), after = b.add(past, queryEnd), last = b.sub(after, b.i64(1));
+  if (!spec.visible.hasLow()) { // visible tokens are tokens
+    std::optional<Value> high = VisibleRuns<KernelNumbers>({b}, spec.visible).high(0, last);
+    Value end = high ? b.min(tokenEnd, *high) : tokenEnd;
+    return attendRange(b.i64(0), tokenBegin, end, past);
+  }
+  SmallVector<VisibleRange> ranges = visibleRanges(b, spec.visible, first, last, length, alignOf(spec));
+  Value none = b.i64(0), count = b.i64(int64_t(ranges.size()));
+  b.loop(none, count, 1, [&](Value run) {
+    VisibleRange range = ranges.front();
+    for (auto [number, other] : llvm::drop_begin(llvm::enumerate(ranges))) {
+      Value isOther = b.isEqual(run, b.i64(int64_t(number)));
+      for (Value VisibleRange::*part : {&VisibleRange::begin, &VisibleRange::end, &VisibleRange::before, &VisibleRange::tokens})
+        range.*part = b.select(isOther, other.*part, range.*part);
+    }
+    auto tokenOf = [&](Value visible) { // of those of this range
+      Value after = b.sub(visible, range.before), ofRange = b.max(b.min(after, range.tokens), 0);
+      return b.add(range.begin, ofRange);
+    };
+    Value begin = tokenOf(tokenBegin), end = tokenOf(tokenEnd);
+    end = b.min(end, range.end);
+    attendRange(run, begin, end, past);
+  });
+}
+
+/// Tokens [begin, end), which rows see in run `run`.
+void OnlineAttend::attendRange(Value run, Value begin, Value end, Value past) {
+  auto loop = ForBlocksOp::create(b, b.loc, begin, end, firstHead, numHeads, paddedRows, table);
   OpBuilder::InsertionGuard guard(b);
   Type number = b.getI64Type(), block = BlockType::get(b.getContext(), cache, schedule.getBlock().getTokens());
   Type types[] = {number, number, block, number, number};
   Block *body = b.createBlock(&loop.getBody(), {}, types, SmallVector<Location>(5, b.loc));
   Value state[] = {maximum, sum, accumulator};
   auto attend = AttendBlockOp::create(b, b.loc, TypeRange(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
-                                      body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, operands,
-                                      scales, rest, refined, sums, state, cache, Tiles::any, spec.group(),
-                                      spec.minQueries * spec.group(), APFloat(spec.scale), spec.mask, spec.accuracy);
+                                      body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, run,
+                                      operands, scales, rest, refined, sums, state, cache, Tiles::any, spec.group(),
+                                      spec.minQueries * spec.group(), APFloat(spec.scale), spec.visible, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());
 }
@@ -227,7 +258,8 @@ struct ConvertToOnline : PassWrapper<ConvertToOnline, OperationPass<ModuleOp>> {
           buildMergeKernel(module, func, spec);
           done.push_back(func);
         } else if (auto fused = dyn_cast<AppendAttendOp>(op)) {
-          buildFusedKernel(module, func, fused->getAttrOfType<ScheduleAttr>("schedule"), fused.getCache().getType());
+          AttendSpec spec = describe(fused);
+          buildFusedKernel(module, func, spec, alignOf(spec));
           done.push_back(func);
         }
       }

@@ -127,10 +127,10 @@ void BlockAttend::attendRows(Value ofHead) {
       slices.push_back(b.fetch(home, row, b.i64(x), {few, sliceOf(Contract::d)}));
     return slices;
   };
-  bool hasScale = roundsProbabilities(), hasStart = false, hasBias = cache.getValue().hasZero();
+  bool hasScale = roundsProbabilities(), hasShift = false, hasBias = cache.getValue().hasZero();
   auto weighRows = [&](Value group, const Weights &weights, Value row) {
     Operands operands = weigh(ofHead, group, weights, row);
-    hasStart |= bool(operands.start);
+    hasShift |= bool(operands.start);
     put(operands.scale, homes.scale, row);
     put(operands.start, homes.start, row);
     put(operands.bias, homes.bias, row);
@@ -141,17 +141,19 @@ void BlockAttend::attendRows(Value ofHead) {
     if (valueGroups() == 1)
       return weighRows(zero(), weights, row);
     put(weights.limit, homes.limit, row);
+    put(weights.low, homes.low, row);
     for (auto [i, slice] : llvm::enumerate(weights.p))
       b.put(slice, homes.scores, row, b.i64(int64_t(i) * sliceOf(Contract::d)));
   });
   eachGroup([&](Value group, int64_t number) {
     if (valueGroups() > 1)
       b.loop(zero(), softmaxEnd, few, [&](Value row) {
-        weighRows(group, {fetch(homes.scores, row), b.fetch(homes.limit, row, zero(), {few}), Value()}, row);
+        Value low = hasStart() ? b.fetch(homes.low, row, zero(), {few}) : Value();
+        weighRows(group, {fetch(homes.scores, row), b.fetch(homes.limit, row, zero(), {few}), low, Value()}, row);
       });
     inTiles([&] {
       auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {tile.rows}) : Value(); };
-      Operands operands{all(hasScale, homes.scale), all(hasStart, homes.start), all(hasBias, homes.bias)};
+      Operands operands{all(hasScale, homes.scale), all(hasShift, homes.start), all(hasBias, homes.bias)};
       accumulate(ofHead, seenBy(tile, ofHead), group, number, all(true, homes.correction), operands);
     });
     if (sharesSoftmax)
@@ -175,10 +177,10 @@ Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, c
   }
   if (!decoded)
     return ProductOp::create(b, b.loc, type, home, row, op.getBlock(), ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
-                             seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits,
+                             seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts,
                              isScores ? op.getRest() : Value(), isScores ? hasOutliers(ofHead) : Value(), asked.bytes, asked.lines);
   return MultiplyOp::create(b, b.loc, type, home, row, isScores ? homes.keys : homes.values, b.mul(slice, along), op.getBlock(),
-                            zBegin, seen.end, multiplyUnroll, init, seen.limits, asked.bytes, asked.lines);
+                            zBegin, seen.end, multiplyUnroll, init, seen.limits, seen.starts, asked.bytes, asked.lines);
 }
 
 int64_t BlockAttend::keyRun() {
@@ -207,7 +209,7 @@ Value BlockAttend::scores(Value ofHead, Value x) {
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
-    Value sum = product(ofHead, Stream::key, x, zBegin, {b.end(zBegin, length), {}}, init);
+    Value sum = product(ofHead, Stream::key, x, zBegin, {b.end(zBegin, length), {}, {}}, init);
     return isIntegerDot(dotOf(Contract::d)) ? arith::SIToFPOp::create(b, b.loc, scoreType, sum).getResult() : sum;
   };
   auto read = [&](CodecParameter parameter, Value group) -> Value {
@@ -276,7 +278,8 @@ void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_
 }
 
 /// For all attend_blocks of a function.
-static BlockHomes makeHomes(KernelBuilder &b, CacheType cache, ScheduleAttr schedule) {
+static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
+  auto cache = cast<CacheType>(op.getCache());
   RowTile one = oneTile(schedule), many = manyTiles(schedule);
   ProductPlanAttr scores = schedule.getScores(), sums = schedule.getSums();
   int64_t rows = std::max(one.rows, many.rows), block = schedule.getBlock().getTokens();
@@ -287,6 +290,8 @@ static BlockHomes makeHomes(KernelBuilder &b, CacheType cache, ScheduleAttr sche
   if (schedule.getRows().getShare() || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
     homes.scores = b.scratch("s", rows, block, b.getF32Type());
     homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
+    if (op.getSees().hasLow())
+      homes.low = b.scratch("low", rows, 1, b.getI32Type());
     homes.correction = b.scratch("correction", rows, 1, b.getF32Type());
     homes.scale = b.scratch("pscale", rows, 1, b.getF32Type());
     homes.start = b.scratch("pstart", rows, 1, b.getI32Type());
@@ -331,7 +336,7 @@ struct DecomposeAttendBlock : PassWrapper<DecomposeAttendBlock, OperationPass<fu
     KernelBuilder b(func);
     b.loc = ops.front().getLoc();
     BlockHomes homes;
-    addScratch(b, [&] { homes = makeHomes(b, cast<CacheType>(ops.front().getCache()), schedule); });
+    addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
     Value share;
     if (int64_t many = schedule.getRows().getMany())
       share = shareOfTile(b, ops.front(), many);

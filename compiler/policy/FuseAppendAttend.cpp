@@ -46,6 +46,7 @@ struct FuseAppendAttend : PassWrapper<FuseAppendAttend, OperationPass<func::Func
     auto fused = AppendAttendOp::create(b, attend.getLoc(), attend->getResultTypes(),
                                         ValueRange{attend.getQuery(), append.getKeys(), append.getValues(), attend.getCache()},
                                         attend->getAttrs());
+    fused.getMask().takeBody(attend.getMask());
     fused.getScore().takeBody(attend.getScore());
     attend.replaceAllUsesWith(fused);
     attend.erase();

@@ -66,12 +66,23 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
   const int64_t dimK = sequence.key.dim, dimV = sequence.value.dim;
   auto rowIndex = [&](int64_t row) { return row / group * problem.headsQ + head * group + row % group; };
   auto position = [&](int64_t row) { return length - problem.queries + row / group; };
-  auto visible = [&](int64_t row) { return problem.causal ? std::min(position(row) + 1, length) : length; };
-  const int64_t longest = visible(end - 1); // positions ascend
 
-  std::vector<std::vector<double>> scores(end - begin);
-  for (int64_t row = begin; row < end; ++row)
-    scores[row - begin].resize(visible(row));
+  std::vector<std::vector<double>> scores(end - begin), seen(end - begin); // up to the last key that the row sees
+  int64_t longest = 0;
+  for (int64_t row = begin; row < end; ++row) {
+    std::vector<double> &own = seen[row - begin];
+    own.assign(length, 1);
+    if (problem.mask)
+      problem.mask(rowIndex(row) % problem.headsQ, position(row), own);
+    while (!own.empty() && own.back() == 0)
+      own.pop_back();
+    scores[row - begin].resize(own.size());
+    longest = std::max(longest, int64_t(own.size()));
+  }
+  auto sees = [&](int64_t row, int64_t token) {
+    const std::vector<double> &own = seen[row - begin];
+    return token < int64_t(own.size()) && own[token] != 0;
+  };
   std::vector<double> tile(tokensAtOnce * std::max(dimK, dimV)), norms(longest);
   for (int64_t first = 0; first < longest; first += tokensAtOnce) {
     int64_t last = std::min(first + tokensAtOnce, longest);
@@ -79,9 +90,10 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
     for (int64_t token = first; token < last; ++token)
       norms[token] = std::sqrt(dot(&tile[(token - first) * dimK], &tile[(token - first) * dimK], dimK));
     for (int64_t row = begin; row < end; ++row)
-      for (int64_t token = first; token < std::min(last, visible(row)); ++token)
-        scores[row - begin][token] =
-            problem.scale * dot(problem.query + rowIndex(row) * dimK, &tile[(token - first) * dimK], dimK);
+      for (int64_t token = first; token < last; ++token)
+        if (sees(row, token))
+          scores[row - begin][token] =
+              problem.scale * dot(problem.query + rowIndex(row) * dimK, &tile[(token - first) * dimK], dimK);
   }
 
   // scores become probabilities that are not divided by their sum yet
@@ -96,11 +108,13 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
     if (problem.score)
       applyScore(problem, rowIndex(row) % problem.headsQ, position(row), own, reaches);
     double greatest = -infinity, sum = 0;
-    for (double score : own)
-      greatest = std::max(greatest, score);
+    for (size_t token = 0; token < own.size(); ++token)
+      if (sees(row, int64_t(token)))
+        greatest = std::max(greatest, own[token]);
     double reach = 0, distance = 0;
     for (size_t token = 0; token < own.size(); ++token) {
-      const double below = greatest - own[token], p = own[token] == -infinity ? 0 : std::exp(-below); // NaN stays NaN
+      const bool none = own[token] == -infinity || !sees(row, int64_t(token));
+      const double below = greatest - own[token], p = none ? 0 : std::exp(-below); // NaN stays NaN
       own[token] = p;
       sum += p;
       if (p == 0)
@@ -120,7 +134,9 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
     for (int64_t token = 0; token < last - first; ++token)
       squares[token] = dot(&tile[token * dimV], &tile[token * dimV], dimV);
     for (int64_t row = begin; row < end; ++row)
-      for (int64_t token = first; token < std::min(last, visible(row)); ++token) {
+      for (int64_t token = first; token < last; ++token) {
+        if (!sees(row, token))
+          continue;
         const double p = scores[row - begin][token];
         addScaled(&result.output[rowIndex(row) * dimV], p, &tile[(token - first) * dimV], dimV);
         result.spread[rowIndex(row)] += p * p * squares[token - first];

@@ -11,12 +11,15 @@ namespace kv {
 /// Replaces the scores of query head `head` at position `i` for keys j = 0 .. scores.size() - 1. Called from several threads.
 using ScoreFunction = std::function<void(int64_t head, int64_t i, llvm::MutableArrayRef<double> scores)>;
 
+/// Says of keys j = 0 .. seen.size() - 1 whether query head `head` at position `i` sees them: 1 or 0. Called from several threads.
+using MaskFunction = std::function<void(int64_t head, int64_t i, llvm::MutableArrayRef<double> seen)>;
+
 struct AttendProblem {
   int64_t queries = 0; ///< the last of them is at the sequence's last token
   int64_t headsQ = 0;
   const double *query = nullptr; ///< [queries][headsQ][keyDim]
   double scale = 1;
-  bool causal = true;
+  MaskFunction mask;   ///< empty: all keys
   ScoreFunction score; ///< empty: the scaled products themselves
 };
 

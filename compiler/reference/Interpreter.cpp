@@ -10,7 +10,7 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-/// Reads the region as a function over columns of scores; none is s itself.
+/// Reads a score or mask region as a function over columns of keys; none where there is no region.
 template <typename Arrays> llvm::Expected<ScoreFunction> readScore(Region &region, Arrays arrays) {
   if (region.empty())
     return ScoreFunction();
@@ -113,15 +113,17 @@ template <typename AttendLike> llvm::Error Interpreter::attend(AttendLike op) {
   problem.headsQ = query.shape[1];
   problem.query = query.data.data();
   problem.scale = op.getScale().convertToDouble();
-  problem.causal = op.getMask() == Mask::causal;
   if (problem.queries > cache.length())
     return fail(op, "expected at most as many queries as tokens in the cache");
-  auto score = readScore(op.getScore(), [&](Value array) {
+  auto arrays = [&](Value array) {
     auto tensor = tensors.find(array);
     return tensor == tensors.end() ? std::vector<double>() : tensor->second.data;
-  });
-  if (!score)
-    return score.takeError();
+  };
+  auto mask = readScore(op.getMask(), arrays), score = readScore(op.getScore(), arrays);
+  for (auto *each : {&mask, &score})
+    if (!*each)
+      return each->takeError();
+  problem.mask = std::move(*mask);
   problem.score = std::move(*score);
   AttendResult result = kv::attend(cache, problem);
   sizes = {std::move(result.spread), std::move(result.reach)};

@@ -209,7 +209,7 @@ llvm::Expected<ScoreProgram> ScoreProgram::build(Region &region, Arrays arrays) 
   Block &block = region.front();
   llvm::DenseMap<Value, int> columns;
   for (unsigned i = 0; i < block.getNumArguments(); ++i)
-    columns[block.getArgument(i)] = int(i);
+    columns[block.getArgument(i)] = int(i + (4 - block.getNumArguments())); // a mask has no s
 
   auto add = [&](Operation *op, Kernel kernel, ValueRange operands) -> llvm::Error {
     Step step;

@@ -18,10 +18,11 @@ public:
   /// Values of an array that the region captures from above; empty when there is none.
   using Arrays = llvm::function_ref<std::vector<double>(mlir::Value)>;
 
-  /// Reads a region of (s: f32, i: i32, j: i32, h: index) that ends in kv.yield. An op that it does not know is an error.
+  /// Reads a score region of (s: f32, i: i32, j: i32, h: index), or a mask region of (i, j, h). An op that it does not know is an
+  /// error.
   static llvm::Expected<ScoreProgram> build(mlir::Region &region, Arrays arrays);
 
-  /// Replaces the scores of query head `head` at position `i` for keys 0, 1, ...
+  /// Replaces the scores of query head `head` at position `i` for keys 0, 1, ...; of a mask by 0 or 1.
   void run(int64_t head, int64_t i, llvm::MutableArrayRef<double> scores) const;
 
   /// One op on a column: out, up to three operands.

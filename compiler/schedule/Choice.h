@@ -14,6 +14,7 @@ struct Work {
   int64_t minQueries = 1; ///< of a step
   int64_t maxQueries = 1;
   bool hasScore = false; ///< beside q . k
+  int64_t runs = 1;      ///< of tokens that a query sees
   Precision precision = {};
 };
 

@@ -46,11 +46,12 @@ static int64_t sharedSoftmaxRows(const Capabilities &target, const Work &work, c
   return rows > 1 || choice.rows.one == 1 ? rows : 0;
 }
 
-/// In registers where an item is one row tile and a thread's share of it, with the scores and probabilities of a block, fits them.
+/// In registers where an item is one row tile, one loop over blocks has all its tokens, and a thread's share of it, with the scores
+/// and probabilities of a block, fits them.
 static StatePlace statePlace(const Work &work, const Choice &choice) {
   int64_t rows = choice.rows.one, numbers = rows * (2 * choice.block.tokens + work.cache.getValueDim());
   bool fits = choice.item.queries * work.group <= rows && numbers <= 80 * choice.team.threads;
-  return choice.block.stages && fits ? StatePlace::registers : StatePlace::scratch;
+  return choice.block.stages && work.runs == 1 && fits ? StatePlace::registers : StatePlace::scratch;
 }
 
 void chooseRows(const Capabilities &target, const Work &work, Choice &choice) {

@@ -66,7 +66,17 @@ private:
     if (DictionaryAttr all = op.getSchedulesAttr())
       overrides = all.getAs<DictionaryAttr>(capabilities.name);
     Precision precision{op.getAccuracy(), getElementTypeOrSelf(op.getQuery()), getElementTypeOrSelf(op.getOutput())};
-    Work work{cache,    heads / cache.getHeads(), int64_t(op.getMinQueries()), int64_t(op.getMaxQueries()), !op.getScore().empty(),
+    VisibleAttr visible = op.getVisibleAttr();
+    if (capabilities.halide && visible && visible.hasLow()) {
+      op.emitError("the Halide route has no masks that hide tokens before others; use the route `mlir`");
+      return WalkResult::interrupt();
+    }
+    Work work{cache,
+              heads / cache.getHeads(),
+              int64_t(op.getMinQueries()),
+              int64_t(op.getMaxQueries()),
+              !op.getScore().empty(),
+              visible ? visible.getRuns() : 1,
               precision};
     return select(op, work, overrides);
   }

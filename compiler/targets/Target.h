@@ -72,6 +72,7 @@ struct KernelFunctions {
   std::string entry;       ///< of targets that are launched: what is launched
   std::string appendEntry; ///< of a fused kernel: the cache's append
   CacheType cache;
+  VisibleAttr visible; ///< null where nothing is attended
   int64_t headsQ = 0; ///< 0 where nothing is attended
   int64_t splitTokens = 1, alignTokens = 1, queryBlock = 1, itemHeads = 1, scratchBytes = 0;
   int64_t rowBytes = 0; ///< of a partial result

@@ -106,7 +106,7 @@ kv_status kv_check(const kv_kernel *kernel, const kv_variant *variant, const kv_
     return KV_OK;
   status = kvrt_check_pages(kernel, step);
   if (status == KV_OK)
-    status = kvrt_check_tables(kernel, step);
+    status = kvrt_check_tables(kernel, step, variant->align_tokens);
   if (status == KV_OK)
     status = kvrt_check_tensors(kernel, step, tokens);
   if (status != KV_OK)

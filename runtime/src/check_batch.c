@@ -57,10 +57,10 @@ static kv_status checkWidth(const kv_kernel *kernel, const kv_step *step) {
   return KV_OK;
 }
 
-/* The entries of a sequence's row that a step touches: pages of its tokens [firstToken, length). */
-static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken) {
+/* Entries of a sequence's row: pages of its tokens [firstToken, endToken). */
+static kv_status checkEntries(const kv_kernel *kernel, const kv_step *step, int64_t seq, int64_t firstToken, int64_t endToken) {
   const kv_tokens tokens = kernel->tokens;
-  const int64_t begin = kv_place_of(tokens, firstToken).entry, end = kv_entries(tokens, step->seq_lens[seq]);
+  const int64_t begin = kv_place_of(tokens, firstToken).entry, end = kv_entries(tokens, endToken);
   const int32_t *row = step->block_table + seq * step->block_table_stride;
   /* One pass without exits, so that it is vectorised; then the culprit. */
   const uint32_t pages = (uint32_t)kvrt_min(step->num_pages, (int64_t)INT32_MAX + 1);
@@ -79,6 +79,29 @@ static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t 
                      "(entries are of 32 bits)",
                      (long long)seq, (long long)again, row[again], (long long)seq, (long long)first);
   return KV_OK;
+}
+
+/* The entries that a step touches: pages of its new tokens, and of the tokens that its queries see. Of a kernel with several
+ * ranges, which may share pages, a page that is named in two of them is not found. */
+static kv_status checkRow(const kv_kernel *kernel, const kv_step *step, int64_t align, int64_t seq) {
+  const int64_t length = step->seq_lens[seq];
+  const int64_t queries = (int64_t)step->query_start_loc[seq + 1] - step->query_start_loc[seq];
+  int64_t ranges[KV_MAX_RANGES][2], first = length - queries;
+  int32_t count = 0;
+  kv_status status = KV_OK;
+  if (kvrt_attends(kernel))
+    count = kernel->ranges(step, seq, 0, queries, ranges);
+  for (int32_t i = 0; i < count && status == KV_OK; ++i) {
+    const int64_t begin = ranges[i][0] / align * align;
+    const int64_t end = i + 1 < count ? kvrt_min(kvrt_round_up(ranges[i][1], align), length) : ranges[i][1];
+    if (ranges[i][0] < ranges[i][1])
+      status = checkEntries(kernel, step, seq, begin, end);
+    if (begin <= first && first < end) /* new tokens up to here are checked */
+      first = end;
+  }
+  if (status == KV_OK && kvrt_appends(kernel) && first < length)
+    status = checkEntries(kernel, step, seq, first, length);
+  return status;
 }
 
 /* Every new token's slot: -1, or one of the cache's; for append_attend, the very one where attend will look for it. */
@@ -140,14 +163,14 @@ kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step) 
   return KV_OK;
 }
 
-kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step) {
+kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step, int64_t align) {
   kv_status status = kvrt_check_table_fields(kernel, step);
   if (status == KV_OK && tableUsed(kernel, step) && step->block_table) {
     status = checkWidth(kernel, step);
     for (int64_t b = 0; b < step->num_seqs && status == KV_OK; ++b) {
       const int64_t queries = (int64_t)step->query_start_loc[b + 1] - step->query_start_loc[b];
       if (queries != 0)
-        status = checkRow(kernel, step, b, kernel->op == KV_OP_APPEND ? step->seq_lens[b] - queries : 0);
+        status = checkRow(kernel, step, align, b);
     }
   }
   return status == KV_OK && slotsUsed(kernel, step) ? checkSlots(kernel, step) : status;

@@ -16,7 +16,8 @@ kv_status kvrt_gpu_check_variant(const kv_kernel *kernel, const kv_gpu_variant *
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: threads %lld, shared_bytes %lld, split_tokens %lld, query_block %lld", name,
                      variant->target, (long long)variant->threads, (long long)variant->shared_bytes,
                      (long long)variant->split_tokens, (long long)variant->query_block);
-  if (kernel->op == KV_OP_APPEND_ATTEND && kernel->max_queries > variant->query_block && !variant->entries[KV_PHASE_APPEND])
+  const int appendsFirst = kernel->max_queries > variant->query_block || (kernel->needs & KV_NEEDS_APPEND);
+  if (kernel->op == KV_OP_APPEND_ATTEND && appendsFirst && !variant->entries[KV_PHASE_APPEND])
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no append entry", name, variant->target);
   return kvrt_check_partials(kernel, variant->target, variant->flags, variant->split_tokens, variant->align_tokens,
                              variant->row_bytes, variant->token_bytes);
@@ -74,7 +75,11 @@ static kv_status width(const kv_kernel *kernel, const kv_step *step, int64_t blo
 
 static kv_status planAttend(const kv_kernel *kernel, const kv_gpu_variant *variant, const kv_step *step, int64_t tokens,
                             int64_t queries, kvrt_gpu_grid *grid) {
-  const int64_t visible = kernel->visible_tokens ? kvrt_min(tokens, kernel->visible_tokens) : tokens;
+  /* Rounding adds less than a unit to the one range, or two to each of several, which may share what it adds. */
+  const int several = (kernel->needs & KV_NEEDS_APPEND) != 0;
+  const int64_t rounding = several ? 2 * KV_MAX_RANGES * variant->align_tokens : variant->align_tokens - 1;
+  const int64_t most = several ? tokens + rounding : tokens;
+  const int64_t visible = kernel->visible_tokens ? kvrt_min(most, kernel->visible_tokens + rounding) : most;
   grid->attend_y = kvrt_max(1, kvrt_ceil_div(visible, variant->split_tokens));
   if (grid->attend_y > 65535)
     return kvrt_fail(KV_ERROR_GPU_LIMIT,
@@ -107,10 +112,11 @@ kv_status kvrt_gpu_plan(const kv_kernel *kernel, const kv_gpu_variant *variant, 
     queries = kvrt_min(queries ? queries : kernel->max_queries, kernel->max_queries);
     queries = kvrt_max(1, kvrt_min(queries, tokens));
     status = planAttend(kernel, variant, step, tokens, queries, grid);
-    grid->attend_flag = kernel->op == KV_OP_APPEND_ATTEND;
-    if (status != KV_OK || kernel->op == KV_OP_ATTEND || queries <= variant->query_block)
+    const int apart = (kernel->needs & KV_NEEDS_APPEND) != 0;
+    grid->attend_flag = kernel->op == KV_OP_APPEND_ATTEND && !apart;
+    if (status != KV_OK || kernel->op == KV_OP_ATTEND || (queries <= variant->query_block && !apart))
       return status;
-    grid->append_flag = variant->query_block;
+    grid->append_flag = apart ? 0 : variant->query_block;
   }
   grid->append_y = queries ? kvrt_min(kvrt_ceil_div(queries, APPEND_TOKENS), APPEND_MOST) : APPEND_UNBOUNDED;
   return width(kernel, step, 1, queries, &grid->append_x);

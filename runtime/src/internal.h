@@ -60,8 +60,8 @@ kv_status kvrt_check_table_fields(const kv_kernel *kernel, const kv_step *step);
 int64_t kvrt_find_repeat(const int32_t *row, int64_t begin, int64_t end, int64_t *first);
 /* check_batch.c: num_seqs, query_start_loc, seq_lens, and the kernel's limits on queries. */
 kv_status kvrt_check_batch(const kv_kernel *kernel, const kv_step *step);
-/* check_batch.c: block_table and slot_mapping, for a batch that passed. */
-kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step);
+/* check_batch.c: block_table and slot_mapping, for a batch that passed; `align`: the variant's align_tokens. */
+kv_status kvrt_check_tables(const kv_kernel *kernel, const kv_step *step, int64_t align);
 
 /* The most splits of one query block: bounds the partial results of long sequences. */
 #define KVRT_MAX_SPLITS 64

@@ -30,24 +30,21 @@ kvrt_sequence kvrt_sequence_of(const kv_kernel *kernel, const kv_variant *varian
   result.blocks = kvrt_ceil_div(result.queries, variant->query_block);
   const int64_t split = variant->split_tokens * kvrt_max(result.blocks, 1);
   result.split_tokens = split * kvrt_max(kvrt_ceil_div(result.length, split * KVRT_MAX_SPLITS), 1);
-  result.fused = kernel->op == KV_OP_APPEND_ATTEND && result.blocks == 1;
+  result.fused = kernel->op == KV_OP_APPEND_ATTEND && result.blocks == 1 && !(kernel->needs & KV_NEEDS_APPEND);
   return result;
 }
 
 int64_t kvrt_visible_tokens(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int64_t seq, int64_t begin,
                             int64_t end) {
-  int64_t ranges[KV_MAX_RANGES][2], tokens = 0, first = 0, last = 0;
+  int64_t ranges[KV_MAX_RANGES][2], tokens = 0;
   const int64_t align = variant->align_tokens;
   const int32_t count = kernel->ranges(step, seq, begin, end, ranges);
   for (int32_t i = 0; i < count; ++i) {
-    const int64_t low = ranges[i][0] / align * align;
-    if (low > last) { /* else it meets the one before */
-      tokens += last - first;
-      first = low;
-    }
-    last = i + 1 < count ? kvrt_round_up(ranges[i][1], align) : ranges[i][1];
+    const int64_t last = i + 1 < count ? kvrt_round_up(ranges[i][1], align) : ranges[i][1];
+    if (ranges[i][0] < ranges[i][1])
+      tokens += last - ranges[i][0] / align * align;
   }
-  return tokens + last - first;
+  return tokens;
 }
 
 kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, const kvrt_sequence *sequence,
@@ -56,7 +53,7 @@ kvrt_block kvrt_block_of(const kv_kernel *kernel, const kv_variant *variant, con
   result.begin = block * variant->query_block;
   result.end = kvrt_min(result.begin + variant->query_block, sequence->queries);
   result.tokens = kvrt_visible_tokens(kernel, variant, step, sequence->seq, result.begin, result.end);
-  result.splits = kvrt_ceil_div(result.tokens, sequence->split_tokens);
+  result.splits = kvrt_max(kvrt_ceil_div(result.tokens, sequence->split_tokens), 1); /* what sees nothing is written too */
   return result;
 }
 

@@ -31,10 +31,13 @@ int64_t kv_step_workspace_bytes(const kv_kernel *kernel, const kv_variant *varia
 /* An upper bound on the partial rows (queries x splits) of a batch. A sequence of n new tokens and length L has B = ceil(n / block)
  * query blocks and S <= min(ceil(L / (split * B)), KVRT_MAX_SPLITS) splits. With B = 1 that is n * S rows; with more, and S > 1,
  * n * S < n * (L / (split * B) + 1) <= block * L / split + n. */
-static int64_t boundPartialRows(const kv_variant *variant, const kv_bounds *bounds) {
-  if (bounds->max_seq_len <= variant->split_tokens)
+static int64_t boundPartialRows(const kv_kernel *kernel, const kv_variant *variant, const kv_bounds *bounds) {
+  /* Several ranges share what rounding adds. */
+  const int64_t shared = kernel->needs & KV_NEEDS_APPEND ? 2 * KV_MAX_RANGES * variant->align_tokens : 0;
+  const int64_t tokens = bounds->max_seq_len + shared;
+  if (tokens <= variant->split_tokens)
     return 0;
-  const int64_t splits = kvrt_ceil_div(bounds->max_seq_len, variant->split_tokens);
+  const int64_t splits = kvrt_ceil_div(tokens, variant->split_tokens);
   if (bounds->max_queries <= variant->query_block)
     return kvrt_min(bounds->num_seqs * bounds->max_queries, bounds->num_tokens) * kvrt_min(splits, KVRT_MAX_SPLITS);
   return kvrt_min(kvrt_min(bounds->num_seqs * variant->query_block, bounds->num_tokens) * splits + bounds->num_tokens,
@@ -62,7 +65,7 @@ int64_t kv_workspace_bytes(const kv_kernel *kernel, const kv_variant *variant, c
   least.max_queries = kvrt_min(bounds->max_queries, kvrt_min(bounds->num_tokens, bounds->max_seq_len));
   int64_t bytes = 0;
   if (kvrt_attends(kernel) &&
-      __builtin_mul_overflow(boundPartialRows(variant, &least), kernel->heads_q * variant->row_bytes, &bytes))
+      __builtin_mul_overflow(boundPartialRows(kernel, variant, &least), kernel->heads_q * variant->row_bytes, &bytes))
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^63 bytes"));
   if (bytes > INT64_MAX / 4)
     return fail(kvrt_fail(KV_ERROR_BOUNDS, "bounds need more than 2^61 bytes"));

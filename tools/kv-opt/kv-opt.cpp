@@ -50,6 +50,7 @@ template <std::unique_ptr<mlir::Pass> (*create)()> void registerOne() {
 }
 
 void registerKvPasses() {
+  registerOne<kv::createAnalyzeMaskPass>();
   registerOne<kv::createFuseAppendAttendPass>();
   registerOne<kv::createTileAppendPass>();
   registerOne<kv::createConvertToOnlinePass>();

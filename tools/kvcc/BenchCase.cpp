@@ -1,4 +1,5 @@
 #include "tools/kvcc/BenchCase.h"
+#include "dialect/Visible.h"
 #include "kv/kv_tokens.h"
 
 #include "tools/kvcc/Tensor.h"
@@ -64,7 +65,13 @@ uint8_t *BenchCase::place(size_t bytes, const void *from) {
 
 double BenchCase::bytesPerStep() const {
   double perToken = bytesPerToken(setup.cache->type);
-  return perToken * static_cast<double>(setup.spec->kind == KV_OP_APPEND ? setup.queries * setup.batch : tokens);
+  int64_t touched = setup.queries * setup.batch;
+  if (setup.spec->kind != KV_OP_APPEND) {
+    touched = 0;
+    for (int32_t length : lengths)
+      touched += countTokens(setup.spec->visible, setup.queries, length);
+  }
+  return perToken * static_cast<double>(touched);
 }
 
 llvm::ArrayRef<uint8_t> BenchCase::coldMemory() const {
@@ -80,10 +87,10 @@ double BenchCase::flopsPerStep() const {
   if (setup.spec->kind == KV_OP_APPEND)
     return 0;
   const kv_kernel &kernel = *setup.row.kernel;
-  // A causal query sees the keys up to its own: the last one all of them.
-  auto queries = static_cast<double>(setup.queries);
-  double hidden = setup.spec->causal ? queries * (queries - 1) / 2 * static_cast<double>(setup.batch) : 0;
-  return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q) * (queries * static_cast<double>(tokens) - hidden);
+  int64_t pairs = 0;
+  for (int32_t length : lengths)
+    pairs += countSeen(setup.spec->visible, setup.queries, length);
+  return 2 * static_cast<double>((kernel.dim_k + kernel.dim_v) * kernel.heads_q) * static_cast<double>(pairs);
 }
 
 void BenchCase::shareOutPages() {

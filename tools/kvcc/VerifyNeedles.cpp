@@ -1,5 +1,6 @@
 #include "tools/kvcc/VerifyNeedles.h"
 #include "compiler/reference/codecs/Scalar.h"
+#include "dialect/Visible.h"
 
 #include <algorithm>
 #include <bit>
@@ -41,7 +42,7 @@ private:
   static double sign(int64_t row, int64_t channel) { return std::popcount(uint64_t(row & channel)) % 2 ? -1 : 1; }
   /// Pairs of neighbours; the last two tokens are one.
   int8_t classAt(int64_t position) const { return int8_t(1 + ((position + length) / 2 - length + 1 + classes * length) % classes); }
-  bool visible(int64_t token, int64_t position) const { return !spec.causal || token <= position; }
+  bool visible(int64_t token, int64_t position) const { return sees(spec.visible, position, token); }
 
   SequenceData &data;
   const CacheSpec &cache;

@@ -1,4 +1,5 @@
 #include "tools/kvcc/VerifySpecials.h"
+#include "dialect/Visible.h"
 
 #include <algorithm>
 #include <cmath>
@@ -149,7 +150,7 @@ private:
     const int64_t group = spec.headsQ / type.getHeads();
     for (int64_t query = 0; query < data.shape.queries; ++query)
       for (int64_t headQ = head * group; headQ < (head + 1) * group; ++headQ)
-        if (!spec.causal || data.shape.length - data.shape.queries + query >= token)
+        if (sees(spec.visible, data.shape.length - data.shape.queries + query, token))
           data.mayBeNan[size_t(query * spec.headsQ + headQ)] = true;
   }
 

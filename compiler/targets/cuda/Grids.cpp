@@ -10,6 +10,7 @@
 // The workspace of an attend holds a counter for each x, 0 between launches, then room for the partial results of every split. The
 // last warp of an x to finish joins them, in their order, whoever is last.
 #include "compiler/kernels/LowerEntry.h"
+#include "compiler/kernels/VisibleTokens.h"
 #include "compiler/targets/cuda/Cuda.h"
 #include "dialect/KernelBuilder.h"
 #include "dialect/Storage.h"
@@ -180,18 +181,29 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
   Value queryBlock = b.divide(rest, seqs), seq = b.sub(rest, b.mul(queryBlock, seqs));
   auto [queries, length] = b.tokensOf(seq);
   Value queryBegin = b.mul(queryBlock, kernel.queryBlock);
-  Value one = b.i64(1), splits = b.max(one, b.div(b.add(length, kernel.splitTokens - 1), kernel.splitTokens));
+  auto endOfQueries = [&, queries = queries] { return b.min(b.add(queryBegin, kernel.queryBlock), queries); };
+  // Visible tokens; where they are the sequence's first ones, those that no query sees are of no matter.
+  Value tokens = length, shift = b.i64(0);
+  if (kernel.visible.hasLow()) {
+    Value past = b.sub(length, queries), first = b.add(past, queryBegin), after = b.add(past, endOfQueries());
+    Value last = b.sub(after, b.i64(1));
+    SmallVector<VisibleRange> ranges = visibleRanges(b, kernel.visible, first, last, length, kernel.alignTokens);
+    tokens = b.add(ranges.back().before, ranges.back().tokens);
+    shift = ranges.front().begin;
+  }
+  Value one = b.i64(1), splits = b.max(one, b.div(b.add(tokens, kernel.splitTokens - 1), kernel.splitTokens));
   Value hasQueries = b.less(queryBegin, queries);
-  b.ifThen(b.both(hasQueries, b.less(b.y, splits)), [&, queries = queries, length = length] {
-    Value queryEnd = b.min(b.add(queryBegin, kernel.queryBlock), queries);
+  b.ifThen(b.both(hasQueries, b.less(b.y, splits)), [&] {
+    Value queryEnd = endOfQueries();
     Value tokenBegin = b.mul(b.y, kernel.splitTokens);
     b.set(ItemField::seq, seq);
     b.set(ItemField::head, b.rem(b.x, heads));
     b.set(ItemField::num_heads, b.i64(1));
     b.set(ItemField::query_begin, queryBegin);
     b.set(ItemField::query_end, queryEnd);
+    Value tokenEnd = b.min(b.add(tokenBegin, kernel.splitTokens), tokens);
     b.set(ItemField::token_begin, tokenBegin);
-    b.set(ItemField::token_end, b.min(b.add(tokenBegin, kernel.splitTokens), length));
+    b.set(ItemField::token_end, tokenEnd);
     b.set(ItemField::num_partials, splits);
     Value workspace = b.read(StepField::workspace);
     Value most = b.i64(kernel.queryBlock * group * kernel.rowBytes); // bytes of a partial
@@ -200,12 +212,24 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
     Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * kernel.rowBytes);
     Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
     b.set(ItemField::partial, LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
-    b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0)), [&] {
+    auto appendOwn = [&] {
       b.call(own);
       // What is copied past the first-level cache must find it behind that.
       b.fence();
       b.waitForWarp();
-    });
+    };
+    Value appends = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, b.flag, b.i64(0));
+    if (kernel.visible.seesItself())
+      b.ifThen(appends, [&] {
+        if (!kernel.visible.hasLow())
+          return appendOwn();
+        // Tokens are appended by their indices.
+        b.set(ItemField::token_begin, b.add(tokenBegin, shift));
+        b.set(ItemField::token_end, b.add(tokenEnd, shift));
+        appendOwn();
+        b.set(ItemField::token_begin, tokenBegin);
+        b.set(ItemField::token_end, tokenEnd);
+      });
     b.call(kernel.plainAttend);
     b.ifThen(several, [&] {
       // What every thread has stored is seen by whoever sees the count: the barrier orders it before the fence of the thread that

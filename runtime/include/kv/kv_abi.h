@@ -102,6 +102,8 @@ typedef enum kv_phase {
 #define KV_NEEDS_SELECT (1ull << 2)  /* a SELECT phase, selected */
 #define KV_NEEDS_OBSERVE (1ull << 3) /* MERGE for every query block */
 #define KV_NEEDS_LATE (1ull << 4)    /* late */
+#define KV_NEEDS_APPEND                                                                                                            \
+  (1ull << 5) /* APPEND before ATTEND in every step: queries may see several ranges, or not their own tokens */
 
 /* Entries of kv_step.counters. */
 typedef enum kv_counter {
@@ -209,9 +211,9 @@ typedef struct kv_item {
 typedef void (*kv_kernel_fn)(const kv_step *step, const kv_item *item);
 
 /* Which tokens queries [query_begin, query_end) of a sequence may see: ascending disjoint ranges [out[i][0], out[i][1]) of indices.
- * Begins are rounded down and inner ends up to the variant's align_tokens, and ranges that meet are joined; laid end to end they
- * are the *visible tokens* of the queries. Reads query_start_loc and seq_lens of the step. Returns how many, 0 .. KV_MAX_RANGES.
- * Any thread. */
+ * With begins rounded down and all ends but the last up to the variant's align_tokens, those that are not empty are laid end to
+ * end: the *visible tokens* of the queries. Rounded, two ranges may share tokens; a query sees each in one of them. Reads
+ * query_start_loc and seq_lens of the step. Returns how many, 1 .. KV_MAX_RANGES; an empty one has begin = end. Any thread. */
 typedef int32_t (*kv_ranges_fn)(const kv_step *step, int64_t seq, int64_t query_begin, int64_t query_end,
                                 int64_t out[KV_MAX_RANGES][2]);
 

@@ -177,3 +177,23 @@ func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads =
 // map C1
 // expected-error @+1 {{expected every bit of a thread's number at most once, got bit 2 twice}}
 func.func private @f() attributes {a = #kv.map<[2, 3, 4], [-1, 2]>}
+
+// -----
+// visible C1
+// expected-error @+1 {{expected one to 4 runs of a low and a high map each, all but the last with an end}}
+func.func private @f() attributes {a = #kv.visible<low = [(i) -> (), (i) -> ()], high = [(i) -> (), (i) -> ()]>}
+
+// -----
+// visible C1
+// expected-error @+1 {{expected one to 4 runs of a low and a high map each, all but the last with an end}}
+func.func private @f() attributes {a = #kv.visible<low = [(i) -> ()], high = [(i) -> (1), (i) -> ()]>}
+
+// -----
+// visible C2
+// expected-error @+1 {{expected bounds that never fall as the one dimension grows, got affine_map<(d0) -> (-d0 + 4)>}}
+func.func private @f() attributes {a = #kv.visible<low = [(i) -> ()], high = [(i) -> (4 - i)]>}
+
+// -----
+// visible C2
+// expected-error @+1 {{expected bounds that never fall as the one dimension grows, got affine_map<(d0, d1) -> (d0 + d1)>}}
+func.func private @f() attributes {a = #kv.visible<low = [(i) -> ()], high = [(i, j) -> (i + j)]>}

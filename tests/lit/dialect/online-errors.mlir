@@ -6,7 +6,7 @@
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types}}
-  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m for !cache group(2) least(2) scale(0.125) mask(causal)
+  kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m for !cache group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n]
                   accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>
   return
 }
@@ -19,7 +19,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: tensor<2xf32>, %a: tensor<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{of one row tile as many tiles}}
   %x:3 = kv.attend_block many rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-         mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
+         sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
          -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
   return
 }
@@ -32,7 +32,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: ten
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a positive finite scale, and `group` and `least` of at least 1}}
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(-0.125)
-                  mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+                  sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
 
@@ -44,7 +44,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
   // expected-error @+1 {{expected a score region of (f32, i32, i32, index) that ends in kv.yield}}
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                  mask(causal) accuracy(high) score {
+                  sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n] accuracy(high) score {
   ^bb0(%s: f32, %i: i32):
     kv.yield %s : f32
   } : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
@@ -57,7 +57,7 @@ func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: mem
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
   // expected-error @+1 {{expected a function with a `kv.schedule`}}
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                  mask(causal) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+                  sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
 
@@ -124,9 +124,9 @@ func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %m: memref<2x1xf3
   kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
   ^bb0(%head: i64, %first: i64, %b: !kv.block<32 of !cache>, %token: i64, %count: i64):
     kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                    mask(all) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+                    sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
     kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                    mask(all) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
+                    sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   } : !llvm.ptr
   return
 }

@@ -8,9 +8,9 @@
 // CHECK-LABEL: @homes
 func.func @homes(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>, %r: memref<2x1xi32>)
     attributes {kv.schedule = #schedule} {
-  // CHECK: kv.attend_block either rows[%[[N:.*]], %[[N]], %[[N]]] of %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]], %{{.*}}[%[[N]], %[[N]]] head %[[N]] query %[[N]] past %[[N]] state %[[M]], %[[M]], %{{.*}} for !kv.cache<{{.*}}> group(2) least(2) scale(1.250000e-01) mask( causal) accuracy( high) score {
+  // CHECK: kv.attend_block either rows[%[[N:.*]], %[[N]], %[[N]]] of %[[Q:.*]] scales %[[M:.*]] rest %[[Q]] if %{{.*}} sums %[[M]], %{{.*}}[%[[N]], %[[N]]] head %[[N]] query %[[N]] past %[[N]] state %[[M]], %[[M]], %{{.*}} for !kv.cache<{{.*}}> group(2) least(2) scale(1.250000e-01) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%[[N]]] accuracy( high) score {
   kv.attend_block either rows[%n, %n, %n] of %q scales %m rest %q if %r sums %m, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache
-                  group(2) least(2) scale(0.125) mask(causal) accuracy(high) score {
+                  group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n] accuracy(high) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     kv.yield %s : f32
   } : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>, !kv.block<32 of !cache>,
@@ -23,7 +23,7 @@ func.func @values(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m
     attributes {kv.schedule = #schedule} {
   // CHECK: %{{.*}}:3 = kv.attend_block one rows{{.*}} -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
   %x:3 = kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-         mask(all) accuracy(exact) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
+         sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(exact) : memref<2x64xf32>, !kv.block<32 of !cache>, tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
          -> tensor<2xf32>, tensor<2xf32>, tensor<2x64xf32>
   return
 }
@@ -42,7 +42,7 @@ func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m
   ^bb0(%head: i64, %first: i64, %block: !kv.block<32 of !cache>, %token: i64, %count: i64):
     // CHECK-NEXT: kv.attend_block any
     kv.attend_block any rows[%first, %n, %n] of %q scales %m rest %q if %r sums %m, %block[%token, %count] head %head query %n past %n
-                    state %m, %m, %a for !cache group(2) least(2) scale(0.125) mask(all) accuracy(fast)
+                    state %m, %m, %a for !cache group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(fast)
         : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>, !kv.block<32 of !cache>,
           memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   } : !llvm.ptr

@@ -233,8 +233,17 @@ func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<
 // product C5
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
-  // expected-error @+1 {{expected no limits, or 4 of values that are no codes, got 3}}
+  // expected-error @+1 {{expected no limits or starts, or 4 of each, of values that are no codes, got 3}}
   %0 = kv.product %q[%n], value f32 of %b contract t at %n over [%n, %n) unroll 4 init %t limits [%n, %n, %n] : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// product C5
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected no limits or starts, or 4 of each, of values that are no codes, got 2}}
+  %0 = kv.product %q[%n], value f32 of %b contract t at %n over [%n, %n) unroll 4 init %t starts [%n, %n] : memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 
@@ -251,7 +260,7 @@ func.func @f(%q: memref<4x64xf32>, %w: memref<4x16xi32>, %n: i64, %if: i1, %t: t
 // multiply C4
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
-  // expected-error @+1 {{expected no limits, or 4, got 2}}
+  // expected-error @+1 {{expected no limits or starts, or 4 of each, got 2}}
   %0 = kv.multiply %rows[%n], %rows[%n] of %b over [%n, %n) unroll 4 init %t limits [%n, %n] : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }

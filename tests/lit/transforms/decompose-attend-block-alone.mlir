@@ -10,6 +10,6 @@
 // CHECK: kv.product
 func.func @alone(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x32xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                  mask(all) accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
+                  sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
   return
 }

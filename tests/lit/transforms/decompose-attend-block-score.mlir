@@ -1,13 +1,13 @@
 // A score region becomes the same ops on tiles: s and j along lanes, i, h and declared arrays along rows.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block))" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block))" | FileCheck %s
 // Constants may have been moved out of the region.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(canonicalize,kv-convert-to-online,canonicalize,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block))" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),canonicalize,kv-convert-to-online,canonicalize,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block))" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
 #schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
                          scores = <dot = f32, load = <transposed[0, 16] of 32>, slice = 32>,
                          sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf32>, %slope: tensor<4xf32>) -> tensor<?x4x64xf32> {
-  %o = kv.attend %q on %c scale(0.125) mask(all) accuracy(high) queries(1, 8) score {
+  %o = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 8) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     %cap = arith.constant 30.0 : f32
     %a = tensor.extract %slope[%h] : tensor<4xf32>

@@ -1,12 +1,12 @@
 // kv.attend_block becomes products, softmax and accumulation on tiles.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block),canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows,kv-order-loops,kv-decompose-attend-block),canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
 #schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, ahead = 1>,
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
                          sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
-  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
+  %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #schedule}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }
@@ -45,7 +45,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
                      block = <tokens = 32, ahead = 1>, scores = <dot = f32, load = <vector[0] of 16>, slice = 32, manySlice = 16, decode = once>,
                      sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32, manySlice = 16, decode = once>, team = <lanes = 8>>
 func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #many}
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #many}
        : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }

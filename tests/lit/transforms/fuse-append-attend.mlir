@@ -4,13 +4,13 @@
 // Fires: the score region and every attribute go along.
 // CHECK-LABEL: @fires(
 // CHECK-NOT: kv.append %
-// CHECK: %[[OUT:.*]], %[[LSE:.*]] = kv.append_attend %[[Q:.*]], %[[K:.*]], %[[V:.*]] on %[[C:.*]] scale(1.250000e-01) mask( all) accuracy( exact) queries(1, 8) score {
+// CHECK: %[[OUT:.*]], %[[LSE:.*]] = kv.append_attend %[[Q:.*]], %[[K:.*]], %[[V:.*]] on %[[C:.*]] scale(1.250000e-01) accuracy( exact) queries(1, 8) score {
 // CHECK:   kv.yield
 // CHECK: } {schedules = {generic = {block = 32 : i64}}} :
 // CHECK-NEXT: return %[[OUT]], %[[LSE]]
 func.func @fires(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>, %v: tensor<?x2x64xf32>) -> (tensor<?x4x64xf32>, tensor<?x4xf32>) {
   kv.append %k, %v to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !cache
-  %o, %lse = kv.attend %q on %c scale(0.125) mask(all) accuracy(exact) queries(1, 8) score {
+  %o, %lse = kv.attend %q on %c scale(0.125) accuracy(exact) queries(1, 8) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     %t = math.tanh %s : f32
     kv.yield %t : f32
@@ -25,7 +25,7 @@ func.func @fires(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>, %v:
 func.func @between(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>) -> tensor<?x4x64xf32> {
   kv.append %k, %k to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !cache
   %twice = arith.addf %q, %q : tensor<?x4x64xf32>
-  %o = kv.attend %twice on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
+  %o = kv.attend %twice on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
   return %o : tensor<?x4x64xf32>
 }
 
@@ -35,7 +35,7 @@ func.func @between(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>) -
 // CHECK: kv.attend
 func.func @other_cache(%c: !cache, %d: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>) -> tensor<?x4x64xf32> {
   kv.append %k, %k to %d : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !cache
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
   return %o : tensor<?x4x64xf32>
 }
 
@@ -47,8 +47,8 @@ func.func @other_cache(%c: !cache, %d: !cache, %q: tensor<?x4x64xf32>, %k: tenso
 // CHECK: return
 func.func @read_between(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf32>) -> (tensor<?x4x64xf32>, tensor<?x4x64xf32>) {
   kv.append %k, %k to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !cache
-  %a = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
-  %b = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
+  %a = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
+  %b = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x64xf32>
   return %a, %b : tensor<?x4x64xf32>, tensor<?x4x64xf32>
 }
 
@@ -58,6 +58,6 @@ func.func @read_between(%c: !cache, %q: tensor<?x4x64xf32>, %k: tensor<?x2x64xf3
 // CHECK: kv.attend
 func.func @numbers_differ(%c: !cache, %q: tensor<1x4x64xf32>, %k: tensor<5x2x64xf32>) -> tensor<1x4x64xf32> {
   kv.append %k, %k to %c : tensor<5x2x64xf32>, tensor<5x2x64xf32>, !cache
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<1x4x64xf32>, !cache -> tensor<1x4x64xf32>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<1x4x64xf32>, !cache -> tensor<1x4x64xf32>
   return %o : tensor<1x4x64xf32>
 }

@@ -1,5 +1,5 @@
 // kv.for_blocks becomes loops: blocks, heads inside; a block is acquired where it is worked on and names the one ahead.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
 #schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, ahead = 1>,
@@ -18,7 +18,7 @@
 // CHECK-NOT: kv.for_blocks
 // CHECK: kv.finish
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
-  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #schedule}
+  %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #schedule}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }
@@ -29,7 +29,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-NOT: ahead
 // CHECK: kv.attend_block
 func.func @c_near(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
-  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #near}
+  %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #near}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }
@@ -52,7 +52,7 @@ func.func @c_near(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, te
 // CHECK:   scf.yield %[[NEXT]]#0, %[[NEXT]]#1, %[[NEXT]]#2
 // CHECK: kv.store %[[STATE]]#0 to %[[MAX]]
 func.func @c_staged(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
-  %o, %lse = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #staged}
+  %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #staged}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }

@@ -1,5 +1,5 @@
 // On the Halide route a function of its own joins each row tile with a block; on the other nothing happens.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),kv-outline-for-halide,canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),kv-outline-for-halide,canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
 #halide = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
@@ -26,7 +26,7 @@
 // CHECK: %[[FOUND:.*]] = kv.fetch %[[NEW]]
 // CHECK: kv.store %[[FOUND]] to %[[MAX]]
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>, %unused: tensor<4xf32>, %slope: tensor<4xf32>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) score {
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     %a = tensor.extract %slope[%h] : tensor<4xf32>
     %t = arith.addf %s, %a : f32
@@ -39,7 +39,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>, %unused: tensor<4xf32>, %slop
 // CHECK-NOT: kv.attend_rows
 // CHECK: kv.attend_block
 func.func @c_b(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #own}
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #own}
        : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }

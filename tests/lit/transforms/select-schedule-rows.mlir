@@ -10,7 +10,7 @@
 // THREADS-LABEL: @alone(
 // THREADS: rows = <one = 8, softmax = 8>, block = <tokens = 64, stages = 1, state = registers>,
 func.func @alone(%c: !cache, %q: tensor<?x8x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 1) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  %0 = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 1) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
 
@@ -21,7 +21,7 @@ func.func @alone(%c: !cache, %q: tensor<?x8x64xf32>) {
 // THREADS-LABEL: @some(
 // THREADS: rows = <one = 16, softmax = 16>, block = <tokens = 64, stages = 1>,
 func.func @some(%c: !cache, %q: tensor<?x8x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 16) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  %0 = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 16) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
 
@@ -29,7 +29,7 @@ func.func @some(%c: !cache, %q: tensor<?x8x64xf32>) {
 // VECTOR-LABEL: @all(
 // VECTOR: rows = <one = 4, many = 8, always = true, softmax = 4, manySoftmax = 4>,
 func.func @all(%c: !cache, %q: tensor<?x8x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(2, 16) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
+  %0 = kv.attend %q on %c scale(0.125) accuracy(high) queries(2, 16) : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
 }
 
@@ -37,7 +37,7 @@ func.func @all(%c: !cache, %q: tensor<?x8x64xf32>) {
 // VECTOR-LABEL: @capped(
 // VECTOR: rows = <one = 4, many = 8, softmax = 4, manySoftmax = 4, share = true>,
 func.func @capped(%c: !cache, %q: tensor<?x8x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 16) score {
+  %0 = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 16) score {
   ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
     %t = math.tanh %s : f32
     kv.yield %t : f32

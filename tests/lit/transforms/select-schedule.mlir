@@ -26,9 +26,9 @@
 // DOTS-SAME: scores = <dot = u8s8, {{.*}} sums = <dot = s8u8,
 func.func @codes(%c: !codes, %q: tensor<?x8x64xf32>, %k: tensor<?x2x64xf32>) {
   kv.append %k, %k to %c : tensor<?x2x64xf32>, tensor<?x2x64xf32>, !codes
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(exact) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
-  %1 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
-  %2 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  %0 = kv.attend %q on %c scale(0.125) accuracy(exact) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  %1 = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
+  %2 = kv.attend %q on %c scale(0.125) accuracy(fast) queries(1, 8) : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
   return
 }
 
@@ -37,7 +37,7 @@ func.func @codes(%c: !codes, %q: tensor<?x8x64xf32>, %k: tensor<?x2x64xf32>) {
 // CHECK-SAME: layout = <paged 16, key = "[t, h, d]", value = "[t, h, d]">>
 // CHECK: kv.append_attend {{.*}}schedule = #kv.schedule<item = <queries = 10, {{.*}} rows = <one = 6, many = {{.*}} scores = <dot = f32, load = <transposed[0, 16] of 32>, {{.*}} sums = <dot = f32, load = <vector[0] of 16>,
 func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) {
-  %0 = kv.append_attend %q, %k, %k on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 512)
+  %0 = kv.append_attend %q, %k, %k on %c scale(0.125) accuracy(fast) queries(1, 512)
        : tensor<?x24x64xf32>, tensor<?x2x64xf32>, tensor<?x2x64xf32>, !floats -> tensor<?x24x64xf32>
   return
 }
@@ -49,8 +49,8 @@ func.func @floats(%c: !floats, %q: tensor<?x24x64xf32>, %k: tensor<?x2x64xf32>) 
 // WIDE-SAME: many = 8, {{.*}} scores = <{{.*}} manySlice = 32{{.*}} sums = <{{.*}} manySlice = 32
 // CHECK: kv.attend {{.*}}schedule = #kv.schedule<item = <queries = 10, {{.*}} rows = <one = 6,
 func.func @prompts(%c: !floats, %q: tensor<?x8x64xf32>, %wide: tensor<?x24x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x8x64xf32>, !floats -> tensor<?x8x64xf32>
-  %1 = kv.attend %wide on %c scale(0.125) mask(causal) accuracy(fast) queries(2, 512) : tensor<?x24x64xf32>, !floats -> tensor<?x24x64xf32>
+  %0 = kv.attend %q on %c scale(0.125) accuracy(fast) queries(2, 512) : tensor<?x8x64xf32>, !floats -> tensor<?x8x64xf32>
+  %1 = kv.attend %wide on %c scale(0.125) accuracy(fast) queries(2, 512) : tensor<?x24x64xf32>, !floats -> tensor<?x24x64xf32>
   return
 }
 
@@ -60,7 +60,7 @@ func.func @prompts(%c: !floats, %q: tensor<?x8x64xf32>, %wide: tensor<?x24x64xf3
 // WIDE: #kv.schedule<item = <queries = 8, heads = 1, split = 512>, {{.*}} block = <tokens = 128>, scores = <dot = f32, {{.*}} unroll = 2, decode = once>, sums
 // DOTS: #kv.schedule<item = <queries = 8, heads = 2, split = 2048>, {{.*}} block = <tokens = 64, ahead = 2>, scores = <dot = s16, {{.*}} sums = <dot = s16,
 func.func @overrides(%c: !codes, %q: tensor<?x8x64xf32>) {
-  %0 = kv.attend %q on %c scale(0.125) mask(causal) accuracy(fast) queries(1, 8) {schedules = {
+  %0 = kv.attend %q on %c scale(0.125) accuracy(fast) queries(1, 8) {schedules = {
       "x86-64-v4" = {block = 128 : i64, split = 512 : i64, unroll = 2 : i64, prefetch = 0 : i64, heads = 1 : i64, dot = "fma"},
       "x86-64-v4+vnni" = {dot = "vpdpwssd"}}} : tensor<?x8x64xf32>, !codes -> tensor<?x8x64xf32>
   return

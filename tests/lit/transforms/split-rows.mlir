@@ -1,5 +1,5 @@
 // Rows of any number become row tiles of the schedule's sizes.
-// RUN: kv-opt %s --pass-pipeline="builtin.module(kv-convert-to-online,func.func(kv-split-rows),canonicalize,cse)" | FileCheck %s
+// RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows),canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
 #one = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, ahead = 1>,
@@ -21,7 +21,7 @@
 // CHECK: kv.for_blocks
 // CHECK: kv.attend_block one
 func.func @c_one(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 1) {schedule = #one} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 1) {schedule = #one} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }
 
@@ -35,7 +35,7 @@ func.func @c_one(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK:   kv.for_blocks
 // CHECK:   kv.attend_block many
 func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #many} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #many} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }
 
@@ -44,7 +44,7 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK-NOT: scf.if
 // CHECK: kv.attend_block many
 func.func @c_always(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(2, 8) {schedule = #always} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(2, 8) {schedule = #always} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }
 
@@ -53,6 +53,6 @@ func.func @c_always(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK-NOT: scf.if
 // CHECK: kv.attend_block either
 func.func @c_share(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
-  %o = kv.attend %q on %c scale(0.125) mask(causal) accuracy(high) queries(1, 8) {schedule = #share} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #share} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
 }

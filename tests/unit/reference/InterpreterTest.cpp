@@ -17,7 +17,7 @@ const char *mixedCache = R"(name = "c", heads = 2, keyDim = 16, valueDim = 8, ke
 /// One function `f` with an append, an attend, or both in turn or fused.
 std::string moduleText(const std::string &body, const std::string &score, const std::string &mask) {
   std::string cache = std::string("!kv.cache<") + mixedCache + ">";
-  std::string tail = " on %c scale(0.25) mask(" + mask + ") accuracy(high) queries(1, 8) " + score;
+  std::string tail = " on %c scale(0.25) " + maskRegion(mask) + "accuracy(high) queries(1, 8) " + score;
   std::string kTypes = "tensor<?x2x16xf32>, tensor<?x2x8xf32>", results = " -> tensor<?x4x8xf32>, tensor<?x4xf32>";
   std::string text = "func.func @f(%c: " + cache + ", %q: tensor<?x4x16xf32>, %k: tensor<?x2x16xf32>, %v: tensor<?x2x8xf32>, " +
                      "%slope: tensor<4xf32>) -> (tensor<?x4x8xf32>, tensor<?x4xf32>) {\n";
@@ -53,11 +53,14 @@ std::vector<Tensor> run(const std::string &text, Reference &cache, const Inputs 
 }
 
 /// The definition once more, one row, no blocking.
-double expected(const Reference &cache, const Inputs &inputs, int64_t query, int64_t head, int64_t channel, bool causal,
-                double (*score)(double s, double i, double j, double slope), double *lse = nullptr) {
+double expected(const Reference &cache, const Inputs &inputs, int64_t query, int64_t head, int64_t channel,
+                bool (*sees)(int64_t i, int64_t j), double (*score)(double s, double i, double j, double slope),
+                double *lse = nullptr) {
   double slopes[] = {0.5, 0.25, 0.125, 0.0625}, sum = 0, total = 0;
   int64_t i = cache.length() - inputs.tokens + query;
-  for (int64_t j = 0; j < cache.length() && (!causal || j <= i); ++j) {
+  for (int64_t j = 0; j < cache.length(); ++j) {
+    if (!sees(i, j))
+      continue;
     double s = 0;
     for (int64_t d = 0; d < 16; ++d)
       s += double(inputs.q[(query * 4 + head) * 16 + d]) * cache.key.decoded(j, head / 2)[d];
@@ -71,8 +74,11 @@ double expected(const Reference &cache, const Inputs &inputs, int64_t query, int
 }
 
 double plain(double s, double, double, double) { return s; }
+bool causal(int64_t i, int64_t j) { return j <= i; }
+bool all(int64_t, int64_t) { return true; }
 
-void expectAgrees(const std::string &score, const std::string &mask, double (*function)(double, double, double, double)) {
+void expectAgrees(const std::string &score, const std::string &mask, double (*function)(double, double, double, double),
+                  bool (*sees)(int64_t, int64_t) = causal) {
   Reference cache(cacheType(mixedCache));
   Inputs before(37, 100), step(5);
   cache.append(before.tokens, before.k.data(), before.v.data());
@@ -80,7 +86,7 @@ void expectAgrees(const std::string &score, const std::string &mask, double (*fu
   ASSERT_EQ(cache.length(), 42);
   for (int64_t query : {0, 3, 4})
     for (int64_t head = 0; head < 4; ++head) {
-      double lse = 0, want = expected(cache, step, query, head, 3, mask == "causal", function, &lse);
+      double lse = 0, want = expected(cache, step, query, head, 3, sees, function, &lse);
       EXPECT_NEAR(result[0].data[(query * 4 + head) * 8 + 3], want, 1e-12);
       EXPECT_NEAR(result[1].data[query * 4 + head], lse, 1e-12);
     }
@@ -89,7 +95,34 @@ void expectAgrees(const std::string &score, const std::string &mask, double (*fu
 } // namespace
 
 TEST(Interpreter, CausalMask) { expectAgrees("", "causal", plain); }
-TEST(Interpreter, NoMask) { expectAgrees("", "all", plain); }
+TEST(Interpreter, NoMask) { expectAgrees("", "all", plain, all); }
+TEST(Interpreter, WindowAfterFirstTokens) {
+  expectAgrees("", R"(%distance = arith.subi %i, %j : i32  %eight = arith.constant 8 : i32  %three = arith.constant 3 : i32
+    %near = arith.cmpi slt, %distance, %eight : i32  %past = arith.cmpi sle, %j, %i : i32  %early = arith.cmpi slt, %j, %three : i32
+    %kept = arith.ori %near, %early : i1  %seen = arith.andi %kept, %past : i1)",
+               plain, [](int64_t i, int64_t j) { return j <= i && (i - j < 8 || j < 3); });
+}
+
+TEST(Interpreter, WhatIsNotSeenMayBeAnything) {
+  Reference cache(cacheType(mixedCache));
+  Inputs step(40);
+  std::fill_n(step.k.begin(), 32 * 32, std::numeric_limits<float>::quiet_NaN()); // of 32 tokens
+  std::fill_n(step.v.begin(), 32 * 16, std::numeric_limits<float>::infinity());
+  auto result = run(moduleText("both", "", R"(%distance = arith.subi %i, %j : i32  %eight = arith.constant 8 : i32
+    %near = arith.cmpi slt, %distance, %eight : i32  %past = arith.cmpi sle, %j, %i : i32  %seen = arith.andi %near, %past : i1)"),
+                    cache, step);
+  EXPECT_FALSE(std::isnan(result[0].data[39 * 32])); // sees tokens 32 to 39
+  EXPECT_TRUE(std::isnan(result[0].data[38 * 32]));
+}
+
+TEST(Interpreter, RowThatSeesNothing) {
+  Reference cache(cacheType(mixedCache));
+  Inputs step(3);
+  auto result = run(moduleText("both", "", "%seen = arith.cmpi slt, %j, %i : i32"), cache, step);
+  EXPECT_EQ(result[0].data[0], 0);
+  EXPECT_EQ(result[1].data[0], -infinity);
+  EXPECT_GT(result[1].data[4], -infinity);
+}
 
 TEST(Interpreter, SoftCap) {
   expectAgrees(R"(score { ^bb0(%s: f32, %i: i32, %j: i32, %h: index):
@@ -186,7 +219,7 @@ TEST(Attention, MergeOfDisjointKeysIsTheWhole) {
   left.append(9, tokens.k.data(), tokens.v.data());
   right.append(14, tokens.k.data() + 9 * 32, tokens.v.data() + 9 * 16);
   std::vector<double> query(tokens.q.begin(), tokens.q.begin() + 64);
-  AttendProblem problem{.queries = 1, .headsQ = 4, .query = query.data(), .scale = 0.25, .causal = false, .score = {}};
+  AttendProblem problem{.queries = 1, .headsQ = 4, .query = query.data(), .scale = 0.25, .mask = {}, .score = {}};
   AttendResult want = attend(whole, problem), seen = merge(attend(left, problem), attend(right, problem));
   for (size_t i = 0; i < want.output.size(); ++i)
     EXPECT_NEAR(seen.output[i], want.output[i], 1e-13);

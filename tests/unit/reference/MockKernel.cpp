@@ -241,7 +241,7 @@ void attendItem(const kv_step *step, const kv_item *item) {
     row.acc.resize(acc.size());
     std::vector<double> scores;
     for (int64_t j = item->token_begin; j < item->token_end; ++j) {
-      int64_t last = mock.spec.causal ? i + (mock.fault == Fault::maskIgnored ? 1 : 0) : length - 1;
+      int64_t last = mock.spec.visible.differs() ? i + (mock.fault == Fault::maskIgnored ? 1 : 0) : length - 1;
       if (mock.fault == Fault::lostThird)
         last = std::min(last, std::min(i, length - 1) * 2 / 3);
       if (j > last || (mock.fault == Fault::lostToken && j == mock.token)) {
@@ -377,7 +377,7 @@ void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int
     kernel.page_bytes = mock.cache.map.bytes;
     kernel.min_queries = spec.minQueries;
     kernel.max_queries = spec.maxQueries;
-    kernel.ranges = spec.causal ? causalRanges : allRanges;
+    kernel.ranges = spec.visible && spec.visible.differs() ? causalRanges : allRanges;
     kernel.step_bytes = sizeof(kv_step);
     mock.arguments.emplace_back();
     for (const std::string &name : spec.params)

@@ -26,6 +26,14 @@ inline mlir::MLIRContext &testContext() {
   return *context;
 }
 
+/// The mask of a kv.attend: "causal", or "all" of them; else the region's ops, which give %seen.
+inline std::string maskRegion(const std::string &mask) {
+  if (mask == "all")
+    return "";
+  std::string ops = mask == "causal" ? "%seen = arith.cmpi sle, %j, %i : i32" : mask;
+  return "mask { ^bb0(%i: i32, %j: i32, %h: index): " + ops + " kv.yield %seen : i1 } ";
+}
+
 /// The text of a cache type, parsed.
 inline CacheType cacheType(const std::string &text) {
   return mlir::dyn_cast_or_null<CacheType>(mlir::parseType("!kv.cache<" + text + ">", &testContext()));

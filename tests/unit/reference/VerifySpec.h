@@ -35,9 +35,9 @@ struct Spec {
       %y = arith.addf %s, %b : f32
       kv.yield %y : f32 })";
     std::string append = "  kv.append %k, %v to %c : " + k + ", " + v + ", " + cache + "\n";
-    std::string attend = "  %o, %l = kv.attend %q on %c scale(0.25) mask(" + mask + ") accuracy(exact) queries(" + n(leastQueries) +
-                         ", " + n(mostQueries) + ") " + score + " : " + q + ", " + cache + " -> " + o + ", " + lse +
-                         "\n  return %o, %l : " + o + ", " + lse + "\n}\n";
+    std::string attend = "  %o, %l = kv.attend %q on %c scale(0.25) " + maskRegion(mask) + "accuracy(exact) queries(" +
+                         n(leastQueries) + ", " + n(mostQueries) + ") " + score + " : " + q + ", " + cache + " -> " + o + ", " +
+                         lse + "\n  return %o, %l : " + o + ", " + lse + "\n}\n";
     std::string extra = alibi ? ", %slope: " + slope : "", results = ") -> (" + o + ", " + lse + ") {\n";
     return "func.func @c_append(%c: " + cache + ", %k: " + k + ", %v: " + v + ") {\n" + append + "  return\n}\n" +
            "func.func @c_a(%c: " + cache + ", %q: " + q + extra + results + attend + "func.func @c_append_a(%c: " + cache +

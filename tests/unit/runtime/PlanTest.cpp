@@ -190,7 +190,7 @@ TEST(Plan, ADecodeStepOfShortSequencesIsOnePhase) {
   EXPECT_EQ(kv_phase_items(&kernel, variant, &batch.step, KV_PHASE_MERGE), 0);
 }
 
-// Two ranges that queries see are laid end to end, as kernels do: begins rounded down, inner ends up, joined where they meet.
+// Two ranges that queries see are laid end to end, as kernels do: begins rounded down, inner ends up, empty ones left out.
 TEST(Plan, VisibleTokensAreRangesLaidEndToEnd) {
   kv_kernel kernel = fakeKernels[KV_OP_ATTEND];
   static int64_t ranges[2][2];
@@ -212,8 +212,9 @@ TEST(Plan, VisibleTokensAreRangesLaidEndToEnd) {
   EXPECT_EQ(visible(0, 4, 900, 997), 8 + 101);
   EXPECT_EQ(visible(3, 16, 21, 33), 16 + 17);
   EXPECT_EQ(visible(0, 10, 17, 30), 30);
-  EXPECT_EQ(visible(0, 3, 5, 6), 6);
-  EXPECT_EQ(visible(9, 10, 20, 20), 8 + 4);
+  EXPECT_EQ(visible(0, 3, 5, 6), 8 + 6);
+  EXPECT_EQ(visible(9, 10, 20, 20), 8);
+  EXPECT_EQ(visible(9, 9, 20, 20), 0); // one item, which writes what nothing gives
 }
 
 TEST(Plan, TheSelectPhaseIsEmpty) {
