@@ -1,7 +1,10 @@
 #include "compiler/driver/Source.h"
 
+#include "compiler/driver/LocatedErrors.h"
 #include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Frontend.h"
+#include "compiler/policy/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
@@ -60,6 +63,18 @@ void printPlainError(raw_ostream &os, StringRef kind, StringRef message, bool js
   }
 }
 
+/// Masks that are no runs of tokens. Those of steps are those of their attends.
+static void checkMasks(mlir::ModuleOp module, Diagnostics &diagnostics) {
+  mlir::ScopedDiagnosticHandler handler(module.getContext(), [&](mlir::Diagnostic &refusal) {
+    SMLoc place = findPlace(refusal.getLocation(), diagnostics.sourceManager());
+    diagnostics.error(DiagKind::mask_not_runs, {place, place}, {readText(refusal)});
+  });
+  for (auto function : module.getOps<mlir::func::FuncOp>())
+    if (function.getOps<AppendOp>().empty())
+      for (AttendOp attend : function.getOps<AttendOp>())
+        (void)analyzeMask(attend); // the handler has heard of a failure
+}
+
 bool Source::read(raw_ostream &errors, bool json) {
   for (const std::string &path : files()) {
     Expected<std::unique_ptr<MemoryBuffer>> buffer = readSource(path);
@@ -76,6 +91,8 @@ bool Source::read(raw_ostream &errors, bool json) {
   if (checkedFile)
     level0 = emitModule(*checkedFile, sourceManager, mlirContext);
   if (level0)
+    checkMasks(*level0, diagnostics);
+  if (level0 && !diagnostics.hasErrors())
     checkSchedules(*checkedFile, *level0, diagnostics);
   if (json)
     diagnostics.printJson(errors);

@@ -73,29 +73,46 @@ static bool contains(const Expr &expr, function_ref<bool(const Expr &)> test) {
   return test(expr) || any_of(expr.operands, [&](const ExprPtr &operand) { return contains(*operand, test); });
 }
 
+/// A sum of `i`, `j` and numbers.
+static bool isSum(const Expr &expr, ArrayRef<CheckedParameter> parameters) {
+  if (isConstant(expr, parameters) || expr.isName("i") || expr.isName("j"))
+    return true;
+  return (expr.isOperator("+") || expr.isOperator("-")) &&
+         all_of(expr.operands, [&](const ExprPtr &operand) { return isSum(*operand, parameters); });
+}
+
+/// The part of a checked mask that is no comparison of such sums, joined to others by `&&`, `||` and `!`; or null.
+static const Expr *findOther(const Expr &expr, ArrayRef<CheckedParameter> parameters) {
+  if (expr.kind == ExprKind::boolean)
+    return nullptr;
+  if (expr.isOperator("&&") || expr.isOperator("||") || expr.isOperator("!")) {
+    for (const ExprPtr &operand : expr.operands)
+      if (const Expr *other = findOther(*operand, parameters))
+        return other;
+    return nullptr;
+  }
+  bool compares = expr.kind == ExprKind::binary && all_of(expr.operands, [&](const ExprPtr &operand) {
+                    return operand->type == ExprType::integer && isSum(*operand, parameters);
+                  });
+  return compares ? nullptr : &expr;
+}
+
 static bool checkMask(Expr &expr, const ExprScope &scope, Diagnostics &diagnostics) {
-  if (expr.kind == ExprKind::boolean) {
-    if (!expr.boolean)
-      diagnostics.error(DiagKind::mask_false, expr.range);
-    return expr.boolean;
-  }
-  if ((expr.isOperator("<=") && expr.operands[0]->isName("j") && expr.operands[1]->isName("i")) ||
-      (expr.isOperator(">=") && expr.operands[0]->isName("i") && expr.operands[1]->isName("j")))
-    return checkExpr(expr, scope, diagnostics) == ExprType::boolean;
-  DiagKind kind = DiagKind::unsupported_mask;
-  if (contains(expr, [](const Expr &e) { return e.kind == ExprKind::index && e.word.text == "tree"; })) {
-    kind = DiagKind::unsupported_mask_tree;
-  } else {
-    ExprType type = checkExpr(expr, scope, diagnostics);
-    if (type == ExprType::unknown)
-      return false;
-    if (type != ExprType::boolean)
-      kind = DiagKind::mask_not_bool;
-    else if (contains(expr, [](const Expr &e) { return e.isOperator("&&") || e.isOperator("||"); }))
-      kind = DiagKind::unsupported_mask_window;
-  }
-  diagnostics.error(kind, expr.range);
-  return false;
+  auto fail = [&](DiagKind kind, const Expr &where) {
+    diagnostics.error(kind, where.range);
+    return false;
+  };
+  if (expr.kind == ExprKind::boolean)
+    return expr.boolean || fail(DiagKind::mask_false, expr);
+  if (contains(expr, [](const Expr &e) { return e.kind == ExprKind::index && e.word.text == "tree"; }))
+    return fail(DiagKind::unsupported_mask_tree, expr);
+  ExprType type = checkExpr(expr, scope, diagnostics);
+  if (type == ExprType::unknown)
+    return false;
+  if (type != ExprType::boolean)
+    return fail(DiagKind::mask_not_bool, expr);
+  const Expr *other = findOther(expr, scope.parameters);
+  return !other || fail(DiagKind::unsupported_mask, *other);
 }
 
 static bool checkScale(Expr *expr, CheckedCache &cache, double &scale, Diagnostics &diagnostics, ArrayRef<ArraySyntax> arrays) {

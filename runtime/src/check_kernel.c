@@ -38,8 +38,8 @@ static kv_status checkDeclared(const kv_kernel *kernel) {
     const kv_argument_spec *spec = kvrt_argument_at(kernel, i);
     if (!spec->name)
       return kvrt_fail(KV_ERROR_KERNEL, "%s: argument %lld has no name", name, (long long)i);
-    if (spec->type != KV_ARGUMENT_F32 || spec->role != KV_ROLE_ARRAY || spec->axes[0] != KV_AXIS_HEADS_Q || spec->axes[1] ||
-        spec->axes[2] || spec->axes[3])
+    if (spec->type != KV_ARGUMENT_F32 || spec->role != KV_ROLE_ARRAY ||
+        spec->axes[0] != KV_AXIS_HEADS_Q || spec->axes[1] || spec->axes[2] || spec->axes[3])
       return kvrt_fail(
           KV_ERROR_KERNEL, "%s: argument %lld, %s, has type %d, role %d, axes %d, %d, %d, %d; this runtime knows f32 [Hq]", name,
           (long long)i, spec->name, spec->type, spec->role, spec->axes[0], spec->axes[1], spec->axes[2], spec->axes[3]);
@@ -79,9 +79,10 @@ kv_status kvrt_check_kernel(const kv_kernel *kernel) {
   if (!kernel->name || !kernel->cache)
     return kvrt_fail(KV_ERROR_KERNEL, "kernel has no name or cache");
   const char *name = kernel->name;
-  if (kernel->needs)
+  const uint64_t refused = kernel->needs & ~KV_NEEDS_APPEND;
+  if (refused)
     return kvrt_fail(KV_ERROR_RESERVED, "%s: needs is %#llx (%s), which this runtime does not do", name,
-                     (unsigned long long)kernel->needs, nameOfNeed(kernel->needs));
+                     (unsigned long long)kernel->needs, nameOfNeed(refused));
   if (kernel->op < KV_OP_APPEND || kernel->op > KV_OP_APPEND_ATTEND)
     return kvrt_fail(KV_ERROR_KERNEL, "%s: op is %d; expected a kv_op", name, kernel->op);
   if (kernel->q_type < KV_TYPE_F32 || kernel->q_type > KV_TYPE_BF16)
@@ -176,8 +177,8 @@ kv_status kvrt_check_variant(const kv_kernel *kernel, const kv_variant *variant)
   if (kvrt_attends(kernel) && (!variant->run[KV_PHASE_ATTEND] || !variant->run[KV_PHASE_MERGE]))
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no attend or merge function", kernel->name, variant->target);
   /* A fused step in one query block stores inside attend. */
-  const int needsAppend =
-      kernel->op == KV_OP_APPEND || (kernel->op == KV_OP_APPEND_ATTEND && kernel->max_queries > variant->query_block);
+  const int apart = kernel->max_queries > variant->query_block || (kernel->needs & KV_NEEDS_APPEND);
+  const int needsAppend = kernel->op == KV_OP_APPEND || (kernel->op == KV_OP_APPEND_ATTEND && apart);
   if (needsAppend && !variant->run[KV_PHASE_APPEND])
     return kvrt_fail(KV_ERROR_VARIANT, "%s for %s: no append function", kernel->name, variant->target);
   if (!isRowOf(kernel, variant))

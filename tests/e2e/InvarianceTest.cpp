@@ -103,6 +103,40 @@ TEST_P(Invariance, EveryVariantStoresTheSameBytes) {
     EXPECT_EQ(got.sequences[b].pages, wanted.sequences[b].pages) << "sequence " << b;
 }
 
+TEST_P(Invariance, WhatNoQuerySeesIsNeitherReadNorChecked) {
+  for (const bool fusedStep : {true, false}) {
+    Options all = options(), some = options();
+    all.guarded = some.guarded = some.dead = true;
+    all.fused = some.fused = fusedStep;
+    expectSame(play(some), play(all), "pages that no query sees are gone", /*pages=*/false);
+  }
+}
+
+TEST_P(Invariance, NanOfATokenReachesThoseWhoSeeIt) {
+  const std::vector<Sequence> all = sequences();
+  const Outcome plain = play(options());
+  ASSERT_EQ(plain.error, "");
+  for (const int32_t nanAt : {1, 2, 5, 18, 41, 70, 130}) {
+    Options options = this->options();
+    options.nanAt = nanAt;
+    const Outcome outcome = play(options);
+    ASSERT_EQ(outcome.error, "");
+    for (size_t b = 0; b < all.size(); ++b)
+      for (int32_t query = 0; query < all[b].queries; ++query) {
+        if (isSeen(fused(), all[b], query, all[b].length - nanAt))
+          continue;
+        const auto sameRow = [&](const std::vector<uint8_t> &got, const std::vector<uint8_t> &wanted) {
+          const int64_t bytes = static_cast<int64_t>(wanted.size()) / all[b].queries;
+          return std::equal(got.begin() + query * bytes, got.begin() + (query + 1) * bytes, wanted.begin() + query * bytes);
+        };
+        EXPECT_TRUE(sameRow(outcome.sequences[b].o, plain.sequences[b].o) &&
+                    sameRow(outcome.sequences[b].lse, plain.sequences[b].lse))
+            << "query " << query << " of sequence " << b << " of " << all[b].length << " tokens, NaN in token "
+            << all[b].length - nanAt;
+      }
+  }
+}
+
 // All other tests compare bits: this one makes sure that the bits are something.
 TEST_P(Invariance, OutputsAreNumbersAndNotAllZero) {
   const Outcome outcome = play(options());

@@ -135,6 +135,11 @@ void PageMemory::open(int64_t index) const {
   mprotect(from, roundUp(pageBytes, systemPage), PROT_READ | PROT_WRITE);
 }
 
+void PageMemory::close(int64_t index) const {
+  if (guarded)
+    mprotect(mapping + guardBytes + index * stride, roundUp(pageBytes, systemPage), PROT_NONE);
+}
+
 void PageMemory::fill(int64_t index, Poison poison) const { fillBytes(page(index), pageBytes, poison, 977 * index + 1); }
 
 std::string faultOf(const std::function<void()> &body) {

@@ -52,7 +52,8 @@ public:
   /// The stride that a guarded memory needs.
   static int64_t guardedStride(int64_t pageBytes);
 
-  void open(int64_t page) const; // guarded: makes it accessible
+  void open(int64_t page) const;  // guarded: makes it accessible
+  void close(int64_t page) const; // and again not
   void *base() const { return start; }
   char *page(int64_t index) const { return start + index * stride; }
   void fill(int64_t page, Poison poison) const;

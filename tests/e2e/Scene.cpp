@@ -3,6 +3,7 @@
 #include "kv/kv_tokens.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -37,7 +38,9 @@ void store(void *memory, int64_t index, float value, int32_t type) {
     return;
   }
   uint16_t half = bits >> 16; // exact for these values
-  if (type == KV_TYPE_F16)
+  if (type == KV_TYPE_F16 && value != value)
+    half = 0x7e00;
+  else if (type == KV_TYPE_F16)
     half = value == 0 ? 0 : (bits >> 16 & 0x8000) | (((bits >> 23 & 0xff) - 112) << 10) | (bits >> 13 & 0x3ff);
   memcpy(static_cast<char *>(memory) + index * 2, &half, 2);
 }
@@ -52,7 +55,7 @@ void StepTensors::strides(int64_t heads, int64_t dim, int64_t &token, int64_t &h
 }
 
 StepTensors::StepTensors(const Kernels &kernels, const std::vector<Sequence> &tokens, const Options &options)
-    : kernel(*kernels.fused), spaced(options.spacedTensors) {
+    : kernel(*kernels.fused), spaced(options.spacedTensors), nanAt(options.nanAt) {
   starts.push_back(0);
   for (const Sequence &sequence : tokens)
     starts.push_back(starts.back() + sequence.queries);
@@ -96,9 +99,11 @@ void StepTensors::fillInput(const Buffer &buffer, const std::vector<Sequence> &t
   for (size_t b = 0; b < tokens.size(); ++b)
     for (int64_t i = 0; i < tokens[b].queries; ++i)
       for (int64_t h = 0; h < heads; ++h) {
-        Values values(salt, tokens[b].id, tokens[b].length - tokens[b].queries + i, h);
+        const int64_t token = tokens[b].length - tokens[b].queries + i;
+        Values values(salt, tokens[b].id, token, h);
+        const bool isNan = nanAt && salt != 1 && token == tokens[b].whole - nanAt;
         for (int64_t d = 0; d < dim; ++d)
-          store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride + d, values.at(d), kernel.q_type);
+          store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride + d, isNan ? NAN : values.at(d), kernel.q_type);
       }
 }
 
@@ -143,6 +148,7 @@ namespace {
 struct Cache {
   Cache(const kv_kernel &kernel, const std::vector<Sequence> &sequences, const Options &options);
   void attach(kv_step &step, const Options &options) const;
+  void bury(const std::vector<Sequence> &sequences, const kv_variant &variant);
   void mapSlots(const std::vector<Sequence> &tokens, const Options &options, Buffer &slots) const;
   std::vector<uint8_t> pagesOf(size_t sequence) const;
 
@@ -198,6 +204,43 @@ void Cache::attach(kv_step &step, const Options &options) const {
   step.block_table_stride = width;
 }
 
+/// Takes away the pages that the step neither reads nor writes.
+void Cache::bury(const std::vector<Sequence> &sequences, const kv_variant &variant) {
+  Buffer left("block_table", table.size(), Side::right, 4);
+  int32_t *entries = static_cast<int32_t *>(left.data());
+  memcpy(entries, table.data(), table.size());
+  for (size_t b = 0; b < sequences.size(); ++b) {
+    const int32_t startLoc[] = {0, sequences[b].queries}, lengths[] = {sequences[b].length};
+    kv_step step;
+    kv_step_init(&step);
+    step.query_start_loc = startLoc;
+    step.seq_lens = lengths;
+    int64_t ranges[KV_MAX_RANGES + 1][2];
+    int32_t count = sequences[b].queries ? kernel.ranges(&step, 0, 0, sequences[b].queries, ranges) : 0;
+    for (int32_t i = 0; i < count; ++i) {
+      ranges[i][0] = ranges[i][0] / variant.align_tokens * variant.align_tokens;
+      if (i + 1 < count)
+        ranges[i][1] = std::min<int64_t>((ranges[i][1] + variant.align_tokens - 1) / variant.align_tokens * variant.align_tokens,
+                                         sequences[b].length);
+    }
+    ranges[count][0] = sequences[b].length - sequences[b].queries; // new tokens
+    ranges[count++][1] = sequences[b].length;
+    const int64_t slots = kernel.tokens.page_tokens;
+    for (int64_t entry = 0; entry < static_cast<int64_t>(owned[b].size()); ++entry) {
+      bool used = false;
+      for (int32_t i = 0; i < count; ++i)
+        used |= ranges[i][0] < std::min(ranges[i][1], (entry + 1) * slots) && ranges[i][1] > entry * slots;
+      if (used)
+        continue;
+      memory->fill(owned[b][entry], Poison::nan);
+      memory->close(owned[b][entry]);
+      entries[b * width + entry] = -123456789;
+    }
+  }
+  table = std::move(left);
+  table.makeReadOnly();
+}
+
 void Cache::mapSlots(const std::vector<Sequence> &tokens, const Options &options, Buffer &slots) const {
   std::vector<int64_t> mapping;
   for (size_t b = 0; b < tokens.size(); ++b)
@@ -251,8 +294,11 @@ bool runStep(const kv_kernel *kernel, const Cache &cache, const StepTensors &ten
 
 } // namespace
 
-Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, const Options &options) {
+Outcome play(const Kernels &kernels, const std::vector<Sequence> &asked, const Options &options) {
   Outcome outcome;
+  std::vector<Sequence> sequences = asked;
+  for (Sequence &sequence : sequences)
+    sequence.whole = sequence.length;
   Cache cache(*kernels.fused, sequences, options);
 
   std::vector<Sequence> prefixes = sequences;
@@ -280,6 +326,9 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
       outcome.sequences.push_back({{}, {}, cache.pagesOf(b)});
     return outcome;
   }
+  if (options.dead)
+    if (const kv_variant *variant = kv_select_target(kernels.fused, options.target, nullptr))
+      cache.bury(sequences, *variant);
   const StepTensors tensors(kernels, sequences, options);
   if (options.fused) {
     if (!runStep(kernels.fused, cache, tensors, sequences, options, outcome))
@@ -289,9 +338,20 @@ Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, con
     return outcome;
   }
   for (size_t b = 0; b < sequences.size(); ++b)
-    outcome.sequences.push_back(
-        {tensors.outputOf(b, false), tensors.outputOf(b, true), options.sparse ? std::vector<uint8_t>() : cache.pagesOf(b)});
+    outcome.sequences.push_back({tensors.outputOf(b, false), tensors.outputOf(b, true),
+                                 options.sparse || options.dead ? std::vector<uint8_t>() : cache.pagesOf(b)});
   return outcome;
+}
+
+bool isSeen(const kv_kernel &kernel, const Sequence &sequence, int32_t query, int32_t token) {
+  const int32_t startLoc[] = {0, sequence.queries}, lengths[] = {sequence.length};
+  kv_step step;
+  kv_step_init(&step);
+  step.query_start_loc = startLoc;
+  step.seq_lens = lengths;
+  int64_t ranges[KV_MAX_RANGES][2];
+  const int32_t count = kernel.ranges(&step, 0, query, query + 1, ranges);
+  return std::any_of(ranges, ranges + count, [&](const int64_t *range) { return range[0] <= token && token < range[1]; });
 }
 
 std::vector<Sequence> typicalSequences(const Kernels &kernels, const char *target) {

@@ -27,6 +27,7 @@ struct Sequence {
   uint64_t id;
   int32_t length;  // in the end
   int32_t queries; // of the step
+  int32_t whole = 0; // its length in the end, of a part of it
 };
 
 enum class Prefix { atOnce, tokenByToken, skipped, none }; // how a cache is filled; with the last two that is all
@@ -45,6 +46,8 @@ struct Options {
   int64_t pageSpread = 1;  // page numbers are multiples of this
   int64_t extraStride = 0; // bytes between pages
   const kv_executor *executor = nullptr;
+  bool dead = false;   // pages that no query of the step sees are gone before it: closed if guarded, and no entry names them
+  int32_t nanAt = 0;   // keys and values of the token so far from the end are NaN; 0: none
   bool sparse = false; // pages may be larger than memory: they start as the system gives them, zeros, and are not collected
 };
 
@@ -57,6 +60,9 @@ struct Outcome {
   };
   std::vector<OfSequence> sequences;
 };
+
+/// Whether query `query` of the sequence's step sees token `token`, as the kernel's `ranges` says.
+bool isSeen(const kv_kernel &kernel, const Sequence &sequence, int32_t query, int32_t token);
 
 Outcome play(const Kernels &kernels, const std::vector<Sequence> &sequences, const Options &options);
 
@@ -77,6 +83,7 @@ private:
 
   const kv_kernel &kernel;
   bool spaced;
+  int32_t nanAt;
   int64_t total = 0;
   std::vector<int64_t> starts;
   Buffer q, k, v, o, lse, params, startLoc, lengths;
