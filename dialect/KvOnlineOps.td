@@ -69,7 +69,8 @@ def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
   let description = [{
     Rows are those of kv.attend_block. With maximum m, sum and accumulator of a row, o = acc / sum in the output's type, and where `lse`
     is and the caller wants it, lse = u m + log(sum), where u is `unit`, times the row's scale where there are any. A row that has seen
-    nothing has o = 0 and lse = -infinity. An item with a place for partial results leaves u m, sum and accumulator there instead: those
+    nothing has o = 0 and lse = -infinity. With `sinks`, the number of an argument a[heads], exp(a[h]) is one more term of a row's sum
+    that no value goes with: lse = log(exp(a[h]) + exp(u m) sum). An item with a place for partial results leaves u m, sum and accumulator there instead: those
     of head `firstHead` come first.
 
     Rules:
@@ -77,10 +78,10 @@ def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
   }];
   let arguments = (ins I64:$seq, I64:$head, I64:$firstHead, I64:$first, I64:$rows, I64:$query, Optional<Kv_Home>:$scales,
                        Kv_Home:$maximum, Kv_Home:$sum, Kv_Home:$accumulator, TypeAttr:$type, F64Attr:$unit, I64Attr:$group,
-                       I64Attr:$heads, UnitAttr:$lse);
+                       I64Attr:$heads, UnitAttr:$lse, OptionalAttr<I64Attr>:$sinks);
   let assemblyFormat = [{
     `rows` `[` $first `,` $rows `]` `seq` $seq `head` $head `of` $firstHead `query` $query (`scales` $scales^)? `state` $maximum `,`
-    $sum `,` $accumulator `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? attr-dict
+    $sum `,` $accumulator `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? (`sinks` $sinks^)? attr-dict
     `:` (`scales` type($scales)^ `,`)? type($maximum) `,` type($sum) `,` type($accumulator)
   }];
   let hasVerifier = 1;

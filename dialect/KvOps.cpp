@@ -72,6 +72,8 @@ template <typename OpType> static LogicalResult verifyAttended(OpType op) {
     return op.emitOpError() << "expected a positive finite scale";
   if (!isMask(op.getMask())) // attend C7
     return op.emitOpError() << "expected a mask region of (i32, i32, index) that yields i1";
+  if (Value sinks = op.getSinks(); sinks && cast<RankedTensorType>(sinks.getType()).getShape() != ArrayRef(heads)) // attend C8
+    return op.emitOpError() << "expected sinks of [" << heads << "], got " << sinks.getType();
   return success();
 }
 

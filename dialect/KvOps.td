@@ -52,7 +52,9 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     For each query head h, kv head g = h / (Hq / heads), and each key j that the mask lets pass:
       s = scale * sum_d query[n, h, d] * key[g, j, d];  s' = score(s, i, j, h)
       output[n, h, :] = sum_j softmax_j(s') * value[g, j, :],   lse[n, h] = log sum_j exp(s')
-    A query that sees no key gives output 0 and lse -inf. `visible` says what the mask lets pass; kv-analyze-mask writes it.
+    A query that sees no key gives output 0 and lse -inf. With `sinks`, a number a of each query head, exp(a) joins the denominator:
+      output[n, h, :] = sum_j exp(s'_j) * value[g, j, :] / (exp(a) + sum_j exp(s'_j)),   lse[n, h] = log(exp(a) + sum_j exp(s'_j))
+    `visible` says what the mask lets pass; kv-analyze-mask writes it.
 
     Rules:
     - C1: the query's heads are a positive multiple of the cache's heads and its dimension is keyDim.
@@ -61,14 +63,15 @@ def Kv_AttendOp : Kv_AttendLike<"attend", []> {
     - C4: 1 <= the least number of queries <= the greatest.
     - C5: the scale is positive and finite.
     - C7: the mask region takes (i32, i32, index) and yields i1.
+    - C8: sinks are [Hq].
   }];
-  let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, F64Attr:$scale,
+  let arguments = (ins Kv_Rows:$query, Arg<Kv_CacheType, "", [MemRead]>:$cache, Optional<Kv_RowStat>:$sinks, F64Attr:$scale,
                        Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
                        OptionalAttr<DictionaryAttr>:$schedules, OptionalAttr<Kv_VisibleAttr>:$visible);
   let assemblyFormat = [{
     $query `on` $cache `scale` `(` $scale `)` (`mask` $mask^)? `accuracy` `(` $accuracy `)`
-    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($cache) `->` type($output)
-    (`,` type($lse)^)?
+    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? (`sinks` $sinks^)? attr-dict `:` type($query) `,` type($cache)
+    (`sinks` type($sinks)^)? `->` type($output) (`,` type($lse)^)?
   }];
 }
 
@@ -77,16 +80,16 @@ def Kv_AppendAttendOp : Kv_AttendLike<"append_attend", []> {
   let description = [{
     Same meaning, bit for bit, as the two ops in turn.
 
-    Rules: those of kv.append (C1, C2) and of kv.attend (C1 to C5, C7).
+    Rules: those of kv.append (C1, C2) and of kv.attend (C1 to C5, C7, C8).
     - C6: as many new tokens as queries.
   }];
   let arguments = (ins Kv_Rows:$query, Kv_Rows:$keys, Kv_Rows:$values, Arg<Kv_CacheType, "", [MemRead, MemWrite]>:$cache,
-                       F64Attr:$scale, Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
+                       Optional<Kv_RowStat>:$sinks, F64Attr:$scale, Kv_AccuracyAttr:$accuracy, I64Attr:$minQueries, I64Attr:$maxQueries,
                        OptionalAttr<DictionaryAttr>:$schedules, OptionalAttr<Kv_VisibleAttr>:$visible);
   let assemblyFormat = [{
     $query `,` $keys `,` $values `on` $cache `scale` `(` $scale `)` (`mask` $mask^)? `accuracy` `(` $accuracy `)`
-    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? attr-dict `:` type($query) `,` type($keys) `,` type($values)
-    `,` type($cache) `->` type($output) (`,` type($lse)^)?
+    `queries` `(` $minQueries `,` $maxQueries `)` (`score` $score^)? (`sinks` $sinks^)? attr-dict `:` type($query) `,` type($keys) `,`
+    type($values) `,` type($cache) (`sinks` type($sinks)^)? `->` type($output) (`,` type($lse)^)?
   }];
 }
 

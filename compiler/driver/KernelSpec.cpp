@@ -123,15 +123,18 @@ ModuleSpec readModule(ModuleOp level0) {
     spec.op = llvm::StringRef(spec.name).drop_front(cacheName.size() + 1).str();
     spec.cache = entry->second;
     bool appends = false, attends = false;
+    Value sinks;
     function.walk([&](Operation *op) {
       if (auto append = dyn_cast<AppendOp>(op)) {
         appends = true;
         spec.qType = spec.oType = typeOf(append.getKeys().getType());
       } else if (auto attend = dyn_cast<AttendOp>(op)) {
         attends = true;
+        sinks = attend.getSinks();
         readAttend(attend, spec);
       } else if (auto both = dyn_cast<AppendAttendOp>(op)) {
         appends = attends = true;
+        sinks = both.getSinks();
         readAttend(both, spec);
       }
     });
@@ -142,6 +145,8 @@ ModuleSpec readModule(ModuleOp level0) {
     // Arguments: cache, [q], [k, v], then the declared arrays.
     unsigned first = 1 + (attends ? 1 : 0) + (appends ? 2 : 0);
     for (unsigned i = first; i < function.getNumArguments(); ++i) {
+      if (function.getArgument(i) == sinks)
+        spec.sinks = i - first;
       auto name = function.getArgAttrOfType<StringAttr>(i, "kv.name");
       spec.params.push_back(name ? name.getValue().str() : fmt::format("arguments[{}]", i - first));
     }

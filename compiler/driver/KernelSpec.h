@@ -38,6 +38,7 @@ struct KernelSpec {
   int64_t minQueries = 0;
   int64_t maxQueries = 0;
   std::vector<std::string> params; ///< names of the declared arrays, in order
+  std::optional<size_t> sinks;     ///< of the declared arrays, the one that `sinks` names
   std::string mask;                ///< as in a `.kv` file
   std::string score;               ///< empty when the score is s itself
 };

@@ -100,7 +100,8 @@ struct AttendSyntax {
   ExprPtr least, most; ///< most is null for `[N]`, exactly N queries
   llvm::SMRange rangeOfQueries;
   std::vector<ArraySyntax> arrays;
-  Word maskWord, scaleWord, scoreWord;
+  Word maskWord, scaleWord, scoreWord, sinksWord;
+  Word sinks; ///< the name of an array; empty when not given
   ExprPtr mask, scale, score;
   bool headless = false, partial = false; ///< as of caches
 };

@@ -172,6 +172,16 @@ bool checkAttend(AttendSyntax &syntax, CheckedCache &cache, CheckedAttend &atten
     if (!syntax.score->isName("s"))
       attend.score = syntax.score.get();
   }
+  if (syntax.sinks) {
+    for (auto [i, array] : enumerate(syntax.arrays))
+      if (array.name.text == syntax.sinks.text)
+        attend.sinks = i;
+    if (attend.sinks)
+      used[*attend.sinks] = true;
+    else
+      diagnostics.error(DiagKind::unknown_array, syntax.sinks.range, {syntax.sinks.text.take_front(40).str()});
+    good &= attend.sinks.has_value();
+  }
   if (scoreGood && arraysGood && !syntax.partial)
     for (auto [array, isUsed] : zip(syntax.arrays, used))
       if (!isUsed) {

@@ -114,7 +114,8 @@ private:
     Value cacheValue = function.getArgument(0);
     if (withAppend)
       AppendOp::create(b, loc, function.getArgument(2), function.getArgument(3), cacheValue);
-    auto op = AttendOp::create(b, placed, output, lse, function.getArgument(1), cacheValue, b.getF64FloatAttr(attend.scale),
+    Value sinks = attend.sinks ? function.getArgument(unsigned(firstArray + *attend.sinks)) : BlockArgument();
+    auto op = AttendOp::create(b, placed, output, lse, function.getArgument(1), cacheValue, sinks, b.getF64FloatAttr(attend.scale),
                                AccuracyAttr::get(&context, attend.accuracy), b.getI64IntegerAttr(attend.least),
                                b.getI64IntegerAttr(attend.most), schedulesOf(attend), VisibleAttr());
     emitMaskRegion(op, cache, attend);

@@ -105,12 +105,6 @@ bool Parser::parseArray(AttendSyntax &attend) {
 }
 
 bool Parser::parseAttendClause(AttendSyntax &attend) {
-  if (token.isName("sinks")) {
-    unsupported(DiagKind::unsupported_sinks);
-    advance();
-    bool hasName = token.kind == TokenKind::name && !token.startsLine && !atClause(attendClauses);
-    return !hasName || parseExpr();
-  }
   if (token.isName("select"))
     return unsupported(DiagKind::unsupported_select);
   Word word = takeWord();
@@ -127,6 +121,12 @@ bool Parser::parseAttendClause(AttendSyntax &attend) {
     return expression(attend.scaleWord, attend.scale);
   if (word.text == "score")
     return expression(attend.scoreWord, attend.score);
+  if (word.text == "sinks") {
+    if (!once(attend.sinksWord, word, quoted(word.text)))
+      return false;
+    attend.sinksWord = word;
+    return expectName(attend.sinks, "the name of an array");
+  }
   static const StringRef classes[] = {"exact", "high", "fast"};
   if (!once(attend.accuracy, word, "`accuracy`"))
     return false;

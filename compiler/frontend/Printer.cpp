@@ -171,6 +171,8 @@ static void printAttend(const CheckedAttend &attend, const CheckedCache &cache, 
     printExpr(*attend.score, os);
   else
     os << "s";
+  if (syntax.sinks)
+    os << "\n  sinks " << syntax.sinks.text;
   os << "\n  accuracy " << stringifyAccuracy(attend.accuracy) << "\n}\n";
 }
 

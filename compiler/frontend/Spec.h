@@ -60,6 +60,7 @@ struct CheckedAttend {
   const Expr *mask = nullptr; ///< null when the file has none: `j <= i`
   double scale = 1;
   const Expr *score = nullptr; ///< null when the score is `s` itself
+  std::optional<size_t> sinks; ///< the array, by its place
   Accuracy accuracy = Accuracy::high;
   std::vector<CheckedSchedule> schedules;
 

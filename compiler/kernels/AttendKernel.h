@@ -24,6 +24,7 @@ struct AttendSpec {
   bool hasLse;
   Accuracy accuracy;
   mlir::ValueRange params; ///< the declared arrays, in order
+  std::optional<int64_t> sinks; ///< the one whose terms join the denominators
 
   int64_t group() const { return heads / cache.getHeads(); }
 };
@@ -32,7 +33,11 @@ template <typename OpType> AttendSpec describe(OpType op) {
   auto query = mlir::cast<mlir::RankedTensorType>(op.getQuery().getType());
   // Arrays follow the operands that every attend has.
   auto func = op->template getParentOfType<mlir::func::FuncOp>();
-  mlir::ValueRange params = func.getArguments().drop_front(op->getNumOperands());
+  mlir::Value sinks = op.getSinks();
+  mlir::ValueRange params = func.getArguments().drop_front(op->getNumOperands() - bool(sinks));
+  std::optional<int64_t> numberOfSinks;
+  if (sinks)
+    numberOfSinks = llvm::find(params, sinks) - params.begin();
   return {op.getCache().getType(),
           op->template getAttrOfType<ScheduleAttr>("schedule"),
           &op.getScore(),
@@ -44,7 +49,8 @@ template <typename OpType> AttendSpec describe(OpType op) {
           int64_t(op.getMinQueries()),
           bool(op.getLse()),
           op.getAccuracy(),
-          params};
+          params,
+          numberOfSinks};
 }
 
 /// `CACHE_append.own` of a kv.append (FusedKernel.cpp).
@@ -84,9 +90,11 @@ struct OutputSpec {
   int64_t dim, heads; ///< value channels; query heads
   mlir::Type type;    ///< of the output
   bool hasLse;
+  std::optional<int64_t> sinks; ///< an argument, a number of each query head
 };
 
-/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum.
+/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum. With sinks a:
+/// M = max(maximum, a[h]), w = exp(maximum - M), sum' = sum w + exp(a[h] - M), output = acc w / sum', lse = M + log sum'.
 struct RowResult {
   mlir::Value maximum, sum;                                                        ///< f32
   llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]

@@ -26,10 +26,29 @@ static Value keepFinite(KernelBuilder &b, Value tile, Type type) {
   return select(infinite, tile, bounded);
 }
 
+namespace {
+/// A row's denominator, in units of exp(maximum), and what its accumulator is worth in them.
+struct Denominator {
+  Value maximum, sum, weight;
+};
+} // namespace
+
+static Denominator denominatorOf(KernelBuilder &b, const OutputSpec &spec, Value head, const RowResult &row) {
+  if (!spec.sinks)
+    return {row.maximum, row.sum, b.f32(1)};
+  Value sink = b.argument(*spec.sinks, head), least = b.f32(-FLT_MAX), perLog2 = b.f32(log2e);
+  // A finite reference, so that what is -infinity gives exp(-infinity), not exp(NaN).
+  Value greatest = b.maxf(b.maxf(row.maximum, sink), least);
+  auto below = [&](Value x) { return b.exp2(b.mulf(b.subf(x, greatest), perLog2)); };
+  Value weight = below(row.maximum), added = below(sink);
+  return {greatest, b.addf(b.mulf(row.sum, weight), added), weight};
+}
+
 void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head, const RowResult &row) {
+  Denominator all = denominatorOf(b, spec, head, row);
   Value zero = b.f32(0);
-  Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, row.sum, zero);
-  Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, b.f32(1), row.sum));
+  Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, all.sum, zero);
+  Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, all.weight, all.sum));
   Value o = b.read(StepField::o);
   Value ofToken = b.mul(token, b.read(StepField::o_token_stride)), ofHead = b.mul(head, b.read(StepField::o_head_stride));
   Value element = b.add(ofToken, ofHead);
@@ -45,8 +64,8 @@ void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head,
   Value lse = b.read(StepField::lse);
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
   b.ifThen(wanted, [&] {
-    Value log2 = math::Log2Op::create(b, b.loc, row.sum);
-    Value log = b.addf(row.maximum, b.mulf(log2, b.f32(ln2)));
+    Value log2 = math::Log2Op::create(b, b.loc, all.sum);
+    Value log = b.addf(all.maximum, b.mulf(log2, b.f32(ln2)));
     Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), log);
     b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
   });

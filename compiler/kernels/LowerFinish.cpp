@@ -11,7 +11,7 @@ namespace {
 void lower(KernelBuilder &b, FinishOp op) {
   int64_t group = int64_t(op.getGroup()), dim = cast<MemRefType>(op.getAccumulator().getType()).getDimSize(1);
   double unit = op.getUnit().convertToDouble();
-  OutputSpec output{dim, int64_t(op.getHeads()), op.getType(), op.getLse()};
+  OutputSpec output{dim, int64_t(op.getHeads()), op.getType(), op.getLse(), op.getSinks()};
   Value zero = b.i64(0), numRows = op.getRows();
   Value partial = b.read(ItemField::partial);
   Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());

@@ -222,7 +222,8 @@ void OnlineAttend::copyScore(mlir::Region &into) {
 void OnlineAttend::finish(Value head, Value first) {
   double unit = hasScore() ? 1 : roundsQueries() ? ln2 : factor() * ln2;
   FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, maximum, sum,
-                   accumulator, spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse);
+                   accumulator, spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse,
+                   spec.sinks ? b.getI64IntegerAttr(*spec.sinks) : IntegerAttr());
 }
 
 void OnlineAttend::build() {

@@ -43,9 +43,10 @@ struct FuseAppendAttend : PassWrapper<FuseAppendAttend, OperationPass<func::Func
 
   static void fuse(AppendOp append, AttendOp attend) {
     OpBuilder b(attend);
-    auto fused = AppendAttendOp::create(b, attend.getLoc(), attend->getResultTypes(),
-                                        ValueRange{attend.getQuery(), append.getKeys(), append.getValues(), attend.getCache()},
-                                        attend->getAttrs());
+    SmallVector<Value> operands = {attend.getQuery(), append.getKeys(), append.getValues(), attend.getCache()};
+    if (Value sinks = attend.getSinks())
+      operands.push_back(sinks);
+    auto fused = AppendAttendOp::create(b, attend.getLoc(), attend->getResultTypes(), operands, attend->getAttrs());
     fused.getMask().takeBody(attend.getMask());
     fused.getScore().takeBody(attend.getScore());
     attend.replaceAllUsesWith(fused);

@@ -111,7 +111,13 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
     for (size_t token = 0; token < own.size(); ++token)
       if (sees(row, int64_t(token)))
         greatest = std::max(greatest, own[token]);
+    if (!problem.sinks.empty()) {
+      const double sink = problem.sinks[rowIndex(row) % problem.headsQ];
+      greatest = std::max(greatest, sink);
+      sum = sink == -infinity ? 0 : std::exp(sink - greatest);
+    }
     double reach = 0, distance = 0;
+    const double ofSink = sum;
     for (size_t token = 0; token < own.size(); ++token) {
       const bool none = own[token] == -infinity || !sees(row, int64_t(token));
       const double below = greatest - own[token], p = none ? 0 : std::exp(-below); // NaN stays NaN
@@ -123,7 +129,8 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
       distance += p * below;
     }
     sums[row - begin] = sum;
-    result.reach[rowIndex(row)] = sum == 0 ? 0 : std::max(reach / sum, std::min(1.0, distance / sum));
+    const double ofKeys = sum - ofSink;
+    result.reach[rowIndex(row)] = ofKeys == 0 ? 0 : std::max(reach / ofKeys, std::min(1.0, distance / ofKeys));
     result.lse[rowIndex(row)] = sum == 0 ? -infinity : greatest + std::log(sum);
   }
 

@@ -21,18 +21,20 @@ struct AttendProblem {
   double scale = 1;
   MaskFunction mask;   ///< empty: all keys
   ScoreFunction score; ///< empty: the scaled products themselves
+  std::vector<double> sinks; ///< [headsQ]: exp of each joins its rows' denominators; or none
 };
 
-/// output [queries][headsQ][valueDim], lse [queries][headsQ] (natural logarithm). A row that sees no key: 0 and -inf.
+/// output [queries][headsQ][valueDim], lse [queries][headsQ] (natural logarithm). A row that sees no key: 0 and -inf, or its
+/// sink.
 ///
 /// spread [queries][headsQ] is sqrt(sum over j of p[j]^2 * mean over d of v[j, d]^2), p the softmax: the RMS that the row would
 /// have if its values had random signs. Independent relative errors of probabilities and values change the row in proportion to it,
 /// whereas the row itself may be small by cancellation.
 ///
-/// reach [queries][headsQ] is the mean over p of scale * |q| * |k[j]| / sqrt(D), times how much the score function stretches it
-/// there: what rounding q or k relative to its norm moves a score by is in proportion to it, whatever the products' sum is. It is
-/// no less than the mean distance of scores from the greatest, up to 1, and so 0 only where all keys of a row score alike without
-/// products.
+/// reach [queries][headsQ] is the mean over p, without the sink, of scale * |q| * |k[j]| / sqrt(D), times how much the score
+/// function stretches it there: what rounding q or k relative to its norm moves a score by is in proportion to it, whatever the
+/// products' sum is. It is no less than the mean distance of scores from the greatest, up to 1, and so 0 only where all keys of a
+/// row score alike without products.
 struct AttendResult {
   std::vector<double> output, lse;
   std::vector<double> spread = {}, reach = {};

@@ -124,6 +124,8 @@ template <typename AttendLike> llvm::Error Interpreter::attend(AttendLike op) {
     if (!*each)
       return each->takeError();
   problem.mask = std::move(*mask);
+  if (op.getSinks())
+    problem.sinks = arrays(op.getSinks());
   problem.score = std::move(*score);
   AttendResult result = kv::attend(cache, problem);
   sizes = {std::move(result.spread), std::move(result.reach)};

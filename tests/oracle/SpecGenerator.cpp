@@ -14,9 +14,10 @@ using Names = std::vector<std::string>;
 using Numbers = std::vector<int64_t>;
 
 struct Generator {
-  explicit Generator(uint64_t seed) : random(seed) {}
+  explicit Generator(uint64_t seed) : random(seed), later(~seed) {}
 
   Random random;
+  Random later; ///< for what came later: the rest of a seed's spec stays what it was
   int64_t headsKv = 1, headsQ = 1, dimK = 8, dimV = 8, slots = 16, tile = 0;
   bool paged = true;
 
@@ -30,6 +31,7 @@ struct Generator {
   std::string blockOf();
   std::string attend(const std::string &name, const std::string &queryType);
   std::string score(bool &usesSlope, bool &usesBias);
+  std::string mask();
   std::string schedule(const std::string &name);
   std::string otherSchedules(const std::string &name);
 };
@@ -147,18 +149,38 @@ std::string Generator::score(bool &usesSlope, bool &usesBias) {
   }
 }
 
+/// Runs of tokens: windows, first tokens, holes, before and after the query.
+std::string Generator::mask() {
+  static const Numbers windows = {1, 2, 5, 16, 17, 40, 64, 100, 129, 300}, firsts = {1, 4, 16, 20, 70, 128};
+  static const Names forms = {"j <= i && i - j < {w}",
+                              "j <= i && i - j < {w}",
+                              "j <= i && (j < {f} || i - j < {w})",
+                              "j < {f} || j <= i && i - j < {w}",
+                              "i - j < {w} && j - i < {f}",
+                              "j < i && !(i - j >= {w})",
+                              "j < i",
+                              "j <= i && i - j >= {f}",
+                              "j >= {f} || j == 0",
+                              "j <= i && j != {f}",
+                              "j <= i && (j < {f} || j == {f} + 9 || j >= {f} + {w} + 20)"};
+  const int64_t w = later.of(windows), f = later.of(firsts);
+  return "mask " + fmt::format(fmt::runtime(later.of(forms)), fmt::arg("w", w), fmt::arg("f", f));
+}
+
 std::string Generator::attend(const std::string &name, const std::string &queryType) {
   static const Names outputs = {"f32", "f16", "bf16"},
                      ranges = {"1", "1..8", "1..8", "1..2", "1..4", "2..5", "3", "1..64", "1..33"};
   static const Names masks = {"", "", "mask j <= i", "mask true"},
                      accuracies = {"", "accuracy exact", "accuracy high", "accuracy fast"};
-  bool usesSlope = false, usesBias = false;
+  bool usesSlope = false, usesBias = false, usesSinks = later.chance(4);
   std::string formula = score(usesSlope, usesBias);
   std::string text = fmt::format("attend {}(q: {}[{}]", name, queryType, random.of(ranges));
   if (usesSlope)
     text += ", slope: f32[Hq]";
   if (usesBias)
     text += ", bias: f32[Hq]";
+  if (usesSinks)
+    text += ", sink: f32[Hq]";
   text += fmt::format(") on c -> (o: {}{}) {{\n", random.of(outputs), random.chance(3) ? "" : ", lse: f32");
   auto clause = [&](const std::string &words) {
     if (!words.empty())
@@ -166,9 +188,11 @@ std::string Generator::attend(const std::string &name, const std::string &queryT
   };
   static const Names scales = {
       "", "", "scale D ** -0.5", "scale 1 / 16", "scale 0.3", "scale 2 / D", "scale 2 ** -3", "scale 4294967296 * 2 ** -35"};
-  clause(random.of(masks));
+  const std::string plain = random.of(masks), runs = mask();
+  clause(later.chance(2) ? runs : plain);
   clause(random.of(scales));
   clause(formula.empty() ? "" : "score " + formula);
+  clause(usesSinks ? "sinks sink" : "");
   clause(random.of(accuracies));
   return text + "}\n";
 }

@@ -102,3 +102,12 @@ func.func @f(%c: !cache, %q: tensor<?x4x64xf32>) {
   %0 = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) : tensor<?x4x64xf32>, !cache -> tensor<?x4x32xf32>
   return
 }
+
+// -----
+// attend C8
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+func.func @f(%c: !cache, %q: tensor<?x4x64xf32>, %sinks: tensor<2xf32>) {
+  // expected-error @+1 {{expected sinks of [4], got 'tensor<2xf32>'}}
+  %0 = kv.attend %q on %c scale(0.125) accuracy(high) queries(1, 8) sinks %sinks : tensor<?x4x64xf32>, !cache sinks tensor<2xf32> -> tensor<?x4x32xf32>
+  return
+}
