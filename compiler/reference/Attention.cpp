@@ -131,6 +131,7 @@ void attendRows(const Reference &sequence, const AttendProblem &problem, int64_t
     sums[row - begin] = sum;
     const double ofKeys = sum - ofSink;
     result.reach[rowIndex(row)] = ofKeys == 0 ? 0 : std::max(reach / ofKeys, std::min(1.0, distance / ofKeys));
+    result.sinkShare[rowIndex(row)] = sum == 0 ? 0 : ofSink / sum;
     result.lse[rowIndex(row)] = sum == 0 ? -infinity : greatest + std::log(sum);
   }
 
@@ -169,6 +170,7 @@ AttendResult attend(const Reference &sequence, const AttendProblem &problem) {
   result.lse.resize(problem.queries * problem.headsQ);
   result.spread.resize(problem.queries * problem.headsQ);
   result.reach.resize(problem.queries * problem.headsQ);
+  result.sinkShare.resize(problem.queries * problem.headsQ);
   const int64_t rows = problem.queries * group, tiles = (rows + rowsAtOnce - 1) / rowsAtOnce;
   llvm::parallelFor(0, heads * tiles, [&](size_t index) {
     int64_t head = int64_t(index) / tiles, begin = int64_t(index) % tiles * rowsAtOnce;

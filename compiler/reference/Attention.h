@@ -35,9 +35,12 @@ struct AttendProblem {
 /// function stretches it there: what rounding q or k relative to its norm moves a score by is in proportion to it, whatever the
 /// products' sum is. It is no less than the mean distance of scores from the greatest, up to 1, and so 0 only where all keys of a
 /// row score alike without products.
+///
+/// sinkShare [queries][headsQ] is the sink's part of the denominator: what moves all scores of a row alike moves the row by this part of
+/// it, and without a sink not at all.
 struct AttendResult {
   std::vector<double> output, lse;
-  std::vector<double> spread = {}, reach = {};
+  std::vector<double> spread = {}, reach = {}, sinkShare = {};
 };
 
 AttendResult attend(const Reference &sequence, const AttendProblem &problem);

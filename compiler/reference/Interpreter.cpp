@@ -128,7 +128,7 @@ template <typename AttendLike> llvm::Error Interpreter::attend(AttendLike op) {
     problem.sinks = arrays(op.getSinks());
   problem.score = std::move(*score);
   AttendResult result = kv::attend(cache, problem);
-  sizes = {std::move(result.spread), std::move(result.reach)};
+  sizes = {std::move(result.spread), std::move(result.reach), std::move(result.sinkShare)};
   define(op.getOutput(), op.getLse(), std::move(result), {problem.queries, problem.headsQ, cache.value.dim});
   return llvm::Error::success();
 }

@@ -16,7 +16,7 @@ struct Tensor {
 
 /// See AttendResult.
 struct RowSizes {
-  std::vector<double> spread, reach;
+  std::vector<double> spread, reach, sinkShare;
 };
 
 /// Calls `function` with `cache` as its first argument and `arguments` as the others; appends change `cache`. Outputs are not rounded

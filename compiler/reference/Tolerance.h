@@ -53,10 +53,10 @@ inline double roundingBound(Element output) {
   }
 }
 
-/// How much more than others a row of this reach varies.
-inline double rowWeight(Accuracy accuracy, InputKind kind, double reach) {
+/// How much more than others a row of this reach varies, of whose denominator a sink has this share.
+inline double rowWeight(Accuracy accuracy, InputKind kind, double reach, double sinkShare) {
   const double usual = accuracyBound(accuracy, kind) / accuracyBound(accuracy, InputKind::normal);
-  return isHard(kind) && reach > usual ? reach / usual : 1;
+  return (isHard(kind) && reach > usual ? reach / usual : 1) + sinkShare * reach;
 }
 
 /// Greatest relative RMS error over so many rows, of which `weight` is the RMS of the weights.

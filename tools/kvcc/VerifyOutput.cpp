@@ -69,7 +69,7 @@ std::optional<std::string> SequenceCheck::checkRow(int64_t query, int64_t head) 
   const double rounding = roundingBound(type);
   const double size = std::max({std::sqrt(total / double(dim)), sequence.sizes.spread[size_t(index)], leastSize(type)});
   const double error = std::sqrt(difference / double(dim)) / size;
-  const double weight = rowWeight(spec.accuracy, kind, sequence.sizes.reach[size_t(index)]);
+  const double weight = rowWeight(spec.accuracy, kind, sequence.sizes.reach[size_t(index)], sequence.sizes.sinkShare[size_t(index)]);
   const double tolerance = rowsBound(spec.accuracy, kind, 1, weight) + rounding;
   note(error, tolerance, row.error, row.tolerance);
   squares += error * error;
