@@ -36,7 +36,8 @@ SmallVector<CodeReader::Lanes> CodeReader::tokensAt(const TokenPages &where, Val
   SmallVector<Lanes> placed;
   for (int64_t u = 0; u < vectors; ++u) {
     if (b.threads) {
-      Distributor::OwnToken own = d.ownToken(block, b.KernelBuilder::add(ownLane(), b.add(first, u * lanes)));
+      Value lane = ownLane(), ofVector = b.add(first, u * lanes);
+      Distributor::OwnToken own = d.ownToken(block, b.KernelBuilder::add(lane, ofVector));
       placed.push_back(placeOwn(own.page, own.slot, b.i64(0)));
       continue;
     }
@@ -182,7 +183,8 @@ Value CodeReader::loadLanes(const Lanes &at, Value z) {
     SmallVector<int64_t> interleave;
     for (int64_t lane = 0; lane < lanes; ++lane)
       interleave.push_back(lane / 2 + lane % 2 * (lanes / 2));
-    return vector::ShuffleOp::create(b, b.loc, b.andBits(bytes, 15), b.shrU(bytes, 4), interleave);
+    Value low = b.andBits(bytes, 15), high = b.shrU(bytes, 4);
+    return vector::ShuffleOp::create(b, b.loc, low, high, interleave);
   }
   case LoadKind::rows:
   case LoadKind::single:
@@ -205,7 +207,8 @@ Value CodeReader::keepBetween(Value raw, Value z, Value zBegin, Value zEnd) {
   for (auto [element, bit] : llvm::enumerate(load.getElementBits())) {
     Value at = b.add(z, int64_t(element)), there = b.isBetween(at, zBegin, zEnd);
     int64_t bits = ((int64_t(1) << region.bits) - 1) << bit;
-    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, bitsOf(bits), bitsOf(0)));
+    Value all = bitsOf(bits), none = bitsOf(0);
+    mask = arith::OrIOp::create(b, b.loc, mask, arith::SelectOp::create(b, b.loc, there, all, none));
   }
   return arith::AndIOp::create(b, b.loc, raw, b.broadcast(mask, lanes));
 }

@@ -28,7 +28,7 @@ static TokenPages findPages(Distributor &d, AcquireOp op, Value head, Value toke
   TokenPages found;
   b.aheadOfBarrier([&] {
     Value first = map.entryOf(d.scalar(token));
-    Value last = map.entryOf(b.sub(b.add(d.scalar(token), d.scalar(count)), b.i64(1)));
+    Value end = b.add(d.scalar(token), d.scalar(count)), one = b.i64(1), last = map.entryOf(b.sub(end, one));
     found.head = d.scalar(head);
     found.firstSlot = several ? b.i64(0) : b.sub(d.scalar(token), map.firstOf(first));
     for (int64_t i = 0; i < (several ? tokens / slots : 1); ++i) {
@@ -213,8 +213,8 @@ static void scatterRun(Distributor &d, ScatterOp op, const Region &region, int64
   Value shift = b.toI32(b.mul(b.rem(index, 2), 4));
   Value kept = arith::ExtUIOp::create(b, b.loc, b.getI32Type(), b.loadVector(b.getI8Type(), address));
   Value hole = b.xorBits(arith::ShLIOp::create(b, b.loc, b.i32(15), shift), -1);
-  Value byte =
-      arith::OrIOp::create(b, b.loc, arith::AndIOp::create(b, b.loc, kept, hole), arith::ShLIOp::create(b, b.loc, low, shift));
+  Value other = arith::AndIOp::create(b, b.loc, kept, hole), own = arith::ShLIOp::create(b, b.loc, low, shift);
+  Value byte = arith::OrIOp::create(b, b.loc, other, own);
   b.storeVector(arith::TruncIOp::create(b, b.loc, b.getI8Type(), byte), address);
 }
 
@@ -234,10 +234,10 @@ static void distribute(Distributor &d, ScatterOp op) {
   int64_t own = region.bits < 8 && fastest.digit.coordinate == 'd' ? std::max(run, 2 * fastest.digit.divisor) : run;
   auto storeRun = [&](Value channel) { scatterRun(d, op, region, run, channel); };
   if (!b.threads)
-    return b.loop(b.i64(0), b.i64(dim), run, storeRun);
-  b.loop(b.i64(0), b.i64(dim), own * b.threads, [&](Value first) {
-    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own));
-    b.loop(begin, b.min(b.add(begin, own), b.i64(dim)), run, storeRun);
+    return b.loop(0, dim, run, storeRun);
+  b.loop(0, dim, own * b.threads, [&](Value first) {
+    Value begin = b.KernelBuilder::add(first, b.mul(b.lane(), own)), end = b.add(begin, own), all = b.i64(dim);
+    b.loop(begin, b.min(end, all), run, storeRun);
   });
 }
 

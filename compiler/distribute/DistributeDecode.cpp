@@ -68,8 +68,8 @@ static void distribute(Distributor &d, MultiplyOp op) {
   int64_t unroll = int64_t(op.getUnroll());
   SmallVector<Value> rowBases;
   for (int64_t r = 0; r < rows; ++r)
-    rowBases.push_back(d.homeAddress(op.getRows(), b.add(d.scalar(op.getRow()), r), b.i64(0)));
-  Value numbers = d.homeAddress(op.getNumbers(), d.scalar(op.getFirst()), b.i64(0));
+    rowBases.push_back(d.rowAddress(op.getRows(), b.add(d.scalar(op.getRow()), r)));
+  Value numbers = d.rowAddress(op.getNumbers(), d.scalar(op.getFirst()));
   SmallVector<Value> starts, ends; // of rows, where they differ
   for (Value start : op.getStarts())
     starts.push_back(d.scalar(start));

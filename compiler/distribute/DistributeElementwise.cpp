@@ -169,7 +169,8 @@ static void distribute(Distributor &d, ReduceOp op) {
     SmallVector<Value> joined;
     for (size_t i = 0; i < totals.size(); i += 2) {
       Value x = totals[i], y = totals[std::min(i + 1, totals.size() - 1)];
-      joined.push_back(combine(vector::ShuffleOp::create(b, b.loc, x, y, low), vector::ShuffleOp::create(b, b.loc, x, y, high)));
+      Value lower = vector::ShuffleOp::create(b, b.loc, x, y, low), upper = vector::ShuffleOp::create(b, b.loc, x, y, high);
+      joined.push_back(combine(lower, upper));
     }
     totals = joined;
   }

@@ -19,8 +19,8 @@ static void distribute(Distributor &d, StoreTokenOp op) {
   TeamBuilder &b = d.b;
   auto cache = cast<CacheType>(op.getCache());
   PageMap map = mapPage(cache);
-  SmallVector<Value> arguments = {halideBuffer(d, d.homeAddress(op.getToken(), b.i64(0), b.i64(0))),
-                                  b.toI32(d.scalar(op.getHead())), b.toI32(d.scalar(op.getSlot()))};
+  SmallVector<Value> arguments = {halideBuffer(d, d.homeAddress(op.getToken())), b.toI32(d.scalar(op.getHead())),
+                                  b.toI32(d.scalar(op.getSlot()))};
   for (const Region &region : map.of(op.getStream()))
     arguments.push_back(halideBuffer(d, b.at(d.scalar(op.getPage()), region.offset)));
   func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
@@ -31,8 +31,8 @@ static void distribute(Distributor &d, AttendRowsOp op) {
   const BlockPages &block = d.blocks.find(op.getBlock())->second;
   SmallVector<Value> arguments;
   auto pass = [&](Value data) { arguments.push_back(halideBuffer(d, data)); };
-  auto row = [&](Value home) { return d.homeAddress(home, d.scalar(op.getRow()), b.i64(0)); };
-  auto first = [&](Value home) { return d.homeAddress(home, b.i64(0), b.i64(0)); };
+  auto row = [&](Value home) { return d.rowAddress(home, d.scalar(op.getRow())); };
+  auto first = [&](Value home) { return d.homeAddress(home); };
   pass(row(op.getQueries()));
   pass(first(op.getLimits()));
   for (Value home : op.getRounding())
@@ -51,9 +51,11 @@ static void distribute(Distributor &d, AttendRowsOp op) {
     Value table = d.allocate(int64_t(block.pages.size()) * 8);
     auto address = [&](Value pointer) { return LLVM::PtrToIntOp::create(b, b.loc, b.getI64Type(), pointer); };
     for (auto [i, page] : llvm::enumerate(block.pages)) {
-      Value units = b.div(b.sub(address(page), address(start)), 64), entry = b.at(table, int64_t(i) * 8);
+      Value to = address(page), from = address(start);
+      Value units = b.div(b.sub(to, from), 64), entry = b.at(table, int64_t(i) * 8);
       b.store(b.toI32(b.rem(units, 1 << 16)), entry);
-      b.store(b.toI32(b.div(units, 1 << 16)), b.at(entry, 4));
+      Value high = b.toI32(b.div(units, 1 << 16));
+      b.store(high, b.at(entry, 4));
     }
     pass(table);
   }
@@ -68,8 +70,10 @@ static void distribute(Distributor &d, AttendRowsOp op) {
     arguments.push_back(b.toI32(d.scalar(token)));
   if (block.ahead && block.tilesAhead) {
     Value starts = d.allocate(int64_t(block.ahead->pages.size()) * 8);
-    for (auto [i, page] : llvm::enumerate(block.ahead->pages))
-      b.store(b.at(page, block.ahead->tileOffset), b.at(starts, int64_t(i) * 8));
+    for (auto [i, page] : llvm::enumerate(block.ahead->pages)) {
+      Value tile = b.at(page, block.ahead->tileOffset);
+      b.store(tile, b.at(starts, int64_t(i) * 8));
+    }
     pass(starts);
   }
   pass(first(op.getNewMaximum()));

@@ -124,7 +124,7 @@ SmallVector<SmallVector<Value>> MatrixProduct::readTransposed(Value z, Bounds bo
     for (int64_t half = 0; half < 2; ++half) {
       Value element = b.add(b.KernelBuilder::add(z, b.mul(thread, 2)), 8 * pair + half);
       Value there = b.isBetween(element, bounds.begin, bounds.end);
-      Value bits = arith::SelectOp::create(b, b.loc, there, b.i32(int32_t(0xffffu << 16 * half)), b.i32(0));
+      Value own = b.i32(int32_t(0xffffu << 16 * half)), none = b.i32(0), bits = b.select(there, own, none);
       mask = mask ? arith::OrIOp::create(b, b.loc, mask, bits).getResult() : bits;
     }
     keep.push_back(mask);
@@ -209,7 +209,7 @@ Value MatrixProduct::isTainted(ArrayRef<Value> sums) {
   for (Value sum : sums)
     check = b.fma(sum, b.f32(0), check);
   Value isNumber = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, check, check);
-  Value tainted = arith::SelectOp::create(b, b.loc, isNumber, b.i32(0), b.i32(1));
+  Value no = b.i32(0), yes = b.i32(1), tainted = b.select(isNumber, no, yes);
   for (int64_t distance = 1; distance < b.threads; distance *= 2)
     tainted = arith::OrIOp::create(b, b.loc, tainted, ExchangeOp::create(b, b.loc, tainted, distance));
   return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, tainted, b.i32(0));
@@ -274,7 +274,7 @@ SmallVector<Value> MatrixProduct::build() {
   Value zBegin = d.scalar(op.getZBegin()), zEnd = d.scalar(op.getZEnd()), firstRow = d.scalar(op.getRow());
   SmallVector<Value> homes; // of the thread's rows
   for (int64_t row = 0; row < rows; row += 8)
-    homes.push_back(d.homeAddress(op.getRows(), b.KernelBuilder::add(firstRow, b.add(column, row)), b.i64(0)));
+    homes.push_back(d.rowAddress(op.getRows(), b.KernelBuilder::add(firstRow, b.add(column, row))));
   int64_t parts = rowParts(op.getDot());
   int64_t partBytes = cast<MemRefType>(op.getRows().getType()).getDimSize(1) * 4 / parts;
   SmallVector<Value> columns; // x of the thread's column in each tile

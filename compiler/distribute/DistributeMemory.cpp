@@ -14,18 +14,20 @@ static void distribute(Distributor &d, FetchOp op) {
   TeamBuilder &b = d.b;
   auto type = cast<RankedTensorType>(op.getTile().getType());
   SmallVector<Value> parts;
-  for (const Distributor::Cell &cell : d.cells(type))
-    parts.push_back(
-        b.loadVector(d.partType(type), d.homeAddress(op.getHome(), b.KernelBuilder::add(d.scalar(op.getRow()), cell.row),
-                                                     b.KernelBuilder::add(d.scalar(op.getColumn()), cell.column))));
+  for (const Distributor::Cell &cell : d.cells(type)) {
+    Value row = b.KernelBuilder::add(d.scalar(op.getRow()), cell.row);
+    Value column = b.KernelBuilder::add(d.scalar(op.getColumn()), cell.column);
+    parts.push_back(b.loadVector(d.partType(type), d.homeAddress(op.getHome(), row, column)));
+  }
   d.tiles[op.getTile()] = parts;
 }
 
 static void distribute(Distributor &d, StoreOp op) {
   TeamBuilder &b = d.b;
   d.storeParts(cast<RankedTensorType>(op.getTile().getType()), d.tile(op.getTile()), [&](const Distributor::Cell &cell) {
-    return d.homeAddress(op.getHome(), b.KernelBuilder::add(d.scalar(op.getRow()), cell.row),
-                         b.KernelBuilder::add(d.scalar(op.getColumn()), cell.column));
+    Value row = b.KernelBuilder::add(d.scalar(op.getRow()), cell.row);
+    Value column = b.KernelBuilder::add(d.scalar(op.getColumn()), cell.column);
+    return d.homeAddress(op.getHome(), row, column);
   });
 }
 
@@ -52,10 +54,11 @@ static void distribute(Distributor &d, PackOp op) {
       SmallVector<Value> halves;
       for (Value &value : rest)
         halves.push_back(takeHalf(b, value, op.getDot()));
-      Value words = b.at(d.homeAddress(op.getHome(), d.scalar(op.getRow()), b.i64(0)), part * rowBytes / count);
+      Value words = b.at(d.rowAddress(op.getHome(), d.scalar(op.getRow())), part * rowBytes / count);
       d.storeParts(type, halves, [&](const Distributor::Cell &cell) {
         Value column = b.KernelBuilder::add(d.scalar(op.getColumn()), cell.column);
-        return b.at(words, b.KernelBuilder::add(b.mul(cell.row, rowBytes), b.mul(column, 2)));
+        Value ofRow = b.mul(cell.row, rowBytes), ofColumn = b.mul(column, 2);
+        return b.at(words, b.KernelBuilder::add(ofRow, ofColumn));
       });
     }
     return;

@@ -205,7 +205,8 @@ Value Product::pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t off
   if (second) {
     auto two = VectorType::get({2}, b.getI32Type());
     auto words = [&](int64_t r) { return b.loadVector(two, b.at(rowAddresses[r], offset)); };
-    return vector::ShuffleOp::create(b, b.loc, words(row), words(row + 1), repeated);
+    Value first = words(row), next = words(row + 1);
+    return vector::ShuffleOp::create(b, b.loc, first, next, repeated);
   }
   auto word = [&](int64_t r) { return b.load(b.getI32Type(), b.at(rowAddresses[r], offset)); };
   Value none = b.i32(0), four = vector::FromElementsOp::create(b, b.loc, VectorType::get({4}, b.getI32Type()),
@@ -361,7 +362,7 @@ void Product::run(SmallVector<Value> &acc) {
   rowBases.clear();
   b.aheadOfBarrier([&] {
     for (int64_t r = 0; r < rows; ++r)
-      rowBases.push_back(b.at(d.homeAddress(home, b.add(d.scalar(op.getRow()), r), b.i64(0)), part * partBytes));
+      rowBases.push_back(b.at(d.rowAddress(home, b.add(d.scalar(op.getRow()), r)), part * partBytes));
   });
   asks = !op.getAsk().empty() && block.tilesAhead && !ofRest;
   // One lane of a scattered load stands for the others: they lie in lines of their own.
@@ -394,7 +395,9 @@ void Product::run(SmallVector<Value> &acc) {
     return range(acc, sourceAt(Value()), zBegin, zEnd, Value());
   acc = b.loop(zBegin, zEnd, tileRun, acc, [&](Value first, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    range(sums, sourceAt(first), b.i64(0), b.min(b.i64(tileRun), b.sub(zEnd, first)), first);
+    Source source = sourceAt(first);
+    Value begin = b.i64(0), whole = b.i64(tileRun), left = b.sub(zEnd, first);
+    range(sums, source, begin, b.min(whole, left), first);
     return sums;
   });
 }

@@ -27,7 +27,8 @@ struct RegionCopy {
     int64_t count = 1;
     for (int64_t extent : extents)
       count *= extent;
-    b.loop(b.lane(), b.i64(count / elements), b.threads, [&](Value number) { copyRun(number, head, page, slot, target, token); });
+    Value lane = b.lane(), end = b.i64(count / elements);
+    b.loop(lane, end, b.threads, [&](Value number) { copyRun(number, head, page, slot, target, token); });
   }
 };
 
@@ -44,7 +45,8 @@ void RegionCopy::copyRun(Value number, Value head, Value page, Value slot, Value
     coordinate = b.KernelBuilder::add(coordinate, part);
   }
   Value source = b.elementAddress(from, page, b.element(from, head, b.KernelBuilder::add(slot, t), d));
-  Value copy = b.elementAddress(to, target, b.element(to, b.i64(0), b.add(t, token), d));
+  Value ownHead = b.i64(0), ownToken = b.add(t, token);
+  Value copy = b.elementAddress(to, target, b.element(to, ownHead, ownToken, d));
   CopyOp::create(b, b.loc, source, copy, bytes);
 }
 
@@ -55,7 +57,7 @@ static void distribute(Distributor &d, StageOp op) {
   const BlockPages &block = d.blocks.find(op.getBlock())->second;
   PageMap to = mapPage(stagedCache(op.getBlock().getType().getCache(), block.tokens));
   Value target;
-  b.aheadOfBarrier([&] { target = d.homeAddress(op.getRing(), d.scalar(op.getSlot()), b.i64(0)); });
+  b.aheadOfBarrier([&] { target = d.rowAddress(op.getRing(), d.scalar(op.getSlot())); });
   for (auto [i, page] : llvm::enumerate(block.pages))
     for (auto [source, staged] : llvm::zip_equal(block.map.regions, to.regions))
       RegionCopy(b, source, staged, block.tokensPerPage())
@@ -67,7 +69,7 @@ static void distribute(Distributor &d, StagedOp op) {
   AwaitOp::create(b, b.loc, op.getPending());
   BarrierOp::create(b, b.loc);
   BlockType type = op.getBlock().getType();
-  BlockPages block{{b.i64(0), {d.homeAddress(op.getRing(), d.scalar(op.getSlot()), b.i64(0))}, Value(), b.i64(0)},
+  BlockPages block{{b.i64(0), {d.rowAddress(op.getRing(), d.scalar(op.getSlot()))}, Value(), b.i64(0)},
                    mapPage(type.getCache()),
                    type.getTokens(),
                    /*ragged=*/false,

@@ -29,7 +29,8 @@ Value TeamBuilder::laneOffset(ArrayRef<int64_t> bits) {
 void TeamBuilder::onOwners(int64_t idleBits, function_ref<void()> body) {
   if (!idleBits)
     return body();
-  ifThen(arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::eq, andBits(lane(), idleBits), i64(0)), body);
+  Value bits = andBits(lane(), idleBits), none = i64(0);
+  ifThen(isEqual(bits, none), body);
 }
 
 SmallVector<Value> TeamBuilder::onlyIf(Value condition, ValueRange otherwise, function_ref<SmallVector<Value>()> make) {
@@ -63,8 +64,9 @@ Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
   for (int64_t lane = 0; lane < lanes; ++lane)
     numbers.push_back(int32_t(first + lane));
   auto type = VectorType::get({lanes}, getI32Type());
-  return KernelBuilder::add(broadcast(start, lanes),
-                            arith::ConstantOp::create(*this, loc, DenseElementsAttr::get(type, ArrayRef(numbers))));
+  Value base = broadcast(start, lanes);
+  Value offsets = arith::ConstantOp::create(*this, loc, DenseElementsAttr::get(type, ArrayRef(numbers)));
+  return KernelBuilder::add(base, offsets);
 }
 
 Value TeamBuilder::laneEverywhere(Value source, int64_t lane, int64_t lanes) {
