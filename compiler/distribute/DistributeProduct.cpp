@@ -139,9 +139,9 @@ void Product::step(SmallVector<Value> &acc, const Source &source, Value z, Value
         auto operands = ofRow([&](Value start, Value end) {
           SmallVector<Value> kept(raw);
           for (Value &word : kept) {
-            word = family.vectorOperand(b, codec, word, op.getDot(), s);
             if (bounds.any())
               word = keepBetween(word, at, start, end);
+            word = family.vectorOperand(b, codec, word, op.getDot(), s);
           }
           return kept;
         });
