@@ -2,6 +2,7 @@
 #include "dialect/KvAttrs.h"
 #include "dialect/Visible.h"
 
+#include "kv/kv_abi.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/SmallVector.h"
@@ -38,24 +39,33 @@ namespace {
 enum class Numbers { floating, twosComplement, offsetBinary };
 
 struct ElementFacts {
+  Element element;
+  kv_type type; ///< the same, as kernels and the runtime call it
   int64_t bits;
   Numbers numbers;
 };
 } // namespace
 
-static ElementFacts factsOf(Element element) {
-  static constexpr ElementFacts facts[] = {
-      {32, Numbers::floating},      // f32
-      {16, Numbers::floating},      // f16
-      {16, Numbers::floating},      // bf16
-      {8, Numbers::twosComplement}, // i8
-      {8, Numbers::offsetBinary},   // u8
-      {4, Numbers::twosComplement}, // i4
-      {4, Numbers::offsetBinary},   // u4
-  };
-  static_assert(std::size(facts) == getMaxEnumValForElement() + 1, "one row for each element, in their order");
-  return facts[size_t(element)];
+static constexpr ElementFacts elements[] = {
+    {Element::f32, KV_TYPE_F32, 32, Numbers::floating},    //
+    {Element::f16, KV_TYPE_F16, 16, Numbers::floating},    //
+    {Element::bf16, KV_TYPE_BF16, 16, Numbers::floating},  //
+    {Element::i8, KV_TYPE_I8, 8, Numbers::twosComplement}, //
+    {Element::u8, KV_TYPE_U8, 8, Numbers::offsetBinary},   //
+    {Element::i4, KV_TYPE_I4, 4, Numbers::twosComplement}, //
+    {Element::u4, KV_TYPE_U4, 4, Numbers::offsetBinary},   //
+};
+
+/// One row for each element, in their order, which is that of kv_type.
+static constexpr bool isInOrder() {
+  for (size_t i = 0; i < std::size(elements); ++i)
+    if (size_t(elements[i].element) != i || size_t(elements[i].type) != i)
+      return false;
+  return std::size(elements) == getMaxEnumValForElement() + 1;
 }
+static_assert(isInOrder());
+
+static const ElementFacts &factsOf(Element element) { return elements[size_t(element)]; }
 
 int64_t bitsOf(Element element) { return factsOf(element).bits; }
 bool isCode(Element element) { return factsOf(element).numbers != Numbers::floating; }

@@ -14,11 +14,6 @@ using namespace mlir;
 
 namespace kv {
 
-template <Element element, kv_type type> constexpr bool agree = static_cast<int>(element) == static_cast<int>(type);
-static_assert(agree<Element::f32, KV_TYPE_F32> && agree<Element::f16, KV_TYPE_F16> && agree<Element::bf16, KV_TYPE_BF16> &&
-              agree<Element::i8, KV_TYPE_I8> && agree<Element::u8, KV_TYPE_U8> && agree<Element::i4, KV_TYPE_I4> &&
-              agree<Element::u4, KV_TYPE_U4>);
-
 const char *typeName(kv_type type) {
   // Names of enums are literals.
   return stringifyElement(static_cast<Element>(type)).data();
