@@ -72,9 +72,11 @@ Func StoreRow::scalars() {
     bits(d) = whole;
   else if (stream.element == "f16")
     bits(d) = cast<uint16_t>(halfBits(value));
-  else
+  else if (stream.element == "bf16")
     bits(d) = cast<uint16_t>(
         select((whole & word(0x7fffffff)) > word(0x7f800000), high | word(0x40), (whole + (high & word(1)) + word(0x7fff)) >> 16));
+  else
+    throw NotCovered{"elements of `" + stream.element + "`"};
   bits.compute_root().store_in(MemoryType::Stack).bound(d, 0, int(stream.dim)).vectorize(d, lanes(stream.dim));
   return bits;
 }

@@ -114,7 +114,11 @@ static Type typeOf(const std::string &element) {
     return Float(16);
   if (element == "bf16")
     return UInt(16);
-  return element == "i8" ? Int(8) : UInt(8);
+  if (element == "i8")
+    return Int(8);
+  if (element == "u8" || element == "i4" || element == "u4")
+    return UInt(8);
+  throw NotCovered{"elements of `" + element + "`"};
 }
 
 /// Elements of words of 32 bits, where they are the same number apart in every byte.
