@@ -340,11 +340,13 @@ template <typename OpType> static LogicalResult verifyConversion(OpType op) {
   auto from = dyn_cast<VectorType>(source), to = dyn_cast<VectorType>(result);
   if (bool(from) != bool(to) || (from && from.getShape() != to.getShape())) // C1
     return op.emitOpError() << "expected source and result of one shape, got " << source << " and " << result;
+  if (op.getElement() != Element::f16) // C2
+    return op.emitOpError() << "expected f16, got " << stringifyElement(op.getElement());
   return success();
 }
 
-LogicalResult FromHalfOp::verify() { return verifyConversion(*this); }
+LogicalResult WidenOp::verify() { return verifyConversion(*this); }
 
-LogicalResult ToHalfOp::verify() { return verifyConversion(*this); }
+LogicalResult NarrowOp::verify() { return verifyConversion(*this); }
 
 } // namespace kv

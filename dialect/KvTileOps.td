@@ -507,21 +507,22 @@ class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {
   let description = [{
     Rules:
     - C1: source and result have one shape.
+    - C2: the element is f16.
   }];
-  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let assemblyFormat = "$element $source attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
 }
 
 def Kv_Bits16 : AnyTypeOf<[I16, VectorOfAnyRankOf<[I16]>]>;
 def Kv_F32s : AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>;
 
-def Kv_FromHalfOp : Kv_ConvertOp<"from_half", "f16 bits to f32, exact"> {
-  let arguments = (ins Kv_Bits16:$source);
+def Kv_WidenOp : Kv_ConvertOp<"widen", "the bits of a float element to f32, exact"> {
+  let arguments = (ins Kv_ElementAttr:$element, Kv_Bits16:$source);
   let results = (outs Kv_F32s:$result);
 }
 
-def Kv_ToHalfOp : Kv_ConvertOp<"to_half", "f32 to f16 bits, to nearest even; NaN stays NaN"> {
-  let arguments = (ins Kv_F32s:$source);
+def Kv_NarrowOp : Kv_ConvertOp<"narrow", "f32 to the bits of a float element, to nearest even; NaN stays NaN"> {
+  let arguments = (ins Kv_ElementAttr:$element, Kv_F32s:$source);
   let results = (outs Kv_Bits16:$result);
 }
 

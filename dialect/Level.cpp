@@ -26,8 +26,8 @@ Level levelOf(OperationName name) {
     return Level::source;
   if (isOneOf<StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp, YieldOp>(name))
     return Level::online;
-  if (isOneOf<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, FromHalfOp, ToHalfOp,
-              Exp2Op>(name))
+  if (isOneOf<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, WidenOp, NarrowOp, Exp2Op>(
+          name))
     return Level::machine;
   return Level::tiles;
 }

@@ -123,11 +123,11 @@ GroupEncoder::Parameter GroupEncoder::roundParameter(Value value) {
   Value finite = b.addf(clamped, plusZero);
   if (codec.getScale() == Element::f32)
     return {finite, arith::BitcastOp::create(b, b.loc, b.getI32Type(), finite)};
-  Value half = ToHalfOp::create(b, b.loc, b.getI16Type(), finite);
-  Value widened = FromHalfOp::create(b, b.loc, b.getF32Type(), half);
+  Value half = NarrowOp::create(b, b.loc, b.getI16Type(), Element::f16, finite);
+  Value widened = WidenOp::create(b, b.loc, b.getF32Type(), Element::f16, half);
   Value zero = b.f32(0);
   Value rounded = b.addf(widened, zero);
-  return {rounded, ToHalfOp::create(b, b.loc, b.getI16Type(), rounded)};
+  return {rounded, NarrowOp::create(b, b.loc, b.getI16Type(), Element::f16, rounded)};
 }
 
 /// What is stored of channels `x`: codes, or code 0 where the scale has no inverse or the group is bad; biased.

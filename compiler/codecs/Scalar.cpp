@@ -1,6 +1,6 @@
 // Scalar codecs, f32, f16 and bf16: every channel is rounded by itself, and its bits are the number. No scale, no zero.
 //
-//   f16    ToHalf, FromHalf: to nearest even, overflow to infinity
+//   f16    kv.narrow, kv.widen: to nearest even, overflow to infinity
 //   bf16   the high half of f32, rounded to nearest even; NaN stays NaN
 #include "compiler/codecs/CodecFamily.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -41,7 +41,7 @@ struct Scalar final : CodecFamily {
         Value low = b.shrU(raw, bit);
         half = arith::TruncIOp::create(b, b.loc, b.withElement(raw.getType(), b.getI16Type()), low);
       }
-      return FromHalfOp::create(b, b.loc, f32, half);
+      return WidenOp::create(b, b.loc, f32, Element::f16, half);
     }
     default:
       llvm_unreachable("not a scalar element");
@@ -84,7 +84,7 @@ Value narrow(KernelBuilder &b, Element element, Value numbers) {
   case Element::bf16:
     return b.bfloatBits(numbers);
   case Element::f16: {
-    Value half = ToHalfOp::create(b, b.loc, b.withElement(numbers.getType(), b.getI16Type()), numbers);
+    Value half = NarrowOp::create(b, b.loc, b.withElement(numbers.getType(), b.getI16Type()), Element::f16, numbers);
     return arith::ExtUIOp::create(b, b.loc, i32, half);
   }
   default:

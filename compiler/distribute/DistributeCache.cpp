@@ -152,7 +152,7 @@ static void distribute(Distributor &d, ReadOp op) {
       if (region.bits == 32)
         parts.push_back(b.loadVector(b.getF32Type(), address));
       else
-        parts.push_back(FromHalfOp::create(b, b.loc, b.getF32Type(), b.loadVector(b.getI16Type(), address)));
+        parts.push_back(WidenOp::create(b, b.loc, b.getF32Type(), Element::f16, b.loadVector(b.getI16Type(), address)));
     }
     d.tiles[op.getTile()] = parts;
     return;
@@ -171,8 +171,8 @@ static void distribute(Distributor &d, ReadOp op) {
     if (region.bits == 32)
       parts.push_back(b.loadVector(b.vec(lanes, b.getF32Type()), address));
     else
-      parts.push_back(
-          FromHalfOp::create(b, b.loc, b.vec(lanes, b.getF32Type()), b.loadVector(b.vec(lanes, b.getI16Type()), address)));
+      parts.push_back(WidenOp::create(b, b.loc, b.vec(lanes, b.getF32Type()), Element::f16,
+                                      b.loadVector(b.vec(lanes, b.getI16Type()), address)));
   }
   d.tiles[op.getTile()] = parts;
 }

@@ -37,7 +37,7 @@ static Value takeHalf(TeamBuilder &b, Value &value, Dot dot) {
   if (auto vector = dyn_cast<VectorType>(f32))
     halves = vector.clone(halves);
   if (dot == Dot::f16)
-    return ToHalfOp::create(b, b.loc, halves, value);
+    return NarrowOp::create(b, b.loc, halves, Element::f16, value);
   Value bits = b.bfloatBits(value);
   value = b.subf(value, b.bitcast(f32, b.shl(bits, 16)));
   return arith::TruncIOp::create(b, b.loc, halves, bits);
@@ -120,7 +120,7 @@ static void distribute(Distributor &d, LoadOp op) {
     if (op.getStored().isF32())
       parts.push_back(b.loadVector(f32, address));
     else if (op.getStored().isF16())
-      parts.push_back(FromHalfOp::create(b, b.loc, f32, b.loadVector(i16, address)));
+      parts.push_back(WidenOp::create(b, b.loc, f32, Element::f16, b.loadVector(i16, address)));
     else
       parts.push_back(b.bitcast(f32, b.shl(arith::ExtUIOp::create(b, b.loc, i32, b.loadVector(i16, address)), 16)));
   }
@@ -135,7 +135,7 @@ static void distribute(Distributor &d, SaveOp op) {
   SmallVector<Value> parts;
   for (Value value : d.tile(op.getTile())) {
     if (op.getStored().isF16())
-      value = ToHalfOp::create(b, b.loc, i16, value);
+      value = NarrowOp::create(b, b.loc, i16, Element::f16, value);
     else if (op.getStored().isBF16())
       value = arith::TruncIOp::create(b, b.loc, i16, b.bfloatBits(value));
     parts.push_back(value);

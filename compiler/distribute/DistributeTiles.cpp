@@ -5,7 +5,7 @@
 //   %s = arith.mulf %a, %b : tensor<2x32xf32, #kv.tile<lanes = 16, dim = 1>>
 //   ->  four arith.mulf : vector<16xf32>
 //
-// What is left of the dialect are the neutral instructions kv.dot, kv.exp2, kv.from_half, kv.to_half on vectors.
+// What is left of the dialect are the neutral instructions kv.dot, kv.exp2, kv.widen, kv.narrow on vectors.
 #include "compiler/distribute/Distributor.h"
 #include "compiler/distribute/Passes.h"
 #include "dialect/Level.h"

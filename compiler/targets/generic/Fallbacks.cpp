@@ -1,4 +1,4 @@
-// kv.dot, kv.exp2, kv.from_half, kv.to_half and math.fma as plain arithmetic. No pattern here may leave anything that LLVM would
+// kv.dot, kv.exp2, kv.widen, kv.narrow and math.fma as plain arithmetic. No pattern here may leave anything that LLVM would
 // turn into a library call on a bare baseline.
 #include "compiler/targets/generic/Fallbacks.h"
 
@@ -36,7 +36,7 @@ struct ExpandDot : OpRewritePattern<DotOp> {
     }
     if (op.getDot() == Dot::f16) {
       auto single = [&](Value bits) -> Value {
-        return FromHalfOp::create(rewriter, b.loc, b.as(rewriter.getF32Type(), bits), bits);
+        return WidenOp::create(rewriter, b.loc, b.as(rewriter.getF32Type(), bits), Element::f16, bits);
       };
       Value cache = single(op.getCache()), row = single(op.getRow());
       rewriter.replaceOpWithNewOp<DotOp>(op, op.getType(), op.getAcc(), cache, row, Dot::f32);
@@ -120,10 +120,10 @@ struct ExpandExp2 : OpRewritePattern<Exp2Op> {
 };
 
 /// f16 -> f32. Shifting the exponent and fraction into place and multiplying by 2^112 is exact for all finite numbers.
-struct ExpandFromHalf : OpRewritePattern<FromHalfOp> {
-  ExpandFromHalf(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+struct ExpandWiden : OpRewritePattern<WidenOp> {
+  ExpandWiden(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
 
-  LogicalResult matchAndRewrite(FromHalfOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(WidenOp op, PatternRewriter &rewriter) const override {
     Arith b{rewriter, op.getLoc()};
     Value source = op.getSource();
     if (target.hasHalf) {
@@ -146,10 +146,10 @@ struct ExpandFromHalf : OpRewritePattern<FromHalfOp> {
 };
 
 /// f32 -> f16, to nearest even. Subnormal results come from adding 0.5, whose unit in the last place is theirs.
-struct ExpandToHalf : OpRewritePattern<ToHalfOp> {
-  ExpandToHalf(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+struct ExpandNarrow : OpRewritePattern<NarrowOp> {
+  ExpandNarrow(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
 
-  LogicalResult matchAndRewrite(ToHalfOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(NarrowOp op, PatternRewriter &rewriter) const override {
     Arith b{rewriter, op.getLoc()};
     Value source = op.getSource();
     if (target.hasHalf) {
@@ -215,7 +215,7 @@ struct ExpandFloor : OpRewritePattern<math::FloorOp> {
 } // namespace
 
 void addFallbacks(RewritePatternSet &patterns, const Target &target) {
-  patterns.add<ExpandDot, ExpandExp2, ExpandFromHalf, ExpandToHalf>(patterns.getContext(), target);
+  patterns.add<ExpandDot, ExpandExp2, ExpandWiden, ExpandNarrow>(patterns.getContext(), target);
   addPower(patterns);
   if (!target.hasFma) // nor, on bare baselines, an instruction that rounds
     patterns.add<ExpandFma, ExpandFloor>(patterns.getContext());

@@ -116,10 +116,10 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
 func.func @vectors(%i: vector<16xi32>, %bits: i16) {
   // CHECK: kv.dot s8u8 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xi32> -> vector<16xi32>
   %d = kv.dot s8u8 %i, %i, %i : vector<16xi32> -> vector<16xi32>
-  // CHECK: kv.from_half %{{.*}} : i16 -> f32
-  %f = kv.from_half %bits : i16 -> f32
-  // CHECK: kv.to_half %{{.*}} : f32 -> i16
-  %h = kv.to_half %f : f32 -> i16
+  // CHECK: kv.widen f16 %{{.*}} : i16 -> f32
+  %f = kv.widen f16 %bits : i16 -> f32
+  // CHECK: kv.narrow f16 %{{.*}} : f32 -> i16
+  %h = kv.narrow f16 %f : f32 -> i16
   // CHECK: kv.exp2 %{{.*}} : f32
   %e = kv.exp2 %f : f32
   return

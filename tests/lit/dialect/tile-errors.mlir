@@ -153,18 +153,34 @@ func.func @f(%acc: vector<8xf32>, %x: vector<16xf32>) {
 }
 
 // -----
-// from_half C1
+// widen C1
 func.func @f(%x: vector<16xi16>) {
   // expected-error @+1 {{expected source and result of one shape, got 'vector<16xi16>' and 'vector<8xf32>'}}
-  %0 = kv.from_half %x : vector<16xi16> -> vector<8xf32>
+  %0 = kv.widen f16 %x : vector<16xi16> -> vector<8xf32>
   return
 }
 
 // -----
-// to_half C1
+// narrow C1
 func.func @f(%x: f32) {
   // expected-error @+1 {{expected source and result of one shape, got 'f32' and 'vector<8xi16>'}}
-  %0 = kv.to_half %x : f32 -> vector<8xi16>
+  %0 = kv.narrow f16 %x : f32 -> vector<8xi16>
+  return
+}
+
+// -----
+// widen C2
+func.func @f(%x: i16) {
+  // expected-error @+1 {{expected f16, got bf16}}
+  %0 = kv.widen bf16 %x : i16 -> f32
+  return
+}
+
+// -----
+// narrow C2
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected f16, got bf16}}
+  %0 = kv.narrow bf16 %x : f32 -> i16
   return
 }
 

@@ -87,10 +87,10 @@ func.func @reduces_two(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel
 // A tile carried by a loop is as many values as it has parts; f16 in memory is a neutral conversion on vectors.
 // CHECK-LABEL: @carries(
 // CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<8xf32>, vector<8xf32>)
-// CHECK:   kv.from_half %{{.*}} : vector<8xi16> -> vector<8xf32>
-// CHECK:   kv.from_half
+// CHECK:   kv.widen f16 %{{.*}} : vector<8xi16> -> vector<8xf32>
+// CHECK:   kv.widen f16
 // CHECK:   scf.yield %{{.*}}, %{{.*}} : vector<8xf32>, vector<8xf32>
-// CHECK-COUNT-2: kv.to_half %{{.*}} : vector<8xf32> -> vector<8xi16>
+// CHECK-COUNT-2: kv.narrow f16 %{{.*}} : vector<8xf32> -> vector<8xi16>
 func.func @carries(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv.schedule = #schedule} {
   %zero = arith.constant 0 : i64
   %one = arith.constant 1 : i64

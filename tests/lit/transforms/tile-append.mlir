@@ -29,7 +29,7 @@ func.func @c_append(%c: !codes, %k: tensor<?x2x64xf16>, %v: tensor<?x2x32xf16>) 
 // CHECK:       kv.load {{.*}} as f16 : !llvm.ptr -> tensor<1x32xf32>
 // CHECK:       kv.reduce max
 // CHECK:       kv.reduce min
-// CHECK:       kv.to_half
+// CHECK:       kv.narrow f16
 // CHECK:       arith.divf {{.*}} : f32
 // CHECK:       arith.fptosi
 // CHECK:       kv.store %{{.*}} to %[[BITS]]
