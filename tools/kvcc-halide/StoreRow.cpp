@@ -60,6 +60,16 @@ Expr halfBits(const Expr &value) {
   return select(magnitude > word(0x7f800000), ((magnitude >> 13) & word(0x3ff)) | word(0x7e00), all) | sign;
 }
 
+/// f32 to f8e4m3, to nearest even, as bits: adding 2^14 rounds to the last place of subnormal numbers. What is finite saturates.
+Expr byteBits(const Expr &value) {
+  Expr bits = reinterpret<uint32_t>(value), magnitude = bits & word(0x7fffffff), sign = (bits >> 24) & word(0x80);
+  Expr odd = (magnitude >> 20) & word(1);
+  Expr normal = ((magnitude + odd + word(0x7ffff)) >> 20) - word((127 - 7) << 3);
+  Expr tiny = reinterpret<uint32_t>(reinterpret<float>(magnitude) + 0x1p14f) - word(0x46800000);
+  Expr finite = min(select(magnitude < word(0x3c800000), tiny, normal), word(0x7e)) | sign;
+  return select(magnitude < word(0x7f800000), finite, word(0x7f));
+}
+
 /// An output: codes or parameters, `count` of them, in their places of a page.
 Func StoreRow::store(const std::string &name, const Region &region, const Func &bits, int64_t count) {
   return WrittenRegion(name, region, head, slot).store(bits, count, plan.lanes);
@@ -75,6 +85,8 @@ Func StoreRow::scalars() {
   else if (stream.element == "bf16")
     bits(d) = cast<uint16_t>(
         select((whole & word(0x7fffffff)) > word(0x7f800000), high | word(0x40), (whole + (high & word(1)) + word(0x7fff)) >> 16));
+  else if (stream.element == "f8e4m3")
+    bits(d) = cast<uint8_t>(byteBits(value));
   else
     throw NotCovered{"elements of `" + stream.element + "`"};
   bits.compute_root().store_in(MemoryType::Stack).bound(d, 0, int(stream.dim)).vectorize(d, lanes(stream.dim));

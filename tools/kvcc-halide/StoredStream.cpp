@@ -116,7 +116,7 @@ static Type typeOf(const std::string &element) {
     return UInt(16);
   if (element == "i8")
     return Int(8);
-  if (element == "u8" || element == "i4" || element == "u4")
+  if (element == "u8" || element == "i4" || element == "u4" || element == "f8e4m3")
     return UInt(8);
   throw NotCovered{"elements of `" + element + "`"};
 }
@@ -162,6 +162,17 @@ StoredStream::StoredStream(const std::string &name, const Stream &stream, const 
     zeros = StoredRegion(name + "_zero", stream.zero, "none", typeOf(stream.parameter), pages);
 }
 
+/// The number of an f8e4m3. With the bias of f32 a magnitude y is right from exponent 1 on, where y <= 2y - 2^-6; the number of
+/// exponent 0 is 2y - 2^-6, the lesser one.
+static Expr numberOfByte(const Expr &byte) {
+  auto word = [](uint32_t bits) { return Expr(bits); };
+  Expr code = byte & word(0x7f), normal = reinterpret<float>((code << 20) + word((127 - 7) << 23));
+  Expr tiny = normal + normal - 0x1p-6f;
+  Expr magnitude = reinterpret<uint32_t>(select(tiny < normal, tiny, normal));
+  Expr bits = select(code < word(0x7f), magnitude, word(0x7fc00000));
+  return reinterpret<float>(bits | ((byte & word(0x80)) << 24));
+}
+
 Expr StoredStream::number(const Expr &word, const Expr &e) const {
   if (stream.element == "f32")
     return word;
@@ -169,6 +180,8 @@ Expr StoredStream::number(const Expr &word, const Expr &e) const {
     return cast<float>(codes.pack() == 1 ? word : reinterpret(Float(16), cast<uint16_t>(codes.bits(word, e, false))));
   if (stream.element == "bf16")
     return reinterpret<float>(cast<uint32_t>(codes.bits(word, e, false)) << 16);
+  if (stream.element == "f8e4m3")
+    return numberOfByte(cast<uint32_t>(codes.bits(word, e, false)));
   Expr number = cast<int32_t>(codes.bits(word, e, stream.isSigned));
   return cast<float>(stream.bias ? number - int(stream.bias) : number);
 }
