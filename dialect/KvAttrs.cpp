@@ -54,6 +54,7 @@ static constexpr ElementFacts elements[] = {
     {Element::u8, KV_TYPE_U8, 8, Numbers::offsetBinary},   //
     {Element::i4, KV_TYPE_I4, 4, Numbers::twosComplement}, //
     {Element::u4, KV_TYPE_U4, 4, Numbers::offsetBinary},   //
+    {Element::f8e4m3, KV_TYPE_F8E4M3, 8, Numbers::floating},
 };
 
 /// One row for each element, in their order, which is that of kv_type.

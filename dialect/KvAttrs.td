@@ -14,7 +14,8 @@ class Kv_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32Enu
 // Element types of a codec, in kv_type's order (runtime/include/kv/kv_abi.h), which dialect/KvAttrs.cpp checks.
 def Kv_ElementEnum : Kv_Enum<"Element", "element type of a codec", [
   I32EnumAttrCase<"f32", 0>, I32EnumAttrCase<"f16", 1>, I32EnumAttrCase<"bf16", 2>,
-  I32EnumAttrCase<"i8", 3>, I32EnumAttrCase<"u8", 4>, I32EnumAttrCase<"i4", 5>, I32EnumAttrCase<"u4", 6>]>;
+  I32EnumAttrCase<"i8", 3>, I32EnumAttrCase<"u8", 4>, I32EnumAttrCase<"i4", 5>, I32EnumAttrCase<"u4", 6>,
+  I32EnumAttrCase<"f8e4m3", 7>]>;
 
 def Kv_ZeroEnum : Kv_Enum<"ZeroPoint", "where a group's zero lies", [
   I32EnumAttrCase<"sym", 0>, I32EnumAttrCase<"asym", 1>]>;

@@ -87,7 +87,7 @@ LogicalResult ScatterOp::verify() {
 
 LogicalResult EncodeOp::verify() {
   if (isCode(getElement())) // C1
-    return emitOpError() << "expected f32, f16 or bf16, got " << stringifyElement(getElement());
+    return emitOpError() << "expected a float, got " << stringifyElement(getElement());
   RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
   if (tile != source.clone(IntegerType::get(getContext(), 32))) // C2
     return emitOpError() << "expected a result of i32 in the shape of " << source << ", got " << tile;
@@ -335,18 +335,35 @@ LogicalResult ExchangeOp::verify() {
   return success();
 }
 
+/// C1 and C2 of kv.widen and kv.narrow.
 template <typename OpType> static LogicalResult verifyConversion(OpType op) {
   Type source = op.getSource().getType(), result = op.getResult().getType();
   auto from = dyn_cast<VectorType>(source), to = dyn_cast<VectorType>(result);
   if (bool(from) != bool(to) || (from && from.getShape() != to.getShape())) // C1
     return op.emitOpError() << "expected source and result of one shape, got " << source << " and " << result;
-  if (op.getElement() != Element::f16) // C2
-    return op.emitOpError() << "expected f16, got " << stringifyElement(op.getElement());
+  if (op.getElement() != Element::f16 && op.getElement() != Element::f8e4m3) // C2
+    return op.emitOpError() << "expected f16 or f8e4m3, got " << stringifyElement(op.getElement());
   return success();
 }
 
-LogicalResult WidenOp::verify() { return verifyConversion(*this); }
+static int64_t widthOf(Value value) { return getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth(); }
 
-LogicalResult NarrowOp::verify() { return verifyConversion(*this); }
+LogicalResult WidenOp::verify() {
+  if (failed(verifyConversion(*this)))
+    return failure();
+  int64_t bits = bitsOf(getElement()), bit = getBit();
+  if (bit < 0 || bit + bits > widthOf(getSource()) || widthOf(getResult()) <= bits) // C3
+    return emitOpError() << "expected " << bits << " bits from " << bit << " on and a result of more, got " << getSource().getType()
+                         << " and " << getResult().getType();
+  return success();
+}
+
+LogicalResult NarrowOp::verify() {
+  if (failed(verifyConversion(*this)))
+    return failure();
+  if (widthOf(getResult()) != bitsOf(getElement())) // C3
+    return emitOpError() << "expected " << bitsOf(getElement()) << " bits, got " << getResult().getType();
+  return success();
+}
 
 } // namespace kv

@@ -52,7 +52,7 @@ def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
   let description = [{
     Rounds to the nearest, halves to even; magnitudes of integers stay below 2^22. Column c of the tile is element `column + c` of the
     contraction. For integer records elements of one lane lie together, in the order in which the loader of the stream yields them;
-    for f16 and bf16 they lie as they are numbered.
+    for f16, and bf16 of a codec of bf16, they lie as they are numbered.
 
     Rules:
     - C1: the record is not f32 and the home holds i32.
@@ -108,7 +108,7 @@ def Kv_EncodeOp : Kv_Op<"encode", [Pure]> {
   let summary = "f32 to the stored bits of a scalar codec, rounded to nearest even";
   let description = [{
     Rules:
-    - C1: the element is f32, f16 or bf16.
+    - C1: the element is a float.
     - C2: the result is i32 of the source's shape.
   }];
   let arguments = (ins Kv_F32Tile:$source, Kv_ElementAttr:$element);
@@ -502,28 +502,41 @@ def Kv_MmaOp : Kv_Op<"mma", [Pure]> {
   let hasVerifier = 1;
 }
 
-class Kv_ConvertOp<string opMnemonic, string text> : Kv_Op<opMnemonic, [Pure]> {
-  let summary = text;
+// Stored elements, and numbers: a vector, or in a team of threads a scalar of each.
+def Kv_Bits : AnyTypeOf<[I8, I16, I32, VectorOfAnyRankOf<[I8, I16, I32]>]>;
+def Kv_F32s : AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>;
+def Kv_Numbers : AnyTypeOf<[F32, F16, VectorOfAnyRankOf<[F32, F16]>]>;
+
+def Kv_WidenOp : Kv_Op<"widen", [Pure]> {
+  let summary = "float elements to a wider type, exact; NaN stays NaN";
   let description = [{
+    result[lane] = the number whose bits are those of source[lane] from `bit` on.
+
     Rules:
     - C1: source and result have one shape.
-    - C2: the element is f16.
+    - C2: the element is f16 or f8e4m3.
+    - C3: the source has the element's bits from `bit` on, and the result more.
   }];
-  let assemblyFormat = "$element $source attr-dict `:` type($source) `->` type($result)";
+  let arguments = (ins Kv_ElementAttr:$element, Kv_Bits:$source, DefaultValuedAttr<I64Attr, "0">:$bit);
+  let results = (outs Kv_Numbers:$result);
+  let assemblyFormat = "$element $source (`at` $bit^)? attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
 }
 
-def Kv_Bits16 : AnyTypeOf<[I16, VectorOfAnyRankOf<[I16]>]>;
-def Kv_F32s : AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>;
+def Kv_NarrowOp : Kv_Op<"narrow", [Pure]> {
+  let summary = "f32 to the bits of a float element, to nearest even, subnormal ones kept";
+  let description = [{
+    f16 overflows to infinity, and NaN stays NaN. f8e4m3 has no infinity: what is finite saturates at 448, what is not becomes 0x7f.
 
-def Kv_WidenOp : Kv_ConvertOp<"widen", "the bits of a float element to f32, exact"> {
-  let arguments = (ins Kv_ElementAttr:$element, Kv_Bits16:$source);
-  let results = (outs Kv_F32s:$result);
-}
-
-def Kv_NarrowOp : Kv_ConvertOp<"narrow", "f32 to the bits of a float element, to nearest even; NaN stays NaN"> {
+    Rules:
+    - C1: source and result have one shape.
+    - C2: the element is f16 or f8e4m3.
+    - C3: the result has the element's bits.
+  }];
   let arguments = (ins Kv_ElementAttr:$element, Kv_F32s:$source);
-  let results = (outs Kv_Bits16:$result);
+  let results = (outs Kv_Bits:$result);
+  let assemblyFormat = "$element $source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 #endif

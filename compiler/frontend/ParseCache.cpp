@@ -125,7 +125,7 @@ bool Parser::parseCodecType(CodecSyntax &codec) {
     refusal = DiagKind::unsupported_3bit;
   if (oneOf({"i2", "u2"}))
     refusal = DiagKind::unsupported_2bit;
-  if (oneOf({"f8e4m3", "f8e5m2", "f8e8m0"}))
+  if (oneOf({"f8e5m2", "f8e8m0"}))
     refusal = DiagKind::unsupported_f8;
   if (oneOf({"f4e2m1"}))
     refusal = DiagKind::unsupported_f4;
@@ -176,6 +176,11 @@ bool Parser::parseCodec(CodecSyntax &codec) {
       if (token.startsLine || is_contained(cacheClauses, token.text))
         break;
       return unknownWord(token, "codec option", codecOptions);
+    }
+    if (codec.type.text == "f8e4m3" && token.text != "asym") {
+      unsupported(DiagKind::unsupported_scaled_f8, {codec.type.text.str(), token.text.str()});
+      codec.type.text = "i8"; // takes every option
+      isScalar = false;
     }
     if (isScalar) {
       diagnostics.error(DiagKind::scalar_option, token.range(), {token.text.str(), codec.type.text.str()});

@@ -22,6 +22,7 @@ const Codec codecs[] = {
     {"f32", &as_f32_append, &as_f32_recall},
     {"f16", &as_f16_append, &as_f16_recall},
     {"bf16", &as_bf16_append, &as_bf16_recall},
+    {"f8e4m3", &as_f8e4m3_append, &as_f8e4m3_recall},
     {"i8 group(d:*)", &i8_row_append, &i8_row_recall},
     {"u8 group(d:*) asym", &u8_row_append, &u8_row_recall},
     {"i8 group(d:32)", &i8_g32_append, &i8_g32_recall},

@@ -10,6 +10,7 @@ struct Variation {
 };
 
 const Variation f16 = {"f16", "f16", "half", "high"}, bf16 = {"bf16", "bf16", "brain", "high"},
+                f8Fast = {"f8e4m3_fast", "f8e4m3", "f8", "fast"}, f8High = {"f8e4m3_high", "f8e4m3", "f8", "high"},
                 int8Fast = {"int8_fast", "int8", "int8", "fast"}, int8High = {"int8_high", "int8", "int8", "high"},
                 int4Fast = {"int4_fast", "int4", "int4", "fast"}, int4High = {"int4_high", "int4", "int4", "high"};
 
@@ -76,15 +77,16 @@ std::vector<BenchRow> benchRows() {
   Rows all;
   // A number of threads has memory of its own to measure the bandwidth with: one after the other.
   for (int threads : {1, 2}) {
-    for (const Variation &codec : {f16, bf16, int8Fast, int8High, int4Fast, int4High})
+    for (const Variation &codec : {f16, bf16, f8Fast, f8High, int8Fast, int8High, int4Fast, int4High})
       for (int64_t context : {128, 512, 1024, 8192, 32768})
         all.decode(codec, context, threads);
-    for (const Variation &codec : {f16, bf16, int8Fast, int8High, int4Fast, int4High}) {
+    for (const Variation &codec : {f16, bf16, f8Fast, f8High, int8Fast, int8High, int4Fast, int4High}) {
       for (int64_t queries : {2, 4, 8, 16})
         all.prefill(codec, queries, 8192, threads);
       all.prefill(codec, 512, 4096, threads);
     }
-    for (const auto &[codec, name] : {std::pair(f16, "f16"), {bf16, "bf16"}, {int8Fast, "int8"}, {int4Fast, "int4"}})
+    for (const auto &[codec, name] :
+         {std::pair(f16, "f16"), {bf16, "bf16"}, {f8Fast, "f8e4m3"}, {int8Fast, "int8"}, {int4Fast, "int4"}})
       for (int64_t tokens : {1, 512})
         all.append(codec, name, tokens, threads);
     for (const Variation &codec : {f16, int8Fast, int4Fast})

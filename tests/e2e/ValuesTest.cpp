@@ -272,6 +272,86 @@ const kv_variant *variantFor(const kv_kernel &kernel, const char *target) {
   return nullptr;
 }
 
+/// Half of these values are subnormal numbers of f8e4m3, which a type without them would lose.
+TEST_P(Values, SmallNumbersOfF8e4m3KeepTheirBits) {
+  for (const auto &[kernel, bound] : {std::pair(&values_lanes_append_two_exact, 1e-5),
+                                      {&values_lanes_append_two_high, high},
+                                      {&values_lanes_append_two_fast, fast}}) {
+    SCOPED_TRACE(kernel->name);
+    TwoTokens tokens(
+        *kernel, [](int64_t token, int64_t, int64_t channel) { return channel ? 0.05f + 0.01f * float(token) : 0; },
+        [&](int64_t token, int64_t, int64_t channel) { return oppositeKey(*kernel, token, channel); },
+        [](int64_t token, int64_t, int64_t channel) { return float((channel * 7 + token * 5) % 31 - 15) / 512; });
+    expectRight(tokens, 0.02, bound); // their root of mean squares
+    if (HasFatalFailure())
+      return;
+  }
+}
+
+/// A page of f8e4m3 whose first token holds every code, in channels of its values and one after another in its keys: one token's
+/// output is its values, and lse its score.
+TEST_P(Values, EveryCodeOfF8e4m3IsItsNumber) {
+  constexpr int64_t dim = 256;
+  struct Kernel {
+    const kv_kernel &kernel;
+    int64_t valueStep; // bytes from a channel of token 0 to the next
+    int64_t keyStep;   // from four channels to the next four
+  };
+  for (const Kernel &each : {Kernel{values_lanes_exact, 4, 64}, {values_lanes_fast, 4, 64}, {values_rows_exact, 1, 4}}) {
+    SCOPED_TRACE(each.kernel.name);
+    const kv_variant *variant = variantFor(each.kernel, GetParam().c_str());
+    ASSERT_TRUE(variant);
+    const auto number = [](int64_t code) {
+      const int64_t magnitude = code & 0x7f, exponent = std::max<int64_t>(magnitude >> 3, 1);
+      const double size = std::ldexp(double((magnitude & 7) + (magnitude < 8 ? 0 : 8)), int(exponent) - 10);
+      return magnitude == 0x7f ? NAN : code & 0x80 ? -size : size;
+    };
+    std::vector<std::byte> pages(size_t(each.kernel.page_bytes) + 64), workspace;
+    const auto aligned = [](std::vector<std::byte> &bytes) { return &bytes[-reinterpret_cast<uintptr_t>(bytes.data()) % 64]; };
+    std::byte *keys = aligned(pages), *values = keys + 16 * dim;
+    for (int64_t code = 0; code < 256; ++code)
+      values[code * each.valueStep] = std::byte(code);
+    std::vector<float> q(dim), o(dim);
+    float lse = 0;
+    const int32_t starts[] = {0, 1}, length = 1, page = 0;
+    kv_step step;
+    kv_step_init(&step);
+    step.pages = keys;
+    step.page_stride = each.kernel.page_bytes;
+    step.num_pages = step.num_seqs = step.block_table_stride = 1;
+    step.query_start_loc = starts;
+    step.seq_lens = &length;
+    step.block_table = &page;
+    step.q.data = q.data();
+    step.o.data = o.data();
+    step.q.token_stride = step.q.head_stride = step.o.token_stride = step.o.head_stride = dim;
+    step.lse = &lse;
+    step.workspace_bytes = kv_step_workspace_bytes(&each.kernel, variant, &step, 1);
+    workspace.resize(size_t(std::max<int64_t>(step.workspace_bytes, 0)) + 64);
+    step.workspace = aligned(workspace);
+    for (int64_t code = 0; code < 256; ++code) {
+      SCOPED_TRACE(code);
+      std::byte &key = keys[code / 4 * each.keyStep + code % 4];
+      key = std::byte(code);
+      q[size_t(code)] = 0.25f;
+      ASSERT_EQ(kv_run_variant(&each.kernel, variant, &step, nullptr), KV_OK) << kv_last_error();
+      key = std::byte(0);
+      q[size_t(code)] = 0;
+      const double score = number(code) / 4;
+      if (std::isnan(score)) {
+        EXPECT_TRUE(std::isnan(lse));
+        continue;
+      }
+      ASSERT_NEAR(lse, score, 1e-5 * std::max(1e-3, std::fabs(score)));
+      for (int64_t other = 0; other < 256; ++other)
+        if (std::isnan(number(other)))
+          ASSERT_TRUE(std::isnan(o[size_t(other)])) << other;
+        else
+          ASSERT_EQ(o[size_t(other)], float(number(other))) << other;
+    }
+  }
+}
+
 // One token has most of the probability, the others a little each, which a running sum of all would round the same way every time.
 TEST_P(Values, SmallWeightsBesideAGreatOneAddUp) {
   const kv_kernel &append = values_long_append, &attend = values_long_exact;

@@ -54,10 +54,10 @@ void Generator::chooseShape() {
 }
 
 std::string Generator::codec(int64_t dim, int64_t &bits) {
-  static const Names scalars = {"f32", "f16", "f16", "bf16"}, integers = {"i8", "i8", "u8", "i4", "i4", "u4"};
+  static const Names scalars = {"f32", "f16", "f8e4m3", "bf16"}, integers = {"i8", "i8", "u8", "i4", "i4", "u4"};
   if (random.chance(4)) {
     std::string type = random.of(scalars);
-    bits = type == "f32" ? 32 : 16;
+    bits = type == "f32" ? 32 : type == "f8e4m3" ? 8 : 16;
     return type;
   }
   std::string text = random.of(integers);

@@ -23,7 +23,7 @@ inline mlir::MLIRContext &context() {
 
 inline CodecAttr randomCodec(Random &random, int64_t dim) {
   static const std::vector<Element> elements = {Element::f32, Element::f16, Element::bf16, Element::i8,
-                                                Element::u8,  Element::i4,  Element::u4};
+                                                Element::u8,  Element::i4,  Element::u4,   Element::f8e4m3};
   Element element = random.of(elements);
   if (!isCode(element))
     return CodecAttr::get(&context(), element, 0, ZeroPoint::sym, Element::f32);

@@ -59,6 +59,8 @@ static Exponents exponentsOf(Element type, int digits) {
     return {-24, 16 - digits};
   case Element::bf16:
     return {-133, 128 - digits};
+  case Element::f8e4m3: // and half the least, which is a tie
+    return {-10, 9 - digits};
   default:
     return {-149, 128 - digits};
   }
@@ -83,9 +85,11 @@ static void fillGroup(float *group, CodecAttr codec, int exponent, Random &rando
 
 void fillCodes(std::vector<float> &values, CodecAttr codec, int64_t dim, Element input, Exponents range, Random &random) {
   const bool integer = codec.isInteger();
-  const int digits = integer ? int(codec.bits()) + 1 : 11;
+  // Of f8e4m3 a digit more than it keeps: ties, and what saturates.
+  const int digits = integer ? int(codec.bits()) + 1 : codec.getElement() == Element::f8e4m3 ? 5 : 11;
   range = both(range, exponentsOf(input, digits));
-  range = both(range, !integer ? exponentsOf(codec.getElement(), 11) : exponentsOf(codec.getScale(), codec.hasZero() ? digits : 1));
+  range =
+      both(range, !integer ? exponentsOf(codec.getElement(), digits) : exponentsOf(codec.getScale(), codec.hasZero() ? digits : 1));
   if (integer) // of scales below, the reciprocals are infinite and all codes 0
     range = both(range, {-127, 127});
   for (size_t row = 0; row < values.size(); row += size_t(dim)) {
@@ -94,7 +98,7 @@ void fillCodes(std::vector<float> &values, CodecAttr codec, int64_t dim, Element
     for (int64_t i = 0; integer && i < dim; i += codec.getGroup())
       fillGroup(&values[row + size_t(i)], codec, near(), random);
     for (int64_t i = 0; !integer && i < dim; ++i)
-      values[row + size_t(i)] = float(std::ldexp(double(random.between(-2047, 2047)), near()));
+      values[row + size_t(i)] = float(std::ldexp(double(random.between(1 - (1 << digits), (1 << digits) - 1)), near()));
   }
 }
 

@@ -3,7 +3,10 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 
+#include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <limits>
 
 namespace kv {
 
@@ -47,12 +50,34 @@ float floatFromF16(uint16_t bits) {
 
 float floatFromBf16(uint16_t bits) { return llvm::bit_cast<float>(uint32_t(bits) << 16); }
 
+uint8_t f8e4m3FromFloat(float value) {
+  uint32_t bits = llvm::bit_cast<uint32_t>(value), sign = bits >> 24 & 0x80, magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000)
+    return 0x7f;
+  if (magnitude >= 0x3c800000) // 2^-6, the least normal; 448 is 0x7e
+    return sign | std::min<uint32_t>(shiftRightToEven(magnitude, 20) - ((127 - 7) << 3), 0x7e);
+  unsigned exponent = magnitude >> 23;
+  if (exponent < 127 - 10) // below half of the least subnormal, 2^-9
+    return sign;
+  return sign | shiftRightToEven((magnitude & 0x7fffff) | 0x800000, 141 - exponent);
+}
+
+float floatFromF8e4m3(uint8_t bits) {
+  unsigned exponent = bits >> 3 & 15, fraction = bits & 7;
+  if ((bits & 0x7f) == 0x7f)
+    return std::numeric_limits<float>::quiet_NaN();
+  float magnitude = exponent == 0 ? std::ldexp(float(fraction), -9) : std::ldexp(float(8 + fraction), int(exponent) - 10);
+  return bits & 0x80 ? -magnitude : magnitude;
+}
+
 uint32_t encodeScalar(Element element, float value) {
   switch (element) {
   case Element::f16:
     return f16FromFloat(value);
   case Element::bf16:
     return bf16FromFloat(value);
+  case Element::f8e4m3:
+    return f8e4m3FromFloat(value);
   default:
     assert(element == Element::f32 && "not a scalar codec");
     return llvm::bit_cast<uint32_t>(value);
@@ -65,6 +90,8 @@ float decodeScalar(Element element, uint32_t stored) {
     return floatFromF16(stored);
   case Element::bf16:
     return floatFromBf16(stored);
+  case Element::f8e4m3:
+    return floatFromF8e4m3(stored);
   default:
     assert(element == Element::f32 && "not a scalar codec");
     return llvm::bit_cast<float>(stored);

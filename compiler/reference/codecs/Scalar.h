@@ -1,5 +1,6 @@
-// Scalar codecs, bit for bit: f32, f16 and bf16 round to their type as IEEE says, to nearest, halves to even. f16 and bf16 overflow
-// to infinity; a NaN stays a NaN.
+// Scalar codecs, bit for bit: f32, f16, bf16 and f8e4m3 round to their type to nearest, halves to even, and keep subnormal numbers.
+// f16 and bf16 overflow to infinity; a NaN stays a NaN. f8e4m3, which has no infinity, saturates: what is finite rounds to 448 at
+// most, and what is not is stored as its NaN, 0x7f.
 #ifndef KV_REFERENCE_SCALAR_H
 #define KV_REFERENCE_SCALAR_H
 
@@ -15,6 +16,10 @@ uint16_t f16FromFloat(float value);
 uint16_t bf16FromFloat(float value);
 float floatFromF16(uint16_t bits);
 float floatFromBf16(uint16_t bits);
+
+/// The same of float8 e4m3: 1 sign, 4 bits of exponent with a bias of 7, 3 of fraction; NaN are 0x7f and 0xff.
+uint8_t f8e4m3FromFloat(float value);
+float floatFromF8e4m3(uint8_t bits);
 
 /// One value of a scalar codec, there and back.
 uint32_t encodeScalar(Element element, float value);

@@ -4,6 +4,7 @@
 
 #include "compiler/targets/generic/Arithmetic.h"
 #include "dialect/KvOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -119,13 +120,25 @@ struct ExpandExp2 : OpRewritePattern<Exp2Op> {
   const Target &target;
 };
 
+/// The elements that kv.widen widens, alone.
+static Value elementsOf(Arith &b, WidenOp op) {
+  Value source = op.getSource();
+  Type bits = b.as(b.b.getIntegerType(unsigned(bitsOf(op.getElement()))), source);
+  if (source.getType() == bits)
+    return source;
+  Value low = op.getBit() ? b.shr(source, int64_t(op.getBit())) : source;
+  return arith::TruncIOp::create(b.b, b.loc, bits, low);
+}
+
 /// f16 -> f32. Shifting the exponent and fraction into place and multiplying by 2^112 is exact for all finite numbers.
 struct ExpandWiden : OpRewritePattern<WidenOp> {
   ExpandWiden(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
 
   LogicalResult matchAndRewrite(WidenOp op, PatternRewriter &rewriter) const override {
     Arith b{rewriter, op.getLoc()};
-    Value source = op.getSource();
+    if (op.getElement() != Element::f16)
+      return rewriter.notifyMatchFailure(op, "not f16");
+    Value source = elementsOf(b, op);
     if (target.hasHalf) {
       rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getResult().getType(), b.cast(rewriter.getF16Type(), source));
       return success();
@@ -151,6 +164,8 @@ struct ExpandNarrow : OpRewritePattern<NarrowOp> {
 
   LogicalResult matchAndRewrite(NarrowOp op, PatternRewriter &rewriter) const override {
     Arith b{rewriter, op.getLoc()};
+    if (op.getElement() != Element::f16)
+      return rewriter.notifyMatchFailure(op, "not f16");
     Value source = op.getSource();
     if (target.hasHalf) {
       Value half = arith::TruncFOp::create(rewriter, b.loc, b.as(rewriter.getF16Type(), source), source);
@@ -176,6 +191,98 @@ struct ExpandNarrow : OpRewritePattern<NarrowOp> {
   }
 
   const Target &target;
+};
+
+/// f8e4m3 -> f32, or f16 by way of f32.
+struct ExpandWidenByte : OpRewritePattern<WidenOp> {
+  ExpandWidenByte(MLIRContext *context, const Target &target) : OpRewritePattern(context), target(target) {}
+
+  LogicalResult matchAndRewrite(WidenOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    if (op.getElement() != Element::f8e4m3)
+      return rewriter.notifyMatchFailure(op, "not f8e4m3");
+    Value number = target.hasHalf ? throughHalf(b, op) : throughWord(b, op);
+    if (number.getType() != op.getType())
+      number = arith::TruncFOp::create(rewriter, b.loc, op.getType(), number);
+    rewriter.replaceOp(op, number);
+    return success();
+  }
+
+  /// Four bits of exponent and three of fraction in the places of f16's are the number times 2^-8, subnormal or not. Bytes of words
+  /// are widened two at a time, those of the lower and the upper half: elements 16 bits apart share all but the conversion.
+  static Value throughHalf(Arith &b, WidenOp op) {
+    PatternRewriter &rewriter = b.b;
+    Value source = op.getSource(), high; // the code in the upper byte of 16 bits
+    auto vector = dyn_cast<VectorType>(source.getType());
+    Type words = rewriter.getI16Type();
+    int64_t width = getElementTypeOrSelf(source.getType()).getIntOrFloatBitWidth(), bit = int64_t(op.getBit());
+    bool inPairs = vector && width == 32;
+    if (inPairs) {
+      Value pairs = LLVM::BitcastOp::create(rewriter, b.loc, VectorType::get({2 * vector.getNumElements()}, words), source);
+      high = bit % 16 == 8 ? pairs : b.shl(pairs, 8 - bit % 16);
+    } else {
+      Value code = elementsOf(b, op), word = arith::ExtUIOp::create(rewriter, b.loc, b.as(words, source), code);
+      high = b.shl(word, 8);
+    }
+    Value half = b.conj(b.sar(high, 1), 0xbf80);
+    Value next = b.add(half, b.bits(0x80, half.getType())); // of 0x7f the exponent's upper bit
+    half = b.disj(half, b.conj(next, 0x4000));
+    if (inPairs) {
+      Value pairs = LLVM::BitcastOp::create(rewriter, b.loc, vector, half);
+      Value low = bit < 16 ? pairs : b.shr(pairs, 16);
+      half = arith::TruncIOp::create(rewriter, b.loc, vector.clone(words), low);
+    }
+    Type f32 = b.as(rewriter.getF32Type(), source);
+    Value number = arith::ExtFOp::create(rewriter, b.loc, f32, b.cast(rewriter.getF16Type(), half));
+    return b.mulf(number, b.number(256, f32));
+  }
+
+  /// With the bias of f32 a magnitude y = 2^(e-7) (1 + m/8) is right from e = 1 on, where y <= 2y - 2^-6. The number of e = 0 is
+  /// 2^-6 m/8 = 2y - 2^-6, the lesser one.
+  static Value throughWord(Arith &b, WidenOp op) {
+    PatternRewriter &rewriter = b.b;
+    Value source = op.getSource();
+    Type i32 = rewriter.getI32Type(), integers = b.as(i32, source), f32 = b.as(rewriter.getF32Type(), source);
+    Value byte = arith::ExtUIOp::create(rewriter, b.loc, integers, elementsOf(b, op));
+    Value code = b.conj(byte, 0x7f), sign = b.shl(b.conj(byte, 0x80), 24);
+    Value bias = b.bits((127 - 7) << 23, integers);
+    Value normal = b.cast(rewriter.getF32Type(), b.add(b.shl(code, 20), bias));
+    Value least = b.number(0x1p-6, f32), tiny = b.subf(b.addf(normal, normal), least);
+    Value isTiny = arith::CmpFOp::create(rewriter, b.loc, arith::CmpFPredicate::OLT, tiny, normal);
+    Value bits = b.cast(i32, b.select(isTiny, tiny, normal));
+    Value nan = b.bits(0x7fc00000, integers), isNumber = b.less(code, b.bits(0x7f, integers));
+    bits = b.select(isNumber, bits, nan);
+    return b.cast(rewriter.getF32Type(), b.disj(bits, sign));
+  }
+
+  const Target &target;
+};
+
+/// f32 -> f8e4m3, to nearest even. Subnormal results come from adding 2^14, whose unit in the last place is theirs.
+struct ExpandNarrowByte : OpRewritePattern<NarrowOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(NarrowOp op, PatternRewriter &rewriter) const override {
+    Arith b{rewriter, op.getLoc()};
+    if (op.getElement() != Element::f8e4m3)
+      return rewriter.notifyMatchFailure(op, "not f8e4m3");
+    Value source = op.getSource();
+    Type integers = b.as(rewriter.getI32Type(), source);
+    Value word = b.cast(rewriter.getI32Type(), source), magnitude = b.conj(word, 0x7fffffff), sign = b.conj(b.shr(word, 24), 0x80);
+    Value odd = b.conj(b.shr(magnitude, 20), 1);
+    Value toEven = b.add(magnitude, odd), rounded = b.shr(b.add(toEven, b.bits(0x7ffff, integers)), 20);
+    Value normal = b.sub(rounded, b.bits((127 - 7) << 3, integers));
+    Value unit = b.number(0x1p14, source.getType());
+    Value sum = b.cast(rewriter.getI32Type(), b.addf(b.cast(rewriter.getF32Type(), magnitude), unit));
+    Value tiny = b.sub(sum, b.cast(rewriter.getI32Type(), unit));
+    Value finite = b.select(b.less(magnitude, b.bits(0x3c800000, integers)), tiny, normal); // below 2^-6
+    Value most = b.bits(0x7e, integers);
+    finite = b.disj(b.select(b.less(finite, most), finite, most), sign);
+    Value isFinite = b.less(magnitude, b.bits(0x7f800000, integers));
+    Value code = b.select(isFinite, finite, b.bits(0x7f, integers));
+    rewriter.replaceOp(op, arith::TruncIOp::create(rewriter, b.loc, op.getType(), code));
+    return success();
+  }
 };
 
 /// Two roundings in place of one, where the target would call fmaf.
@@ -215,7 +322,8 @@ struct ExpandFloor : OpRewritePattern<math::FloorOp> {
 } // namespace
 
 void addFallbacks(RewritePatternSet &patterns, const Target &target) {
-  patterns.add<ExpandDot, ExpandExp2, ExpandWiden, ExpandNarrow>(patterns.getContext(), target);
+  patterns.add<ExpandDot, ExpandExp2, ExpandWiden, ExpandWidenByte, ExpandNarrow>(patterns.getContext(), target);
+  patterns.add<ExpandNarrowByte>(patterns.getContext());
   addPower(patterns);
   if (!target.hasFma) // nor, on bare baselines, an instruction that rounds
     patterns.add<ExpandFma, ExpandFloor>(patterns.getContext());

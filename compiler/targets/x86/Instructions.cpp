@@ -4,8 +4,10 @@
 //   kv.dot s16 on 4, 8 or 16 lanes           vpdpwssd, or without VNNI vpmaddwd and an addition
 //   kv.dot bf16 on 4, 8 or 16 lanes          vdpbf16ps
 //   kv.exp2 of 18 bits and less, AVX-512     vreduceps, a polynomial, vscalefps
+//   kv.widen f8e4m3 of words                 AVX-512: shifts and an addition, vpermw for what is subnormal or NaN; AVX2: vpshufb
 #include "compiler/targets/x86/Instructions.h"
 
+#include "compiler/targets/generic/Arithmetic.h"
 #include "dialect/KvOps.h"
 #include "kv/kv_abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -109,10 +111,98 @@ struct SelectExp2 : OpRewritePattern<Exp2Op> {
   }
 };
 
+/// f8e4m3 to f32. Bytes of words become bf16, which holds their numbers, two of a word at a time: elements 16 bits apart share all
+/// but the last step.
+struct SelectWiden : OpRewritePattern<WidenOp> {
+  SelectWiden(MLIRContext *context, const Target &target) : OpRewritePattern(context, /*benefit=*/2), target(target) {}
+
+  LogicalResult matchAndRewrite(WidenOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<VectorType>(op.getSource().getType());
+    if (op.getElement() != Element::f8e4m3 || !type || !type.getElementType().isInteger(32) || op.getBit() % 8)
+      return rewriter.notifyMatchFailure(op, "not bytes of words");
+    int64_t lanes = type.getNumElements();
+    if (lanes != 8 && (lanes != 16 || !(target.featureMask & KV_FEATURE_X86_V4)))
+      return rewriter.notifyMatchFailure(op, "not a register of the family");
+    Arith b{rewriter, op.getLoc()};
+    bool upper = op.getBit() % 16 == 8; // byte of 16 bits
+    Value numbers = lanes == 16 ? lookUpWords(b, op.getSource(), upper) : lookUpBytes(b, op.getSource(), upper);
+    Value halves = LLVM::BitcastOp::create(rewriter, b.loc, type, numbers);
+    Value bits = op.getBit() < 16 ? b.shl(halves, 16) : b.conj(halves, 0xffff0000);
+    rewriter.replaceOpWithNewOp<LLVM::BitcastOp>(op, op.getType(), bits);
+    return success();
+  }
+
+private:
+  /// Shifts and an addition bring exponent and fraction into place; subnormal numbers and NaN come from a table, by the five low
+  /// bits of the code.
+  static Value lookUpWords(Arith &b, Value source, bool upper) {
+    auto words = VectorType::get({32}, b.b.getI16Type());
+    Value pairs = LLVM::BitcastOp::create(b.b, b.loc, words, source);
+    Value magnitude = b.shl(pairs, upper ? 1 : 9); // in the upper 7 bits
+    Value exponent = b.shr(magnitude, 5);
+    if (upper)
+      exponent = b.conj(exponent, 0x7f0);
+    Value bias = b.bits((127 - 7) << 7, words), normal = b.add(exponent, bias);
+    // NaN, 0x7f, and the numbers 0 to 7: with 1 added those below 9.
+    Value one = b.bits(1 << 9, words), next = b.add(magnitude, one);
+    Value end = b.bits(9 << 9, words), isSpecial = b.less(next, end);
+    SmallVector<int16_t> table(32, 0x7fc0);
+    llvm::copy(subnormals, table.begin());
+    Value specials = arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(words, ArrayRef<int16_t>(table)));
+    Value index = upper ? b.shr(pairs, 8) : pairs;
+    Value special = call(b, words, "llvm.x86.avx512.permvar.hi.512", specials, index);
+    Value number = b.select(isSpecial, special, normal);
+    Value sign = b.conj(upper ? pairs : b.shl(pairs, 8), 0x8000);
+    return b.disj(number, sign);
+  }
+
+  /// The upper bytes of bf16 from a table by the code's upper half, sign and all, and the lower bytes its lower half; below 16,
+  /// where numbers may be subnormal, from tables by the lower half. vpshufb gives 0 for an index with its sign bit.
+  static Value lookUpBytes(Arith &b, Value source, bool upper) {
+    auto bytes = VectorType::get({32}, b.b.getI8Type()), words = VectorType::get({16}, b.b.getI16Type());
+    auto cast = [&](VectorType type, Value value) -> Value { return LLVM::BitcastOp::create(b.b, b.loc, type, value); };
+    auto table = [&](function_ref<uint32_t(uint32_t index)> entry) -> Value {
+      SmallVector<int8_t> entries;
+      for (uint32_t i = 0; i < 32; ++i)
+        entries.push_back(int8_t(entry(i % 16)));
+      return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(bytes, ArrayRef<int8_t>(entries)));
+    };
+    auto numberOf = [](uint32_t code) { return code < 8 ? uint32_t(subnormals[code]) : ((127 - 7) << 7) + (code << 4); };
+    auto lookUp = [&](Value entries, Value index) { return call(b, bytes, "llvm.x86.avx2.pshuf.b", entries, index); };
+    Value codes = cast(bytes, source), pairs = cast(words, source);
+    Value magnitude = b.conj(codes, 0x7f);
+    Value beyond = b.bits(0x70, bytes), below16 = b.add(magnitude, beyond); // from 16 on with its sign bit
+    Value upperHalf = cast(bytes, b.conj(b.shr(pairs, 4), 0x0f0f));
+    Value upperTable = table([&](uint32_t i) { return (i & 8) << 4 | (i & 7 ? numberOf((i & 7) << 4) >> 8 : 0); });
+    Value upperOfSmall = table([&](uint32_t i) { return numberOf(i) >> 8; });
+    Value high = lookUp(upperTable, upperHalf), highOfSmall = lookUp(upperOfSmall, below16);
+    Value nan = b.bits(0x7f, bytes);
+    Value isNaN = arith::CmpIOp::create(b.b, b.loc, arith::CmpIPredicate::eq, magnitude, nan);
+    Value ones = arith::ExtSIOp::create(b.b, b.loc, bytes, isNaN);
+    high = b.disj(b.disj(high, highOfSmall), ones);
+    Value lowerTable = table([&](uint32_t i) { return (numberOf(i) ^ i << 4) & 0xff; });
+    Value lowerHalf = cast(bytes, b.conj(b.shl(pairs, 4), 0xf0f0)), lowOfSmall = lookUp(lowerTable, below16);
+    Value low = arith::XOrIOp::create(b.b, b.loc, lowerHalf, lowOfSmall);
+    Value highs = cast(words, high), lows = cast(words, low);
+    highs = upper ? b.conj(highs, 0xff00) : b.shl(highs, 8);
+    lows = upper ? b.shr(lows, 8) : b.conj(lows, 0xff);
+    return b.disj(highs, lows);
+  }
+
+  static Value call(Arith &b, Type type, const char *name, Value x, Value y) {
+    return LLVM::CallIntrinsicOp::create(b.b, b.loc, type, b.b.getStringAttr(name), ValueRange{x, y}).getResult(0);
+  }
+
+  /// 0 to 7 times 2^-9, in bf16.
+  static constexpr int16_t subnormals[] = {0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60};
+
+  const Target &target;
+};
+
 } // namespace
 
 void addX86Instructions(RewritePatternSet &patterns, const Target &target) {
-  patterns.add<SelectIntegerDot>(patterns.getContext(), target);
+  patterns.add<SelectIntegerDot, SelectWiden>(patterns.getContext(), target);
   if (target.featureMask & KV_FEATURE_X86_V4)
     patterns.add<SelectExp2>(patterns.getContext());
 }

@@ -120,6 +120,12 @@ func.func @vectors(%i: vector<16xi32>, %bits: i16) {
   %f = kv.widen f16 %bits : i16 -> f32
   // CHECK: kv.narrow f16 %{{.*}} : f32 -> i16
   %h = kv.narrow f16 %f : f32 -> i16
+  // CHECK: kv.narrow f8e4m3 %{{.*}} : f32 -> i8
+  %byte = kv.narrow f8e4m3 %f : f32 -> i8
+  // CHECK: kv.widen f8e4m3 %{{.*}} : i8 -> f16
+  %half = kv.widen f8e4m3 %byte : i8 -> f16
+  // CHECK: kv.widen f8e4m3 %{{.*}} at 16 : vector<16xi32> -> vector<16xf32>
+  %third = kv.widen f8e4m3 %i at 16 : vector<16xi32> -> vector<16xf32>
   // CHECK: kv.exp2 %{{.*}} : f32
   %e = kv.exp2 %f : f32
   return

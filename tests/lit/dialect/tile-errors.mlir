@@ -3,7 +3,7 @@
 
 // encode C1
 func.func @f(%t: tensor<1x64xf32>) {
-  // expected-error @+1 {{expected f32, f16 or bf16, got u8}}
+  // expected-error @+1 {{expected a float, got u8}}
   %0 = kv.encode %t as u8 : tensor<1x64xf32> -> tensor<1x64xi32>
   return
 }
@@ -171,7 +171,7 @@ func.func @f(%x: f32) {
 // -----
 // widen C2
 func.func @f(%x: i16) {
-  // expected-error @+1 {{expected f16, got bf16}}
+  // expected-error @+1 {{expected f16 or f8e4m3, got bf16}}
   %0 = kv.widen bf16 %x : i16 -> f32
   return
 }
@@ -179,8 +179,32 @@ func.func @f(%x: i16) {
 // -----
 // narrow C2
 func.func @f(%x: f32) {
-  // expected-error @+1 {{expected f16, got bf16}}
+  // expected-error @+1 {{expected f16 or f8e4m3, got bf16}}
   %0 = kv.narrow bf16 %x : f32 -> i16
+  return
+}
+
+// -----
+// widen C3
+func.func @f(%x: vector<4xi32>) {
+  // expected-error @+1 {{expected 8 bits from 25 on and a result of more, got 'vector<4xi32>' and 'vector<4xf32>'}}
+  %0 = kv.widen f8e4m3 %x at 25 : vector<4xi32> -> vector<4xf32>
+  return
+}
+
+// -----
+// widen C3
+func.func @f(%x: i16) {
+  // expected-error @+1 {{expected 16 bits from 0 on and a result of more, got 'i16' and 'f16'}}
+  %0 = kv.widen f16 %x : i16 -> f16
+  return
+}
+
+// -----
+// narrow C3
+func.func @f(%x: f32) {
+  // expected-error @+1 {{expected 8 bits, got 'i16'}}
+  %0 = kv.narrow f8e4m3 %x : f32 -> i16
   return
 }
 

@@ -100,6 +100,61 @@ TEST(Codec, Bf16RoundsHalvesToEven) {
       ASSERT_EQ(bf16FromFloat(floatFromBf16(uint16_t(bits))), bits);
 }
 
+/// The finite magnitudes of f8e4m3, by their codes.
+static std::vector<float> magnitudesOfBytes() {
+  std::vector<float> all;
+  for (int code = 0; code < 0x7f; ++code)
+    all.push_back(std::ldexp(code < 8 ? float(code) : float(8 + code % 8), code < 8 ? -9 : code / 8 - 10));
+  return all;
+}
+
+TEST(Codec, F8e4m3DecodesEveryCode) {
+  const std::vector<float> table = magnitudesOfBytes();
+  EXPECT_EQ(table[1], 0x1p-9f);
+  EXPECT_EQ(table[7], 7 * 0x1p-9f);
+  EXPECT_EQ(table[8], 0x1p-6f);
+  EXPECT_EQ(table[0x38], 1.0f);
+  EXPECT_EQ(table[0x7e], 448.0f);
+  for (uint32_t code = 0; code < 256; ++code) {
+    float value = decodeScalar(Element::f8e4m3, code);
+    if ((code & 0x7f) == 0x7f) {
+      EXPECT_TRUE(std::isnan(value)) << code;
+      continue;
+    }
+    EXPECT_EQ(std::bit_cast<uint32_t>(value), std::bit_cast<uint32_t>(table[code & 0x7f]) | (code & 0x80) << 24) << code;
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, value), code);
+  }
+}
+
+TEST(Codec, F8e4m3RoundsToTheNearestCode) {
+  const std::vector<float> table = magnitudesOfBytes();
+  for (uint32_t code = 0; code + 1 < table.size(); ++code)
+    for (uint32_t sign : {0u, 0x80u}) {
+      auto encode = [&](float magnitude) { return encodeScalar(Element::f8e4m3, sign ? -magnitude : magnitude); };
+      const float tie = (table[code] + table[code + 1]) / 2; // exact
+      EXPECT_EQ(encode(tie), sign | (code % 2 ? code + 1 : code)) << tie;
+      EXPECT_EQ(encode(std::nextafter(tie, 0.0f)), sign | code) << tie;
+      EXPECT_EQ(encode(std::nextafter(tie, 1000.0f)), sign | (code + 1)) << tie;
+      EXPECT_EQ(encode(std::nextafter(table[code + 1], 0.0f)), sign | (code + 1));
+      EXPECT_EQ(encode(std::nextafter(table[code + 1], 1000.0f)), sign | (code + 1));
+    }
+}
+
+TEST(Codec, F8e4m3SaturatesAndKeepsNaN) {
+  for (float great : {449.0f, 464.0f, std::nextafter(464.0f, 500.0f), 480.0f, 1e9f, FLT_MAX}) {
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, great), 0x7eu) << great;
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, -great), 0xfeu) << great;
+  }
+  for (float small : {0.0f, 0x1p-149f, FLT_MIN, 0x1p-11f, 0x1p-10f}) {
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, small), 0u) << small;
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, -small), 0x80u) << small;
+  }
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (uint32_t bits :
+       {std::bit_cast<uint32_t>(infinity), std::bit_cast<uint32_t>(-infinity), 0x7fc00000u, 0xffc00000u, 0x7f800001u, 0xffffffffu})
+    EXPECT_EQ(encodeScalar(Element::f8e4m3, std::bit_cast<float>(bits)), 0x7fu) << bits;
+}
+
 TEST(Codec, SymKnownGroup) {
   Codec codec = makeCodec(Element::i8, false, Element::f32, 4);
   Encoded e = encode(codec, {127, -127, 0.5f, 1.5f}); // scale 1: halves go to even

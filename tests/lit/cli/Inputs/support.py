@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-CODECS = ["k, v: f32", "k, v: f16", "k, v: bf16", "k, v: i8", "k, v: i8 group(d:32)", "k, v: i4 group(d:32)", "k, v: u4 asym",
+CODECS = ["k, v: f32", "k, v: f16", "k, v: bf16", "k, v: f8e4m3", "k, v: i8", "k, v: i8 group(d:32)", "k, v: i4 group(d:32)", "k, v: u4 asym",
           "k: i8 v: i4"]
 ACCURACIES = ["high", "fast"]
 BEGIN, END = "<!-- support: `ninja kv-readme` writes the table -->\n", "<!-- support ends -->\n"
