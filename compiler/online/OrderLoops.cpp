@@ -1,9 +1,8 @@
 // kv.for_blocks -> scf loops over blocks of tokens and, inside, kv heads: pages are read whole, in the order in which they lie in
-// memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches; a team of threads
-// copies blocks into a ring in scratch before it reads them. A state that fits a thread's registers goes around the loop as values.
+// memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches. A state that fits a
+// thread's registers goes around the loop as values.
 #include "compiler/online/Passes.h"
 #include "compiler/online/RowTiles.h"
-#include "compiler/schedule/Staging.h"
 #include "compiler/schedule/StreamAccess.h"
 #include "dialect/KernelBuilder.h"
 #include "dialect/TokenMap.h"
@@ -47,7 +46,7 @@ private:
   };
   Place placeAhead(Value at, Value index);
   void attendAhead(Value first, Value last, function_ref<Span(Value)> blockAt);
-  void attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt);
+  void attendInnermost(Value first, Value last, function_ref<Span(Value)> blockAt);
   Value some(Span span) { return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sgt, span.count, zero()); }
   Value acquire(const Head &head, Span here, ValueRange ahead);
   void placeBody(const Head &head, Value blockValue, Span here);
@@ -85,7 +84,7 @@ void OrderedLoops::build() {
     };
   }
   if (schedule.getBlock().getStages())
-    attendStaged(first, last, blockAt);
+    attendInnermost(first, last, blockAt);
   else
     attendAhead(first, last, blockAt);
 }
@@ -113,28 +112,16 @@ void OrderedLoops::attendAhead(Value first, Value last, function_ref<Span(Value)
   });
 }
 
-/// A team of threads copies blocks into a ring in scratch, so many before it reads them; an item has one head.
-void OrderedLoops::attendStaged(Value first, Value last, function_ref<Span(Value)> blockAt) {
-  int64_t ahead = schedule.getBlock().getStages(), stages = ahead + 1; // one is read
-  CacheType staged = stagedCache(cache, block);
-  Value ring = b.scratch("ring", stages, mapPage(staged).bytes, b.getI8Type());
+/// Where blocks are staged an item has one head and none of its blocks is empty: their loop is the innermost, and the state may go
+/// around it as values.
+void OrderedLoops::attendInnermost(Value first, Value last, function_ref<Span(Value)> blockAt) {
   Head head = headAt(zero());
-  auto stageOf = [&](Value at) { return b.rem(b.sub(at, first), stages); };
-  auto stage = [&](Value at) {
-    Span span = blockAt(at);
-    b.ifThen(some(span), [&] { StageOp::create(b, b.loc, acquire(head, span, {}), ring, stageOf(at)); });
-    CommitOp::create(b, b.loc);
-  };
-  b.loop(first, b.add(first, ahead), 1, stage);
   auto work = [&](Value at) {
-    stage(b.add(at, ahead));
-    auto type = BlockType::get(b.getContext(), staged, block);
-    Value blockValue = StagedOp::create(b, b.loc, type, ring, stageOf(at), ahead);
-    placeBody(head, blockValue, blockAt(at));
+    Span here = blockAt(at);
+    placeBody(head, acquire(head, here, {}), here);
   };
   if (schedule.getBlock().getState() == StatePlace::scratch)
     return b.loop(first, last, 1, work);
-  // The state goes around the loop.
   SmallVector<Value> homes(op.getAttend().getState());
   int64_t rows = schedule.getRows().getOne(), columns = schedule.getSums().getSlice();
   RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, columns});

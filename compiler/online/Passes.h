@@ -12,7 +12,7 @@ std::unique_ptr<mlir::Pass> createConvertToOnlinePass();
 /// Rows of any number -> row tiles of the schedule's sizes.
 std::unique_ptr<mlir::Pass> createSplitRowsPass();
 
-/// kv.for_blocks -> scf loops over blocks and kv heads; blocks are acquired, or staged.
+/// kv.for_blocks -> scf loops over blocks and kv heads, in which blocks are acquired.
 std::unique_ptr<mlir::Pass> createOrderLoopsPass();
 
 /// kv.start_rows -> row operands as the key record takes them.

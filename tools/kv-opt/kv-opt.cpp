@@ -56,6 +56,7 @@ void registerKvPasses() {
   registerOne<kv::createConvertToOnlinePass>();
   registerOne<kv::createSplitRowsPass>();
   registerOne<kv::createOrderLoopsPass>();
+  registerOne<kv::createStageBlocksPass>();
   registerOne<kv::createQuantizeRowsPass>();
   registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();

@@ -34,8 +34,7 @@ func.func @c_near(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, te
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
 }
 
-// A team of threads copies blocks into a ring, so many before it reads them; the state goes around the loop as values, which the last
-// block leaves in scratch.
+// Where blocks are staged their loop is the innermost: the state goes around it as values, which the last block leaves in scratch.
 #staged = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32, stages = 1, state = registers>,
                        scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
                        sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8, threads = 32>>
@@ -43,11 +42,8 @@ func.func @c_near(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, te
 // CHECK: %[[MAX:.*]] = kv.scratch "max"
 // CHECK: kv.start_rows rows
 // CHECK-NOT: state
-// CHECK: %[[RING:.*]] = kv.scratch "ring"
-// CHECK: kv.stage %{{.*}} to %[[RING]]
-// CHECK: kv.commit
 // CHECK: %[[STATE:.*]]:3 = scf.for {{.*}} iter_args(%[[M:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[A:.*]] = %{{.*}}) -> (tensor<2xf32>, tensor<2xf32>, tensor<2x32xf32>)
-// CHECK:   %[[BLOCK:.*]] = kv.staged %[[RING]]
+// CHECK:   %[[BLOCK:.*]] = kv.acquire
 // CHECK:   %[[NEXT:.*]]:3 = kv.attend_block one {{.*}} %[[BLOCK]]{{.*}} state %[[M]], %[[S]], %[[A]]
 // CHECK:   scf.yield %[[NEXT]]#0, %[[NEXT]]#1, %[[NEXT]]#2
 // CHECK: kv.store %[[STATE]]#0 to %[[MAX]]
