@@ -102,6 +102,12 @@ LogicalResult AcquireOp::verify() {
   return success();
 }
 
+LogicalResult ShareOp::verify() {
+  if (int64_t(getRows()) < 1 || int64_t(getFewest()) < 1) // C1
+    return emitOpError() << "expected `rows` and `fewest` from 1, got " << int64_t(getRows()) << " and " << int64_t(getFewest());
+  return success();
+}
+
 LogicalResult AskOp::verify() {
   if (int64_t(getLines()) < 0) // C1
     return emitOpError() << "expected `lines` from 0, got " << int64_t(getLines());

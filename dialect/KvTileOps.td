@@ -153,16 +153,35 @@ def Kv_AcquireOp : Kv_Op<"acquire", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
+def Kv_ShareOp : Kv_Op<"share", [Pure, AllTypesMatch<["block", "mine"]>]> {
+  let summary = "a block as one of several row tiles has it, which work on it one after another";
+  let description = [{
+    The tile's first row is `row` of `padded`, which are whole tiles of `rows` rows; there are `fewest` tiles at least. What of the block
+    is decoded once is decoded before the first tile, and each asks for its part of the block ahead (PlanPrefetch). Where
+    `alone` holds, the item has one row tile of the other kind, whose products take the block as it is.
+
+    Rules:
+    - C1: `rows` and `fewest` are positive.
+  }];
+  let arguments = (ins Kv_BlockType:$block, I64:$row, I64:$padded, I64Attr:$rows, I64Attr:$fewest, Optional<I1>:$alone);
+  let results = (outs Kv_BlockType:$mine);
+  let assemblyFormat = [{
+    $block `row` $row `of` $padded `tiles` `of` $rows `fewest` $fewest (`unless` $alone^)? attr-dict `:` type($block)
+  }];
+  let hasVerifier = 1;
+}
+
 def Kv_AskOp : Kv_Op<"ask"> {
   let summary = "prefetch lines of the block ahead from a byte of its tiles on";
   let description = [{
-    Between the parts of the tile that the next elementwise op computes. Nothing where the block ahead is not whole tiles.
+    Between the parts of the tile that the next elementwise op computes. Nothing where the block ahead is not whole tiles. Without `from` it
+    is a place where work is long enough to ask for some lines; PlanPrefetch says which.
 
     Rules:
     - C1: `lines` is not negative.
   }];
-  let arguments = (ins Kv_BlockType:$block, I64:$from, I64Attr:$lines);
-  let assemblyFormat = "$block `from` $from `lines` $lines attr-dict `:` type($block)";
+  let arguments = (ins Kv_BlockType:$block, Optional<I64>:$from, DefaultValuedAttr<I64Attr, "0">:$lines);
+  let assemblyFormat = "$block (`from` $from^ `lines` $lines)? attr-dict `:` type($block)";
   let hasVerifier = 1;
 }
 
@@ -388,7 +407,8 @@ def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, AttrSizedOperan
   let summary = "init + rows x numbers in scratch, such as kv.decode has brought there";
   let description = [{
     result[r, x] = init[r, x] + sum over z in [zBegin, zEnd) of rows[row + r][z] * numbers[first + z][x]
-    `block` is where the numbers come from; for `limits`, `starts` and what `ask` asks see kv.product. An iteration takes `unroll` z.
+    `block` is where the numbers come from, and the product contracts `contract` of it; for `limits`, `starts` and what `ask` asks see kv.product. An
+    iteration takes `unroll` z.
 
     Rules:
     - C1: both homes are of f32.
@@ -396,11 +416,12 @@ def Kv_MultiplyOp : Kv_Op<"multiply", [MemoryEffects<[MemRead]>, AttrSizedOperan
     - C3: `ask` is nothing, or two bytes.
     - C4: `limits` and `starts` are nothing, or a number for each row.
   }];
-  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, Kv_BlockType:$block, I64:$zBegin, I64:$zEnd,
-                       I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$limits, Variadic<I64>:$starts, Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
+  let arguments = (ins Kv_Home:$rows, I64:$row, Kv_Home:$numbers, I64:$first, Kv_BlockType:$block, Kv_ContractAttr:$contract,
+                       I64:$zBegin, I64:$zEnd, I64Attr:$unroll, Kv_F32Tile:$init, Variadic<I64>:$limits, Variadic<I64>:$starts,
+                       Variadic<I64>:$ask, DefaultValuedAttr<I64Attr, "0">:$lines);
   let results = (outs Kv_F32Tile:$tile);
   let assemblyFormat = [{
-    $rows `[` $row `]` `,` $numbers `[` $first `]` `of` $block `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
+    $rows `[` $row `]` `,` $numbers `[` $first `]` `of` $block `contract` $contract `over` `[` $zBegin `,` $zEnd `)` `unroll` $unroll `init` $init
     (`limits` `[` $limits^ `]`)? (`starts` `[` $starts^ `]`)? (`ask` `[` $ask^ `]` `lines` $lines)? attr-dict `:` type($rows) `,` type($numbers) `,` type($block) `->` type($tile)
   }];
   let hasVerifier = 1;

@@ -73,9 +73,14 @@ static void distribute(Distributor &d, AcquireOp op) {
   d.blocks.insert({op.getBlock(), block});
 }
 
+static void distribute(Distributor &d, ShareOp op) {
+  BlockPages block = d.blocks.find(op.getBlock())->second;
+  d.blocks.insert({op.getMine(), block});
+}
+
 static void distribute(Distributor &d, AskOp op) {
   const BlockPages &block = d.blocks.find(op.getBlock())->second;
-  if (!block.tilesAhead)
+  if (!block.tilesAhead || !op.getFrom())
     return;
   llvm::append_range(d.linesToAsk, d.linesAhead(block, d.scalar(op.getFrom()), int64_t(op.getLines())));
 }
@@ -243,6 +248,7 @@ static void distribute(Distributor &d, ScatterOp op) {
 
 void attachCacheModels(MLIRContext *context) {
   attachModel<AcquireOp, distribute, memoryOf>(context);
+  attachModel<ShareOp, distribute>(context);
   attachModel<AskOp, distribute>(context);
   attachModel<ReadOp, distribute, memoryOf>(context);
   attachModel<ParameterAddressOp, distribute>(context);

@@ -11,6 +11,9 @@ namespace kv {
 /// Loops over blocks that a team of threads reads -> the same with blocks copied into a ring in scratch ahead of their use.
 std::unique_ptr<mlir::Pass> createStageBlocksPass();
 
+/// Products and kv.ask -> the same with the bytes of the block ahead that each prefetches.
+std::unique_ptr<mlir::Pass> createPlanPrefetchPass();
+
 /// Gives every tile its encoding: which dimension lies along lanes.
 std::unique_ptr<mlir::Pass> createPlaceTilesPass();
 

@@ -4,8 +4,8 @@
 
 #include "compiler/codecs/CodecFamily.h"
 #include "compiler/kernels/AttendKernel.h"
-#include "compiler/online/RowTiles.h"
-#include "compiler/schedule/Pacing.h"
+#include "compiler/schedule/RowTiles.h"
+#include "compiler/schedule/StreamAccess.h"
 
 namespace kv {
 
@@ -77,9 +77,9 @@ struct BlockAttend : BlockRows {
   const bool sharesSoftmax;
   const RowTile one, many; ///< many.rows is 0 where no item has more rows than one row tile
   RowTile tile;            ///< the one in use
-  Value tilesShare;        ///< one by the number of row tiles, where there may be several, 24 bits after the point
+  Value mine;              ///< the block, as a row tile has it that shares it with others
 
-  BlockAttend(mlir::func::FuncOp func, AttendBlockOp op, const BlockHomes &homes, Value tilesShare);
+  BlockAttend(mlir::func::FuncOp func, AttendBlockOp op, const BlockHomes &homes);
   /// Puts ops before the attend_block and returns what takes the place of its results.
   SmallVector<Value> build();
 
@@ -100,17 +100,17 @@ struct BlockAttend : BlockRows {
   /// Whether the rows of the item are one row tile.
   Value fitsOne() { return kv::fitsOne(b, schedule.getRows(), op.getRows()); }
   Value zero() { return b.i64(0); }
-  void use(const RowTile &chosen);
   /// What differs between kinds of row tile: with the one in use or, of a shared softmax, under a condition each.
   void inTiles(llvm::function_ref<void()> body);
 
   void attendBlock();
   void decodeBlock();
+  Value countTiles();
+  void shareBlock(Value ofHead, Value alone);
   void attendRows(Value ofHead);
   void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);
 
   // Products.
-  static constexpr int64_t multiplyUnroll = 4; ///< elements of an iteration over codes that are decoded
   /// Channels whose products are summed before the scale comes in.
   int64_t keyRun();
   int64_t keyRuns() { return cache.getKeyDim() / keyRun(); }
@@ -123,25 +123,14 @@ struct BlockAttend : BlockRows {
   /// What number 0 of a group with a zero stands for: zero + scale * middle.
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
 
-  // What work on a row tile asks for of the block ahead, where that is whole tiles: from a byte on, in steps of iterations.
-  std::optional<Pace> pace; ///< of the row tile in use; none where nothing is asked for
-  struct Ask {
-    SmallVector<Value> bytes; ///< from, step; or nothing
-    int64_t lines = 0;        ///< in an iteration
-  };
-  std::function<void()> askNext; ///< before an op on tiles in softmax
+  /// Work between here and the next op on tiles is long enough to ask for lines of the block ahead.
+  void ask() { AskOp::create(b, b.loc, mine, Value(), 0); }
+  /// Probabilities are packed once a block.
   bool asksInPacking() const { return roundsProbabilities() && valueGroups() == 1; }
-  int64_t fewestTiles();
-  /// One row tile alone would ask in `step`s from `byte` on; several share that.
-  Ask ask(Value ofHead, Value byte, int64_t step);
-  Ask askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers);
-  void setAskers(Value ofHead, Value rowOfTile, int64_t askers);
 
   // Softmax.
   /// Probabilities may be powers of two that are a little off: the class's bound leaves room for that.
-  int64_t exponentBits() {
-    return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13;
-  }
+  int64_t exponentBits() { return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13; }
   SmallVector<Value> masksBelow(Value limit, Value low);
   /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
   /// now.
@@ -149,13 +138,13 @@ struct BlockAttend : BlockRows {
     SmallVector<Value> p;
     Value limit, low, correction;
   };
-  Weights softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s);
+  Weights softmax(Value ofHead, SmallVector<Value> s);
   /// What products of rounded probabilities need, one number for each row, or nothing: what one unit of the product is worth, where
   /// its sum starts (what the shift of the codes adds), what middles of asymmetric codes add.
   struct Operands {
     Value scale, start, bias;
   };
-  Operands weigh(Value ofHead, Value group, const Weights &weights, Value rowOfTile);
+  Operands weigh(Value group, const Weights &weights, Value rowOfTile);
   /// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
   /// too.
   double weightLift() const {

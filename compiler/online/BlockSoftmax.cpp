@@ -1,5 +1,5 @@
 // Softmax of a block: probabilities of the tokens that rows see, their maximum and sum, and the probabilities as operands of the
-// value record; between its ops on tiles it asks for lines of the block ahead.
+// value record.
 #include "compiler/online/BlockAttend.h"
 
 #include <cfloat>
@@ -8,22 +8,6 @@
 using namespace mlir;
 
 namespace kv {
-
-/// Row tiles of the smallest item that is worked on in several.
-int64_t BlockAttend::fewestTiles() {
-  int64_t least = int64_t(op.getLeast());
-  return int64_t(llvm::divideCeil(std::max(least, one.rows + 1), many.rows));
-}
-
-BlockAttend::Ask BlockAttend::ask(Value ofHead, Value byte, int64_t step) {
-  if (!pace)
-    return {};
-  int64_t fewest = tile.several ? fewestTiles() : 1, lines = int64_t(llvm::divideCeil(step, 64 * fewest));
-  if (!tile.several)
-    return {{byte, b.i64(step)}, lines};
-  auto share = [&](Value bytes) { return b.div(arith::MulIOp::create(b, b.loc, bytes, tilesShare), int64_t(1) << 24); };
-  return {{share(b.add(b.mul(b.div(ofHead, tile.rows), pace->bytes), byte)), share(b.i64(step))}, lines};
-}
 
 /// Slice by slice, whether a row sees a token: those before `limit` and, where there is one, from `low` on; one number for each
 /// row.
@@ -43,37 +27,8 @@ SmallVector<Value> BlockAttend::masksBelow(Value limit, Value low) {
   return masks;
 }
 
-/// One of so many ops on tiles asks for its share of what is softmax's to ask for.
-BlockAttend::Ask BlockAttend::askInSoftmax(Value ofHead, Value rowOfTile, int64_t asker, int64_t askers) {
-  int64_t parts = tile.rows / tile.softmaxRows, lines = pace->softmaxLines();
-  // Line by line where that is known beforehand: a line asked for twice takes as long as one.
-  int64_t from = lines * asker / (askers * parts), to = lines * (asker + 1) / (askers * parts);
-  Value line = b.add(b.div(b.mul(rowOfTile, lines), tile.rows), from);
-  Value first = b.sub(ofHead, rowOfTile);
-  return ask(first, b.add(b.mul(line, 64), pace->scores.bytes()), (to - from) * 64);
-}
-
-void BlockAttend::setAskers(Value ofHead, Value rowOfTile, int64_t askers) {
-  askNext = [] {};
-  if (!pace)
-    return;
-  askNext = [=, this, asker = int64_t(0)]() mutable {
-    Ask asked = askInSoftmax(ofHead, rowOfTile, asker, askers);
-    if (sharesSoftmax) {
-      use(one);
-      Ask alone = askInSoftmax(ofHead, rowOfTile, asker, askers);
-      use(many);
-      asked.bytes[0] = arith::SelectOp::create(b, b.loc, fitsOne(), alone.bytes[0], asked.bytes[0]);
-      asked.lines = std::max(asked.lines, alone.lines);
-    }
-    AskOp::create(b, b.loc, op.getBlock(), asked.bytes[0], asked.lines);
-    ++asker;
-  };
-}
-
-/// Works on `softmaxRows` rows, the first of which is `rowOfTile` of the row tile; maximum and sum of each become what they are
-/// with the block.
-BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVector<Value> s) {
+/// Works on `softmaxRows` rows from `ofHead` on; maximum and sum of each become what they are with the block.
+BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
   int64_t rows = tile.softmaxRows;
   Value row = rowOf(ofHead);
   SmallVector<Value> positions, heads, limits, lows;
@@ -102,7 +57,6 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
       slice = b.mulf(slice, b.spread(unit, 0, scoreType));
     unit = b.spread(b.f32(log2e), 0, perRow);
   }
-  setAskers(ofHead, rowOfTile, int64_t(s.size()) * (asksInPacking() ? 2 : 1));
   SmallVector<Value> masks = masksBelow(result.limit, result.low);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (hasScore()) {
@@ -133,7 +87,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
   Value spreadReference = b.spread(reference, 0, scoreType), spreadUnit = b.spread(unit, 0, scoreType), total;
   for (Value slice : s) {
     Value exponent = b.mulf(b.subf(slice, spreadReference), spreadUnit);
-    askNext();
+    ask();
     result.p.push_back(b.exp2(exponent, exponentBits()));
     total = total ? b.addf(total, result.p.back()) : result.p.back();
   }
@@ -150,7 +104,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, Value rowOfTile, SmallVe
 }
 
 /// Probabilities times the scales of a group of values, as operands of rows `rowOfTile` and on of the tile.
-BlockAttend::Operands BlockAttend::weigh(Value ofHead, Value group, const Weights &weights, Value rowOfTile) {
+BlockAttend::Operands BlockAttend::weigh(Value group, const Weights &weights, Value rowOfTile) {
   CodecAttr codec = cache.getValue();
   if (!codec.hasScale())
     return packProbabilities(weights.p, rowOfTile);
@@ -207,7 +161,7 @@ BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value ro
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
   for (auto [i, slice] : llvm::enumerate(p)) {
     if (asksInPacking())
-      askNext();
+      ask();
     // Rounding may take the product as it is, if nothing else is to round it alike.
     auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
     Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);

@@ -21,8 +21,8 @@
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/kernels/VisibleTokens.h"
 #include "compiler/online/Passes.h"
-#include "compiler/online/RowTiles.h"
 #include "compiler/schedule/Choice.h"
+#include "compiler/schedule/RowTiles.h"
 #include "dialect/DotRecord.h"
 
 using namespace mlir;

@@ -16,16 +16,15 @@ using namespace mlir;
 
 namespace kv {
 
-BlockAttend::BlockAttend(func::FuncOp func, AttendBlockOp op, const BlockHomes &homes, Value tilesShare)
+BlockAttend::BlockAttend(func::FuncOp func, AttendBlockOp op, const BlockHomes &homes)
     : BlockRows(func, op), homes(homes), sharesSoftmax(op.getTiles() == Tiles::either), one(oneTile(schedule)),
-      many(manyTiles(schedule)), tile(one), tilesShare(tilesShare) {
+      many(manyTiles(schedule)), tile(op.getTiles() == Tiles::many ? many : one), mine(op.getBlock()) {
   OperandRange state = op.getState();
   if (isa<RankedTensorType>(state.front().getType()))
     carried = {state[0], state[1], SmallVector<Value>(state.drop_front(2))};
 }
 
 SmallVector<Value> BlockAttend::build() {
-  use(op.getTiles() == Tiles::many ? many : one);
   attendBlock();
   SmallVector<Value> next;
   if (carried) {
@@ -35,20 +34,9 @@ SmallVector<Value> BlockAttend::build() {
   return next;
 }
 
-void BlockAttend::use(const RowTile &chosen) {
-  tile = chosen;
-  pace.reset();
-  if (!schedule.getBlock().getAhead())
-    return;
-  auto elements = [&](Contract contract) {
-    return decodesOnce(contract) ? multiplyUnroll : elementsOfIteration(cache, schedule, contract);
-  };
-  pace = paceBlock(cache, schedule, {tile.rows, tile.several, {elements(Contract::d), elements(Contract::t)}});
-}
-
 void BlockAttend::inTiles(function_ref<void()> body) {
   auto with = [&](const RowTile &chosen) {
-    use(chosen);
+    tile = chosen;
     body();
   };
   if (!sharesSoftmax)
@@ -62,13 +50,33 @@ void BlockAttend::attendBlock() {
     if (tile.several)
       decodeBlock();
   });
-  auto rows = [&](Value ofHead) { attendRows(ofHead); };
   if (carried || !(schedule.getTeam().getThreads() || sharesSoftmax || tile.several))
-    return rows(zero());
+    return attendRows(zero());
   if (!sharesSoftmax)
-    return b.loop(zero(), op.getPadded(), tile.rows, rows);
-  Value tiles = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(1), b.div(op.getPadded(), many.rows));
-  b.loop(zero(), tiles, 1, [&](Value index) { rows(b.mul(index, many.rows)); });
+    return b.loop(zero(), op.getPadded(), tile.rows, [&](Value ofHead) {
+      if (tile.several)
+        shareBlock(ofHead, Value());
+      attendRows(ofHead);
+    });
+  Value alone = fitsOne(), several = countTiles();
+  Value tiles = arith::SelectOp::create(b, b.loc, alone, b.i64(1), several);
+  b.loop(zero(), tiles, 1, [&](Value index) {
+    Value ofHead = b.mul(index, many.rows);
+    shareBlock(ofHead, alone);
+    attendRows(ofHead);
+  });
+}
+
+/// Once an item, not once a block.
+Value BlockAttend::countTiles() {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(op.getPadded());
+  return b.div(op.getPadded(), many.rows);
+}
+
+void BlockAttend::shareBlock(Value ofHead, Value alone) {
+  int64_t rows = std::max(int64_t(op.getLeast()), one.rows + 1); // of the smallest item that has several row tiles
+  mine = ShareOp::create(b, b.loc, op.getBlock(), ofHead, op.getPadded(), many.rows, llvm::divideCeil(rows, many.rows), alone);
 }
 
 /// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
@@ -89,8 +97,8 @@ void BlockAttend::decodeBlock() {
     int64_t depth = loadDepth(schedule.getSums().getLoad(), lanes), width = sliceOf(Contract::t);
     b.loop(zero(), op.getCount(), depth, [&](Value z) {
       b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
-        Value codes =
-            DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::value, Contract::t, z, b.mul(slice, width));
+        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::value, Contract::t, z,
+                                       b.mul(slice, width));
         b.put(codes, homes.values, b.add(b.mul(slice, block), z), zero());
       });
     });
@@ -102,10 +110,10 @@ void BlockAttend::attendRows(Value ofHead) {
     SmallVector<Value> s;
     for (int64_t x = 0; x < block; x += sliceOf(Contract::d))
       s.push_back(scores(ofHead, b.i64(x)));
-    Weights weights = softmax(ofHead, zero(), s);
+    Weights weights = softmax(ofHead, s);
     Seen seen = seenBy(tile, ofHead);
     return eachGroup([&](Value group, int64_t number) {
-      accumulate(ofHead, seen, group, number, weights.correction, weigh(ofHead, group, weights, zero()));
+      accumulate(ofHead, seen, group, number, weights.correction, weigh(group, weights, zero()));
     });
   }
   inTiles([&] {
@@ -113,7 +121,7 @@ void BlockAttend::attendRows(Value ofHead) {
   });
   Value softmaxEnd = b.i64(tile.rows);
   if (sharesSoftmax) {
-    use(many);
+    tile = many;
     softmaxEnd = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(one.rows), b.i64(many.rows));
   }
   auto put = [&](Value value, Value home, Value row) {
@@ -129,14 +137,14 @@ void BlockAttend::attendRows(Value ofHead) {
   };
   bool hasScale = roundsProbabilities(), hasShift = false, hasBias = cache.getValue().hasZero();
   auto weighRows = [&](Value group, const Weights &weights, Value row) {
-    Operands operands = weigh(ofHead, group, weights, row);
+    Operands operands = weigh(group, weights, row);
     hasShift |= bool(operands.start);
     put(operands.scale, homes.scale, row);
     put(operands.start, homes.start, row);
     put(operands.bias, homes.bias, row);
   };
   b.loop(zero(), softmaxEnd, few, [&](Value row) {
-    Weights weights = softmax(b.add(ofHead, row), row, fetch(homes.scores, row));
+    Weights weights = softmax(b.add(ofHead, row), fetch(homes.scores, row));
     put(weights.correction, homes.correction, row);
     if (valueGroups() == 1)
       return weighRows(zero(), weights, row);
@@ -157,30 +165,23 @@ void BlockAttend::attendRows(Value ofHead) {
       accumulate(ofHead, seenBy(tile, ofHead), group, number, all(true, homes.correction), operands);
     });
     if (sharesSoftmax)
-      use(many);
+      tile = many;
   });
 }
 
 /// init + operands of the row tile x a slice of the block from x on, over [zBegin, seen.end).
 Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init) {
-  bool isScores = ref.overChannels(), decoded = decodesOnce(ref.contract);
+  bool isScores = ref.overChannels();
   Value home = isScores ? op.getQueries() : homes.probabilities, row = isScores ? rowOf(ofHead) : zero();
-  Value slice = b.div(x, sliceOf(ref.contract));
-  auto type = cast<RankedTensorType>(init.getType());
-  int64_t along = isScores ? cache.getDim(ref.stream) : block;
-  Ask asked;
-  if (pace) { // in the order of the kernel: slices, groups of keys
-    Value before = b.mul(b.add(b.mul(slice, along), zBegin), rowParts(dotOf(ref.contract)));
-    int64_t step = pace->of(ref.contract).step;
-    Value iteration = b.div(before, decoded ? multiplyUnroll : elementsOfIteration(cache, schedule, ref.contract));
-    asked = ask(ofHead, b.add(b.mul(iteration, step), pace->start(ref.contract)), step);
+  Value from = tile.several ? mine : Value(op.getBlock());
+  if (decodesOnce(ref.contract)) {
+    Value first = b.mul(b.div(x, sliceOf(ref.contract)), isScores ? cache.getDim(ref.stream) : block);
+    return MultiplyOp::create(b, b.loc, init.getType(), home, row, isScores ? homes.keys : homes.values, first, from, ref.contract,
+                              zBegin, seen.end, elementsOfDecoded, init, seen.limits, seen.starts, ValueRange(), 0);
   }
-  if (!decoded)
-    return ProductOp::create(b, b.loc, type, home, row, op.getBlock(), ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
-                             seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts,
-                             isScores ? op.getRest() : Value(), isScores ? hasOutliers(ofHead) : Value(), asked.bytes, asked.lines);
-  return MultiplyOp::create(b, b.loc, type, home, row, isScores ? homes.keys : homes.values, b.mul(slice, along), op.getBlock(),
-                            zBegin, seen.end, multiplyUnroll, init, seen.limits, seen.starts, asked.bytes, asked.lines);
+  Value rest = isScores ? op.getRest() : Value(), refined = isScores ? hasOutliers(ofHead) : Value();
+  return ProductOp::create(b, b.loc, init.getType(), home, row, from, ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
+                           seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts, rest, refined, ValueRange(), 0);
 }
 
 int64_t BlockAttend::keyRun() {
@@ -241,7 +242,8 @@ void BlockAttend::eachGroup(function_ref<void(Value, int64_t)> body) {
 }
 
 /// acc = acc * correction + p . v, of a group of channels, the `number`th where that is known.
-void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands) {
+void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction,
+                             const Operands &operands) {
   int64_t rows = tile.rows, columns = sliceOf(Contract::t), width = cache.getRun(Stream::value);
   RankedTensorType type = b.tileF32({rows, columns}), integers = type.clone(b.getI32Type());
   Dot dot = dotOf(Contract::t);
@@ -285,8 +287,8 @@ static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr sch
   int64_t rows = std::max(one.rows, many.rows), block = schedule.getBlock().getTokens();
   BlockHomes homes;
   Dot dot = sums.getDot();
-  homes.probabilities = roundsRows(dot) ? b.scratch("p", rows, rowWords(dot, block), b.getI32Type())
-                                        : b.scratch("p", rows, block, b.getF32Type());
+  homes.probabilities =
+      roundsRows(dot) ? b.scratch("p", rows, rowWords(dot, block), b.getI32Type()) : b.scratch("p", rows, block, b.getF32Type());
   if (schedule.getRows().getShare() || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
     homes.scores = b.scratch("s", rows, block, b.getF32Type());
     homes.limit = b.scratch("limit", rows, 1, b.getI32Type());
@@ -306,14 +308,6 @@ static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr sch
     homes.values = b.scratch("values", cache.getValueDim() / channels * block, channels, b.getF32Type());
   }
   return homes;
-}
-
-/// One by the number of row tiles of an item with several, 24 bits after the point.
-static Value shareOfTile(KernelBuilder &b, AttendBlockOp op, int64_t rows) {
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointAfterValue(op.getPadded());
-  Value tiles = b.max(b.div(op.getPadded(), rows), b.i64(1));
-  return arith::DivUIOp::create(b, b.loc, b.i64(int64_t(1) << 24), tiles);
 }
 
 namespace {
@@ -337,11 +331,8 @@ struct DecomposeAttendBlock : PassWrapper<DecomposeAttendBlock, OperationPass<fu
     b.loc = ops.front().getLoc();
     BlockHomes homes;
     addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
-    Value share;
-    if (int64_t many = schedule.getRows().getMany())
-      share = shareOfTile(b, ops.front(), many);
     for (AttendBlockOp op : ops) {
-      op->replaceAllUsesWith(BlockAttend(func, op, homes, share).build());
+      op->replaceAllUsesWith(BlockAttend(func, op, homes).build());
       op->erase();
     }
   }

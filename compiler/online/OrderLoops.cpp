@@ -2,7 +2,7 @@
 // memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches. A state that fits a
 // thread's registers goes around the loop as values.
 #include "compiler/online/Passes.h"
-#include "compiler/online/RowTiles.h"
+#include "compiler/schedule/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
 #include "dialect/KernelBuilder.h"
 #include "dialect/TokenMap.h"

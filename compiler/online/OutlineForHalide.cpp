@@ -2,6 +2,7 @@
 // (kv.attend_rows). The function's declaration says what it is to do.
 #include "compiler/online/BlockAttend.h"
 #include "compiler/online/Passes.h"
+#include "compiler/schedule/Pacing.h"
 #include "compiler/schedule/StreamAccess.h"
 #include "mlir/Support/DebugStringHelper.h"
 

@@ -2,7 +2,7 @@
 // of integer records with what rounding leaves of rows with outliers; and the state of no tokens.
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/online/Passes.h"
-#include "compiler/online/RowTiles.h"
+#include "compiler/schedule/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
 
 #include <limits>

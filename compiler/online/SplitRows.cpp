@@ -1,7 +1,7 @@
 // Rows of any number -> row tiles of the schedule's sizes: a loop over blocks for items of one row tile, one for items of several,
 // both under an scf.if; or one loop for both, where they share a softmax.
 #include "compiler/online/Passes.h"
-#include "compiler/online/RowTiles.h"
+#include "compiler/schedule/RowTiles.h"
 #include "dialect/KernelBuilder.h"
 
 using namespace mlir;

@@ -78,11 +78,15 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.product {{.*}} limits[%[[N]], %[[N]]] :
   %limited = kv.product %q[%n], value f32 of %block contract t at %n over [%n, %n) unroll 4 init %all limits [%n, %n]
       : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
-  // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] of %[[BLOCK]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} ask[%[[N]], %[[N]]] lines 1 : memref<4x64xf32>, memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
-  %m = kv.multiply %q[%n], %q[%n] of %block over [%n, %n) unroll 4 init %all ask [%n, %n] lines 1
+  // CHECK: kv.multiply %[[Q:.*]][%[[N]]], %[[Q]][%[[N]]] of %[[BLOCK]] contract d over[%[[N]], %[[N]]) unroll 4 init %{{.*}} ask[%[[N]], %[[N]]] lines 1 : memref<4x64xf32>, memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
+  %m = kv.multiply %q[%n], %q[%n] of %block contract d over [%n, %n) unroll 4 init %all ask [%n, %n] lines 1
        : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
   // CHECK: kv.ask %[[BLOCK]] from %[[N]] lines 2 : <32 of
   kv.ask %block from %n lines 2 : !kv.block<32 of !cache>
+  // CHECK: %[[MINE:.*]] = kv.share %[[BLOCK]] row %[[N]] of %[[N]] tiles of 4 fewest 2 : <32 of
+  %mine = kv.share %block row %n of %n tiles of 4 fewest 2 : !kv.block<32 of !cache>
+  // CHECK: kv.ask %[[MINE]] : <32 of
+  kv.ask %mine : !kv.block<32 of !cache>
   %limits = kv.scratch "limits" : memref<4x1xi32>
   %words = kv.scratch "words" : memref<4x16xi32>
   %state = kv.scratch "state" : memref<4x1xf32>

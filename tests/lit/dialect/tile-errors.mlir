@@ -238,7 +238,7 @@ func.func @f(%block: !kv.block<32 of !c>, %n: i64) {
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%rows: memref<4x64xi32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x16xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected homes of f32, got 'memref<4x64xi32>' and 'memref<64x16xf32>'}}
-  %0 = kv.multiply %rows[%n], %numbers[%n] of %b over [%n, %n) unroll 4 init %t : memref<4x64xi32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x16xf32>
+  %0 = kv.multiply %rows[%n], %numbers[%n] of %b contract d over [%n, %n) unroll 4 init %t : memref<4x64xi32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x16xf32>
   return
 }
 
@@ -247,7 +247,7 @@ func.func @f(%rows: memref<4x64xi32>, %numbers: memref<64x16xf32>, %n: i64, %t: 
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%rows: memref<4x64xf32>, %numbers: memref<64x16xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected a result of at most 4 rows and 16 columns, got 'tensor<4x32xf32>'}}
-  %0 = kv.multiply %rows[%n], %numbers[%n] of %b over [%n, %n) unroll 4 init %t : memref<4x64xf32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.multiply %rows[%n], %numbers[%n] of %b contract d over [%n, %n) unroll 4 init %t : memref<4x64xf32>, memref<64x16xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 
@@ -256,7 +256,7 @@ func.func @f(%rows: memref<4x64xf32>, %numbers: memref<64x16xf32>, %n: i64, %t: 
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected to ask for nothing, or from a byte in steps, got 1 values}}
-  %0 = kv.multiply %rows[%n], %rows[%n] of %b over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.multiply %rows[%n], %rows[%n] of %b contract d over [%n, %n) unroll 4 init %t ask [%n] lines 1 : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
   return
 }
 
@@ -301,7 +301,16 @@ func.func @f(%q: memref<4x64xf32>, %w: memref<4x16xi32>, %n: i64, %if: i1, %t: t
 !c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
 func.func @f(%rows: memref<4x64xf32>, %n: i64, %t: tensor<4x32xf32>, %b: !kv.block<32 of !c>) {
   // expected-error @+1 {{expected no limits or starts, or 4 of each, got 2}}
-  %0 = kv.multiply %rows[%n], %rows[%n] of %b over [%n, %n) unroll 4 init %t limits [%n, %n] : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  %0 = kv.multiply %rows[%n], %rows[%n] of %b contract d over [%n, %n) unroll 4 init %t limits [%n, %n] : memref<4x64xf32>, memref<4x64xf32>, !kv.block<32 of !c> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// share C1
+!c = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = "[h, t, d]", value = "[h, t, d]">>
+func.func @f(%n: i64, %b: !kv.block<32 of !c>) {
+  // expected-error @+1 {{expected `rows` and `fewest` from 1, got 4 and 0}}
+  %0 = kv.share %b row %n of %n tiles of 4 fewest 0 : !kv.block<32 of !c>
   return
 }
 

@@ -20,13 +20,13 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
 // CHECK: scf.for
 // CHECK:   kv.acquire {{.*}} ahead
-// CHECK-NOT: kv.decode
 // CHECK:     kv.product %[[Q]]{{.*}} key f32
 // CHECK:     kv.rows
 // CHECK:     kv.index
 // CHECK:     arith.cmpi slt
 // CHECK:     kv.fetch %[[MAX]]
 // CHECK:     kv.reduce max
+// CHECK:     kv.ask %{{[a-z0-9]*}} :
 // CHECK:     kv.exp2
 // CHECK:     kv.reduce add
 // CHECK:     kv.store %{{.*}} to %[[SUM]]
@@ -39,8 +39,9 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:     kv.fetch %[[ACC]]
 // CHECK:     kv.product %[[P]]{{.*}} value f32
 // CHECK:     kv.store %{{.*}} to %[[ACC]]
-// Items of more rows than one tile: with an own kind of tile, and codes decoded once a block where rows are multiplied as f32. Softmax
-// works on two of its rows at a time; what it knows of a row goes to products through scratch.
+// Items of more rows than one tile: with an own kind of tile, which shares the block with others, and codes decoded once
+// a block where rows are multiplied as f32. Softmax works on two of its rows at
+// a time; what it knows of a row goes to products through scratch.
 #many = #kv.schedule<item = <queries = 4, heads = 1, split = 64>, rows = <one = 2, many = 4, softmax = 2, manySoftmax = 2>,
                      block = <tokens = 32, ahead = 1>, scores = <dot = f32, load = <vector[0] of 16>, slice = 32, manySlice = 16, decode = once>,
                      sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32, manySlice = 16, decode = once>, team = <lanes = 8>>
@@ -53,24 +54,23 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<4x32xf32>
 // CHECK-DAG: %[[S:.*]] = kv.scratch "s" : memref<4x32xf32>
 // CHECK-DAG: %[[CORRECTION:.*]] = kv.scratch "correction" : memref<4x1xf32>
-// CHECK-DAG: %[[KEYS:.*]] = kv.scratch "keys" : memref<128x16xf32>
-// CHECK-DAG: %[[VALUES:.*]] = kv.scratch "values" : memref<64x16xf32>
 // CHECK: scf.if
 // CHECK: kv.acquire
-// CHECK-NOT: kv.decode
+// CHECK-NOT: kv.share
 // CHECK: kv.product {{.*}} -> tensor<2x32xf32>
 // CHECK: } else {
-// CHECK: kv.acquire
-// CHECK: %[[CODES:.*]] = kv.decode key of {{.*}} -> tensor<1x16xf32>
-// CHECK: kv.store %[[CODES]] to %[[KEYS]]
-// CHECK: %[[CODES:.*]] = kv.decode value of {{.*}} -> tensor<4x16xf32>
-// CHECK: kv.store %[[CODES]] to %[[VALUES]]
-// CHECK: kv.multiply {{.*}}, %[[KEYS]]{{.*}} unroll 4 {{.*}} -> tensor<4x16xf32>
+// CHECK: %[[BLOCK:.*]] = kv.acquire
+// CHECK: kv.decode key of {{.*}} -> tensor<1x16xf32>
+// CHECK: kv.decode value of {{.*}} -> tensor<4x16xf32>
+// CHECK: scf.for %[[ROW:.*]] =
+// CHECK: %[[MINE:.*]] = kv.share %[[BLOCK]] row %[[ROW]] of %{{.*}} tiles of 4 fewest 1 :
+// CHECK: kv.multiply {{.*}} of %[[MINE]] contract d {{.*}} -> tensor<4x16xf32>
 // CHECK: kv.store {{.*}} to %[[S]]
 // CHECK: scf.for
 // CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
+// CHECK:   kv.ask %[[MINE]] :
 // CHECK:   kv.exp2
 // CHECK:   kv.store {{.*}} to %[[CORRECTION]]
 // CHECK:   kv.store {{.*}} to %[[P]]
 // CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
-// CHECK: kv.multiply %[[P]]{{.*}}, %[[VALUES]]{{.*}} -> tensor<4x16xf32>
+// CHECK: kv.multiply %[[P]]{{.*}} of %[[MINE]] contract t {{.*}} -> tensor<4x16xf32>

@@ -205,7 +205,7 @@ func.func @decodes(%step: !llvm.ptr, %item: !llvm.ptr) attributes {kv.kernel, kv
   %codes = kv.decode key of %block contract d[%n, %zero] : !kv.block<32 of !codes> -> tensor<4x16xf32, #lanes>
   kv.store %codes to %keys[%n, %zero] : tensor<4x16xf32, #lanes>, memref<128x16xf32>
   %init = kv.spread %x along 0 : f32 -> tensor<2x16xf32, #lanes>
-  %s = kv.multiply %q[%zero], %keys[%zero] of %block over [%zero, %n) unroll 4 init %init
+  %s = kv.multiply %q[%zero], %keys[%zero] of %block contract d over [%zero, %n) unroll 4 init %init
        : memref<2x64xf32>, memref<128x16xf32>, !kv.block<32 of !codes> -> tensor<2x16xf32, #lanes>
   kv.store %s to %q[%zero, %zero] : tensor<2x16xf32, #lanes>, memref<2x64xf32>
   return

@@ -1,4 +1,4 @@
-#include "compiler/online/RowTiles.h"
+#include "compiler/schedule/RowTiles.h"
 #include "compiler/codecs/CodecFamily.h"
 #include "compiler/schedule/Pacing.h"
 #include "dialect/DotRecord.h"

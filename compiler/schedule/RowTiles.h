@@ -18,8 +18,9 @@ RowTile manyTiles(ScheduleAttr schedule); ///< of 0 rows where no item has sever
 /// Whether so many rows are one row tile, i1.
 mlir::Value fitsOne(KernelBuilder &b, RowTilesAttr tiles, mlir::Value rows);
 
-/// Elements of the contraction in an iteration of a product's loop, over codes as they are stored.
+/// Elements of the contraction in an iteration of a product's loop, over codes as they are stored, or over those that are decoded.
 int64_t elementsOfIteration(CacheType cache, ScheduleAttr schedule, Contract contract);
+inline constexpr int64_t elementsOfDecoded = 4;
 /// What the key record's codes are more than numbers by.
 int64_t keyShift(CacheType cache, ScheduleAttr schedule);
 /// Words of i32 of a row's operands, of so many elements.
