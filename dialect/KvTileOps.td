@@ -157,7 +157,7 @@ def Kv_ShareOp : Kv_Op<"share", [Pure, AllTypesMatch<["block", "mine"]>]> {
   let summary = "a block as one of several row tiles has it, which work on it one after another";
   let description = [{
     The tile's first row is `row` of `padded`, which are whole tiles of `rows` rows; there are `fewest` tiles at least. What of the block
-    is decoded once is decoded before the first tile, and each asks for its part of the block ahead (PlanPrefetch). Where
+    is decoded once is decoded before the first tile (HoistDecode), and each asks for its part of the block ahead (PlanPrefetch). Where
     `alone` holds, the item has one row tile of the other kind, whose products take the block as it is.
 
     Rules:

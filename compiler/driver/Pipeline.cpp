@@ -62,6 +62,7 @@ void decomposeBlocks(PassManager &passes) {
   passes.addPass(createOutlineForHalidePass());
   onFunctions(passes, createQuantizeRowsPass());
   onFunctions(passes, createDecomposeAttendBlockPass());
+  onFunctions(passes, createHoistDecodePass());
   onFunctions(passes, createPlanPrefetchPass());
   onFunctions(passes, createLowerFinishPass());
   tidy(passes);

@@ -65,7 +65,6 @@ struct BlockHomes {
   /// They hold what a row tile needs whose softmax works on a few rows at a time: scores, then probabilities; how many tokens a row
   /// sees; numbers of a row that products need.
   mlir::Value scores, limit, low, correction, scale, start, bias;
-  mlir::Value keys, values; ///< a stream that is decoded once for several row tiles: slice by slice, a row for each z
 };
 
 /// Scores, softmax and sums of one kv.attend_block. DecomposeAttendBlock.cpp has the rows and products, BlockSoftmax.cpp the rest.
@@ -96,7 +95,6 @@ struct BlockAttend : BlockRows {
   Dot dotOf(Contract contract) const { return schedule.plan(contract).getDot(); }
   /// Tokens of one accumulation of scores, or channels of one of sums, in the row tile in use.
   int64_t sliceOf(Contract contract) const { return schedule.plan(contract).sliceOf(tile.several); }
-  bool decodesOnce(Contract contract) const { return tile.several && schedule.plan(contract).getDecode() == Decoding::once; }
   /// Whether the rows of the item are one row tile.
   Value fitsOne() { return kv::fitsOne(b, schedule.getRows(), op.getRows()); }
   Value zero() { return b.i64(0); }
@@ -104,7 +102,6 @@ struct BlockAttend : BlockRows {
   void inTiles(llvm::function_ref<void()> body);
 
   void attendBlock();
-  void decodeBlock();
   Value countTiles();
   void shareBlock(Value ofHead, Value alone);
   void attendRows(Value ofHead);

@@ -2,7 +2,6 @@
 //
 // One row tile goes through in registers. Of several, which share a block:
 //
-//   numbers = decoded codes                                 once a block, where rows are multiplied as f32
 //   for each row tile:
 //     s = q . k                                             of all its rows
 //     for each few rows of it:  p = softmax(s), packed      as many as the registers hold
@@ -46,10 +45,6 @@ void BlockAttend::inTiles(function_ref<void()> body) {
 }
 
 void BlockAttend::attendBlock() {
-  inTiles([&] {
-    if (tile.several)
-      decodeBlock();
-  });
   if (carried || !(schedule.getTeam().getThreads() || sharesSoftmax || tile.several))
     return attendRows(zero());
   if (!sharesSoftmax)
@@ -77,32 +72,6 @@ Value BlockAttend::countTiles() {
 void BlockAttend::shareBlock(Value ofHead, Value alone) {
   int64_t rows = std::max(int64_t(op.getLeast()), one.rows + 1); // of the smallest item that has several row tiles
   mine = ShareOp::create(b, b.loc, op.getBlock(), ofHead, op.getPadded(), many.rows, llvm::divideCeil(rows, many.rows), alone);
-}
-
-/// Codes as f32 into scratch: of every slice of tokens, or channels, a row for each z.
-void BlockAttend::decodeBlock() {
-  int64_t lanes = schedule.getTeam().getLanes();
-  if (decodesOnce(Contract::d)) {
-    int64_t dim = cache.getKeyDim(), depth = loadDepth(schedule.getScores().getLoad(), lanes);
-    int64_t width = depth > 4 ? lanes : sliceOf(Contract::d); // what the registers hold of so many loads
-    b.loop(zero(), b.i64(block), width, [&](Value x) {
-      Value first = b.mul(b.div(x, sliceOf(Contract::d)), dim), column = b.rem(x, sliceOf(Contract::d));
-      b.loop(zero(), b.i64(dim), depth, [&](Value z) {
-        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::key, Contract::d, z, x);
-        b.put(codes, homes.keys, b.add(first, z), column);
-      });
-    });
-  }
-  if (decodesOnce(Contract::t)) {
-    int64_t depth = loadDepth(schedule.getSums().getLoad(), lanes), width = sliceOf(Contract::t);
-    b.loop(zero(), op.getCount(), depth, [&](Value z) {
-      b.loop(zero(), b.i64(cache.getValueDim() / width), 1, [&](Value slice) {
-        Value codes = DecodeOp::create(b, b.loc, b.tileF32({depth, width}), op.getBlock(), Stream::value, Contract::t, z,
-                                       b.mul(slice, width));
-        b.put(codes, homes.values, b.add(b.mul(slice, block), z), zero());
-      });
-    });
-  }
 }
 
 void BlockAttend::attendRows(Value ofHead) {
@@ -174,11 +143,6 @@ Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, c
   bool isScores = ref.overChannels();
   Value home = isScores ? op.getQueries() : homes.probabilities, row = isScores ? rowOf(ofHead) : zero();
   Value from = tile.several ? mine : Value(op.getBlock());
-  if (decodesOnce(ref.contract)) {
-    Value first = b.mul(b.div(x, sliceOf(ref.contract)), isScores ? cache.getDim(ref.stream) : block);
-    return MultiplyOp::create(b, b.loc, init.getType(), home, row, isScores ? homes.keys : homes.values, first, from, ref.contract,
-                              zBegin, seen.end, elementsOfDecoded, init, seen.limits, seen.starts, ValueRange(), 0);
-  }
   Value rest = isScores ? op.getRest() : Value(), refined = isScores ? hasOutliers(ofHead) : Value();
   return ProductOp::create(b, b.loc, init.getType(), home, row, from, ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
                            seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts, rest, refined, ValueRange(), 0);
@@ -283,10 +247,9 @@ void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_
 static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
   auto cache = cast<CacheType>(op.getCache());
   RowTile one = oneTile(schedule), many = manyTiles(schedule);
-  ProductPlanAttr scores = schedule.getScores(), sums = schedule.getSums();
   int64_t rows = std::max(one.rows, many.rows), block = schedule.getBlock().getTokens();
   BlockHomes homes;
-  Dot dot = sums.getDot();
+  Dot dot = schedule.getSums().getDot();
   homes.probabilities =
       roundsRows(dot) ? b.scratch("p", rows, rowWords(dot, block), b.getI32Type()) : b.scratch("p", rows, block, b.getF32Type());
   if (schedule.getRows().getShare() || one.softmaxRows < one.rows || many.softmaxRows < many.rows) {
@@ -298,14 +261,6 @@ static BlockHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr sch
     homes.scale = b.scratch("pscale", rows, 1, b.getF32Type());
     homes.start = b.scratch("pstart", rows, 1, b.getI32Type());
     homes.bias = b.scratch("bias", rows, 1, b.getF32Type());
-  }
-  if (scores.getDecode() == Decoding::once) {
-    int64_t tokens = scores.getManySlice();
-    homes.keys = b.scratch("keys", block / tokens * cache.getKeyDim(), tokens, b.getF32Type());
-  }
-  if (sums.getDecode() == Decoding::once) {
-    int64_t channels = sums.getManySlice();
-    homes.values = b.scratch("values", cache.getValueDim() / channels * block, channels, b.getF32Type());
   }
   return homes;
 }

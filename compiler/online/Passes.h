@@ -24,6 +24,9 @@ std::unique_ptr<mlir::Pass> createOutlineForHalidePass();
 /// kv.attend_block -> products, softmax and accumulation on tiles.
 std::unique_ptr<mlir::Pass> createDecomposeAttendBlockPass();
 
+/// Products of several row tiles that share a block -> products of codes that are decoded once, where the schedule says so.
+std::unique_ptr<mlir::Pass> createHoistDecodePass();
+
 } // namespace kv
 
 #endif

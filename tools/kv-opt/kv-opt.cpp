@@ -61,6 +61,7 @@ void registerKvPasses() {
   registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();
   registerOne<kv::createDecomposeAttendBlockPass>();
+  registerOne<kv::createHoistDecodePass>();
   registerOne<kv::createPlanPrefetchPass>();
   registerOne<kv::createLowerEntryPass>();
   registerOne<kv::createPlaceTilesPass>();

@@ -39,8 +39,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:     kv.fetch %[[ACC]]
 // CHECK:     kv.product %[[P]]{{.*}} value f32
 // CHECK:     kv.store %{{.*}} to %[[ACC]]
-// Items of more rows than one tile: with an own kind of tile, which shares the block with others, and codes decoded once
-// a block where rows are multiplied as f32. Softmax works on two of its rows at
+// Items of more rows than one tile: with an own kind of tile, which shares the block with others. Softmax works on two of its rows at
 // a time; what it knows of a row goes to products through scratch.
 #many = #kv.schedule<item = <queries = 4, heads = 1, split = 64>, rows = <one = 2, many = 4, softmax = 2, manySoftmax = 2>,
                      block = <tokens = 32, ahead = 1>, scores = <dot = f32, load = <vector[0] of 16>, slice = 32, manySlice = 16, decode = once>,
@@ -60,11 +59,9 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK: kv.product {{.*}} -> tensor<2x32xf32>
 // CHECK: } else {
 // CHECK: %[[BLOCK:.*]] = kv.acquire
-// CHECK: kv.decode key of {{.*}} -> tensor<1x16xf32>
-// CHECK: kv.decode value of {{.*}} -> tensor<4x16xf32>
 // CHECK: scf.for %[[ROW:.*]] =
 // CHECK: %[[MINE:.*]] = kv.share %[[BLOCK]] row %[[ROW]] of %{{.*}} tiles of 4 fewest 1 :
-// CHECK: kv.multiply {{.*}} of %[[MINE]] contract d {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.product {{.*}}, key f32 of %[[MINE]] {{.*}} -> tensor<4x16xf32>
 // CHECK: kv.store {{.*}} to %[[S]]
 // CHECK: scf.for
 // CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
@@ -73,4 +70,4 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK:   kv.store {{.*}} to %[[CORRECTION]]
 // CHECK:   kv.store {{.*}} to %[[P]]
 // CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
-// CHECK: kv.multiply %[[P]]{{.*}} of %[[MINE]] contract t {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.product %[[P]]{{.*}}, value f32 of %[[MINE]] {{.*}} -> tensor<4x16xf32>
