@@ -129,7 +129,7 @@ private:
     Value first = b.mul(b.div(op.getX(), columnsOf(op)), lengthOf(op));
     auto multiply = MultiplyOp::create(b, b.loc, op.getTile().getType(), op.getRows(), op.getRow(), homes[op.getContract()], first,
                                        op.getBlock(), op.getContract(), op.getZBegin(), op.getZEnd(), elementsOfDecoded,
-                                       op.getInit(), op.getLimits(), op.getAsk(), op.getLines());
+                                       op.getInit(), op.getLimits(), op.getStarts(), op.getAsk(), op.getLines());
     op.replaceAllUsesWith(multiply.getTile());
     op.erase();
   }
