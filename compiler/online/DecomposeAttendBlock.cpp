@@ -145,7 +145,8 @@ Value BlockAttend::product(Value ofHead, StreamRef ref, Value x, Value zBegin, c
   Value from = tile.several ? mine : Value(op.getBlock());
   Value rest = isScores ? op.getRest() : Value(), refined = isScores ? hasOutliers(ofHead) : Value();
   return ProductOp::create(b, b.loc, init.getType(), home, row, from, ref.stream, dotOf(ref.contract), ref.contract, x, zBegin,
-                           seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts, rest, refined, ValueRange(), 0);
+                           seen.end, schedule.plan(ref.contract).getUnroll(), init, seen.limits, seen.starts, rest, refined,
+                           ValueRange(), 0);
 }
 
 int64_t BlockAttend::keyRun() {
