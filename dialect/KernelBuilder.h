@@ -69,6 +69,7 @@ public:
   Value min(Value a, Value b) { return mlir::arith::MinSIOp::create(*this, loc, a, b); }
   Value max(Value a, Value b) { return mlir::arith::MaxSIOp::create(*this, loc, a, b); }
   Value max(Value a, int64_t b) { return max(a, i64(b)); }
+  Value min(int64_t a, Value b) { return min(i64(a), b); }
   Value select(Value condition, Value a, Value b) { return mlir::arith::SelectOp::create(*this, loc, condition, a, b); }
   Value isLess(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::slt, a, b); }
   Value isEqual(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::eq, a, b); }
@@ -78,6 +79,7 @@ public:
   Value addf(Value a, Value b) { return mlir::arith::AddFOp::create(*this, loc, a, b); }
   Value subf(Value a, Value b) { return mlir::arith::SubFOp::create(*this, loc, a, b); }
   Value mulf(Value a, Value b) { return mlir::arith::MulFOp::create(*this, loc, a, b); }
+  Value mulf(Value a, double b) { return mulf(a, f32(b)); }
   Value negate(Value a) { return mlir::arith::NegFOp::create(*this, loc, a); }
   /// The greater of the two; b where either is NaN.
   Value maxf(Value a, Value b) {
@@ -150,12 +152,22 @@ public:
                            column);
   }
   void put(Value tile, Value home, Value row, Value column) { StoreOp::create(*this, loc, tile, home, row, column); }
+  /// In the first column; a scalar as a tile of one.
+  void put(Value tile, Value home, Value row) {
+    if (!mlir::isa<mlir::RankedTensorType>(tile.getType()))
+      tile = spread(tile, 0, this->tile({1}, tile.getType()));
+    put(tile, home, row, i64(0));
+  }
 
   /// Memory of this call alone, `count` elements.
   Value variable(mlir::Type element, int64_t count);
 
   /// for (i = begin; i < end; i += step) body(i)
   void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
+  void loop(int64_t begin, int64_t end, int64_t step, llvm::function_ref<void(Value)> body) {
+    Value first = i64(begin), last = i64(end);
+    loop(first, last, step, body);
+  }
   /// The same with carried values.
   llvm::SmallVector<Value> loop(Value begin, Value end, int64_t step, mlir::ValueRange init,
                                 llvm::function_ref<llvm::SmallVector<Value>(Value, mlir::ValueRange)> body);

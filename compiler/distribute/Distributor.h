@@ -58,11 +58,6 @@ public:
   llvm::SmallVector<Value> onlyIf(Value condition, mlir::ValueRange otherwise, llvm::function_ref<llvm::SmallVector<Value>()> make);
   /// Runs `body` ahead of the barrier that stands last, if one does: threads compute addresses before they wait.
   void aheadOfBarrier(llvm::function_ref<void()> body);
-  void loop(int64_t begin, int64_t end, int64_t step, llvm::function_ref<void(Value)> body) {
-    Value from = i64(begin), to = i64(end);
-    KernelBuilder::loop(from, to, step, body);
-  }
-  using KernelBuilder::loop;
   /// begin <= at < end; a bound that is null is none.
   Value isBetween(Value at, Value begin, Value end);
   /// start + first, start + first + 1, ... along lanes, i32.

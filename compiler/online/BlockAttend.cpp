@@ -67,7 +67,8 @@ BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
 Value BlockRows::hasOutliers(Value ofHead) {
   if (!op.getRefined())
     return {};
-  Value flag = RowOp::create(b, b.loc, b.getI32Type(), b.fetch(op.getRefined(), rowOf(ofHead), b.i64(0), {1}));
+  Value row = rowOf(ofHead), column = b.i64(0);
+  Value flag = RowOp::create(b, b.loc, b.getI32Type(), b.fetch(op.getRefined(), row, column, {1}));
   return arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, flag, b.i32(0));
 }
 

@@ -68,10 +68,10 @@ void OrderedLoops::build() {
   llvm::unique_function<Span(Value)> blockAt;
   if (fitBlocks(cache, block) != BlockFit::cut) {
     first = zero();
-    last = b.div(b.add(b.max(b.sub(end, tokenBegin), zero()), block - 1), block);
+    last = b.div(b.add(b.max(b.sub(end, tokenBegin), 0), block - 1), block);
     blockAt = [&](Value at) {
       Value token = b.add(tokenBegin, b.mul(at, block));
-      return Span{token, b.min(b.i64(block), b.sub(end, token))};
+      return Span{token, b.min(block, b.sub(end, token))};
     };
   } else { // tokenBegin is the first token of a page
     int64_t blocksPerPage = (page + block - 1) / block;
@@ -80,7 +80,8 @@ void OrderedLoops::build() {
     blockAt = [&, blocksPerPage](Value at) {
       Value slot = b.mul(b.rem(at, blocksPerPage), block);
       Value token = b.add(tokens.firstOf(b.div(at, blocksPerPage)), slot);
-      return Span{token, b.min(b.min(b.i64(block), b.sub(b.i64(page), slot)), b.sub(end, token))};
+      Value ofPage = b.min(block, b.sub(b.i64(page), slot)), left = b.sub(end, token);
+      return Span{token, b.min(ofPage, left)};
     };
   }
   if (schedule.getBlock().getStages())
@@ -132,10 +133,12 @@ void OrderedLoops::attendInnermost(Value first, Value last, function_ref<Span(Va
     work(at);
     return carried;
   });
-  b.put(result[0], homes[0], zero(), zero());
-  b.put(result[1], homes[1], zero(), zero());
-  for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2)))
-    b.put(tile, homes[2], zero(), b.i64(int64_t(i) * columns));
+  b.put(result[0], homes[0], zero());
+  b.put(result[1], homes[1], zero());
+  for (auto [i, tile] : llvm::enumerate(ArrayRef(result).drop_front(2))) {
+    Value row = zero(), column = b.i64(int64_t(i) * columns);
+    b.put(tile, homes[2], row, column);
+  }
 }
 
 Value OrderedLoops::acquire(const Head &head, Span here, ValueRange ahead) {

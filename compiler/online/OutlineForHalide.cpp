@@ -159,8 +159,10 @@ void Outline::putKnown(Value ofHead) {
   b.put(RowsOp::create(b, b.loc, integers, positions), homes.positions, zero, zero);
   b.put(RowsOp::create(b, b.loc, integers, heads), homes.heads, zero, zero);
   for (auto [number, values] : llvm::enumerate(arrays))
-    for (auto [r, value] : llvm::enumerate(values))
-      b.put(b.spread(value, 0, b.tileF32({1, 1})), homes.arrays, b.i64(int64_t(number) * tile.rows + int64_t(r)), zero);
+    for (auto [r, value] : llvm::enumerate(values)) {
+      Value entry = b.spread(value, 0, b.tileF32({1, 1})), at = b.i64(int64_t(number) * tile.rows + int64_t(r));
+      b.put(entry, homes.arrays, at, zero);
+    }
 }
 
 void Outline::build() {
@@ -178,11 +180,13 @@ void Outline::build() {
       known = {homes.positions, homes.heads, homes.arrays};
       putKnown(ofHead);
     }
-    AttendRowsOp::create(b, b.loc, function, op.getBlock(), rowOf(ofHead), seenBy(tile, ofHead).end, op.getQueries(), homes.limit,
-                         maximum, sum, homes.newMax, homes.newSum, accumulator, roundings(), op.getRest(), hasOutliers(ofHead),
-                         token, known);
-    b.put(b.fetch(homes.newMax, zero, zero, {tile.rows}), maximum, rowOf(ofHead), zero);
-    b.put(b.fetch(homes.newSum, zero, zero, {tile.rows}), sum, rowOf(ofHead), zero);
+    Value row = rowOf(ofHead), end = seenBy(tile, ofHead).end, refined = hasOutliers(ofHead);
+    AttendRowsOp::create(b, b.loc, function, op.getBlock(), row, end, op.getQueries(), homes.limit, maximum, sum, homes.newMax,
+                         homes.newSum, accumulator, roundings(), op.getRest(), refined, token, known);
+    Value newMaximum = b.fetch(homes.newMax, zero, zero, {tile.rows});
+    b.put(newMaximum, maximum, row, zero);
+    Value newSum = b.fetch(homes.newSum, zero, zero, {tile.rows});
+    b.put(newSum, sum, row, zero);
   });
 }
 

@@ -47,10 +47,12 @@ void QuantizeRow::build() {
   Value q = b.read(StepField::q), firstQuery = b.read(StepField::query_start_loc, op.getSeq());
   Value tokenStride = b.read(StepField::q_token_stride), headStride = b.read(StepField::q_head_stride);
   int64_t chunk = b.rowChunk(cache.getKeyDim()), valueChunk = b.rowChunk(cache.getValueDim());
-  b.loop(zero(), op.getPadded(), 1, {b.i32(0)}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
-    Value element = b.add(b.mul(b.add(firstQuery, rows.queryOf(ofHead)), tokenStride), b.mul(rows.headOf(ofHead), headStride));
-    Value row = b.add(op.getFirst(), ofHead);
-    b.loop(zero(), b.i64(cache.getKeyDim()), chunk, [&](Value channel) {
+  Value first = zero(), none = b.i32(0);
+  b.loop(first, op.getPadded(), 1, {none}, [&](Value ofHead, ValueRange before) -> SmallVector<Value> {
+    Value ofToken = b.mul(b.add(firstQuery, rows.queryOf(ofHead)), tokenStride),
+          ofQueryHead = b.mul(rows.headOf(ofHead), headStride);
+    Value element = b.add(ofToken, ofQueryHead), row = b.add(op.getFirst(), ofHead);
+    b.loop(0, cache.getKeyDim(), chunk, [&](Value channel) {
       Value loaded = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), q, b.add(element, channel), op.getType());
       // As they came: scores take the factor. Rounding the product of a great channel would be the same error in every score.
       if (roundsQueries())
@@ -65,9 +67,9 @@ void QuantizeRow::build() {
       sumRow(row, roundsQueries() ? floats : op.getQueries());
     if (op.getState().empty())
       return {outliers};
-    b.put(b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, b.tileF32({1})), op.getState()[0], row, zero());
-    b.put(b.spread(b.f32(0), 0, b.tileF32({1})), op.getState()[1], row, zero());
-    b.loop(zero(), b.i64(cache.getValueDim()), valueChunk, [&](Value channel) {
+    b.put(b.f32(-std::numeric_limits<double>::infinity()), op.getState()[0], row);
+    b.put(b.f32(0), op.getState()[1], row);
+    b.loop(0, cache.getValueDim(), valueChunk, [&](Value channel) {
       b.put(b.spread(b.f32(0), 0, b.tileF32({1, valueChunk})), op.getState()[2], row, channel);
     });
     return {outliers};
@@ -80,12 +82,14 @@ Value QuantizeRow::noteOutlier(Value ofHead, Value before, Value isOutlier) {
   RowTilesAttr tiles = schedule.getRows();
   int64_t one = tiles.getOne(), many = tiles.getMany();
   Value rows = b.i64(tiles.getAlways() ? many : one);
-  if (many && !tiles.getAlways())
-    rows = arith::SelectOp::create(b, b.loc, fitsOne(b, schedule.getRows(), op.getRows()), rows, b.i64(many));
+  if (many && !tiles.getAlways()) {
+    Value isOne = fitsOne(b, schedule.getRows(), op.getRows()), rowsOfMany = b.i64(many);
+    rows = b.select(isOne, rows, rowsOfMany);
+  }
   Value ofTile = arith::RemUIOp::create(b, b.loc, ofHead, rows), first = b.add(op.getFirst(), b.sub(ofHead, ofTile));
   Value isFirst = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, ofTile, zero());
   Value noted = arith::OrIOp::create(b, b.loc, isOutlier, arith::SelectOp::create(b, b.loc, isFirst, b.i32(0), before));
-  b.put(b.spread(noted, 0, b.tile({1}, b.getI32Type())), op.getRefined(), first, zero());
+  b.put(noted, op.getRefined(), first);
   return noted;
 }
 
@@ -103,7 +107,8 @@ Value QuantizeRow::roundRow(Value row) {
   double levels = double(rowLevels(schedule.getScores().getDot(), cache.getKey().getGroup()));
   RankedTensorType tile = b.tileF32({1, chunk});
   SmallVector<Value> init(3, b.spread(b.f32(0), 0, tile));
-  SmallVector<Value> found = b.loop(zero(), b.i64(dim), chunk, init, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+  Value begin = zero(), end = b.i64(dim);
+  SmallVector<Value> found = b.loop(begin, end, chunk, init, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
     Value x = b.fetch(floats, zero(), channel, {1, chunk}), magnitude = math::AbsFOp::create(b, b.loc, x);
     Value nothing = b.mulf(x, b.spread(b.f32(0), 0, tile)); // NaN where x is not finite
     return {b.maxf(magnitude, carried[0]), b.addf(carried[1], nothing), b.addf(carried[2], magnitude)};
@@ -120,27 +125,28 @@ Value QuantizeRow::roundRow(Value row) {
     perUnit = arith::DivFOp::create(b, b.loc, b.f32(1), unit);
   }
   // Never 0, nor near what a caller's flushing makes 0: a masked score would make NaN of it.
-  Value scale = b.addf(b.maxf(b.mulf(unit, b.f32(op.getFactor().convertToDouble())), b.f32(1e-37)), check);
-  b.put(b.spread(scale, 0, b.tileF32({1})), op.getScales(), row, zero());
+  Value scaledUnit = b.mulf(unit, op.getFactor().convertToDouble()), least = b.f32(1e-37);
+  b.put(b.addf(b.maxf(scaledUnit, least), check), op.getScales(), row);
   Value inverse = b.spread(perUnit, 0, tile);
   Dot dot = schedule.getScores().getDot();
   if (!isIntegerDot(dot)) {
-    b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+    b.loop(begin, end, chunk, [&](Value channel) {
       Value scaled = b.mulf(b.fetch(floats, zero(), channel, {1, chunk}), inverse);
       b.put(scaled, floats, zero(), channel);
       PackOp::create(b, b.loc, scaled, op.getQueries(), row, channel, Stream::key, dot, cache);
     });
     return b.i32(0);
   }
-  Value others = b.mulf(b.subf(total(Reduction::add, found[2]), greatest), b.f32(outlierRatio() / double(dim - 1)));
+  Value others = b.mulf(b.subf(total(Reduction::add, found[2]), greatest), outlierRatio() / double(dim - 1));
   Value isOutlier = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OGT, greatest, others);
   // Where rows have none, nothing is left: a row's results do not depend on the rows beside it.
-  Value units = b.spread(arith::SelectOp::create(b, b.loc, isOutlier, b.f32(restUnits), b.f32(0)), 0, tile);
+  Value some = b.f32(restUnits), none = b.f32(0), units = b.spread(b.select(isOutlier, some, none), 0, tile);
   Value most = b.spread(b.f32(restUnits / 2 - 1), 0, tile), unit1 = b.spread(b.f32(1 / restUnits), 0, tile);
-  b.loop(zero(), b.i64(dim), chunk, [&](Value channel) {
+  b.loop(begin, end, chunk, [&](Value channel) {
     Value scaled = b.mulf(b.fetch(floats, zero(), channel, {1, chunk}), inverse), rounded = b.round(scaled);
-    Value left = b.round(b.mulf(b.subf(scaled, rounded), units)), rest = b.negate(b.maxf(b.negate(left), b.negate(most)));
-    b.put(b.fma(rest, unit1, rounded), floats, zero(), channel);
+    Value left = b.negate(b.round(b.mulf(b.subf(scaled, rounded), units))), least = b.negate(most);
+    Value rest = b.negate(b.maxf(left, least)), kept = b.fma(rest, unit1, rounded);
+    b.put(kept, floats, zero(), channel);
     PackOp::create(b, b.loc, rounded, op.getQueries(), row, channel, Stream::key, dot, cache);
     PackOp::create(b, b.loc, rest, op.getRest(), row, channel, Stream::key, isTwoBytes(dot) ? plainDot(dot) : dot, cache);
   });
@@ -158,13 +164,13 @@ Value QuantizeRow::powerBelow(Value x) {
 /// Sums of a row's operands over each run of channels.
 void QuantizeRow::sumRow(Value row, Value home) {
   int64_t width = runOfSums(), chunk = b.rowChunk(width);
-  b.loop(zero(), b.i64(cache.getKeyDim() / width), 1, [&](Value run) {
+  b.loop(0, cache.getKeyDim() / width, 1, [&](Value run) {
     Value first = b.mul(run, width), init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
     Value sum = b.loop(first, b.end(first, width), chunk, {init}, [&](Value channel, ValueRange carried) -> SmallVector<Value> {
       return {b.addf(carried[0], b.fetch(home, home == op.getQueries() ? row : zero(), channel, {1, chunk}))};
     })[0];
-    b.put(ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), op.getSums(),
-          b.add(b.mul(run, rowsOf(op.getQueries())), row), zero());
+    Value total = ReduceOp::create(b, b.loc, b.tileF32({1}), Reduction::add, sum), ofRun = b.mul(run, rowsOf(op.getQueries()));
+    b.put(total, op.getSums(), b.add(ofRun, row));
   });
 }
 
