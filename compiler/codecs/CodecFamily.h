@@ -58,6 +58,9 @@ public:
   virtual double middle(CodecAttr codec) const = 0;
   /// The numbers of the elements at bit `bit` of each lane, f32.
   virtual Value decode(KernelBuilder &b, CodecAttr codec, Value raw, int64_t bit) const = 0;
+  /// Registers that a load takes while its elements are decoded one after another: what it brought, and what targets keep of
+  /// decoding one element for another.
+  virtual int64_t decodeRegisters(CodecAttr) const { return 1; }
 
   /// How `dot` takes numbers. Records of f32 take what `decode` gives: of their form, the flip alone counts.
   virtual OperandForm operandForm(CodecAttr codec, Dot dot) const = 0;

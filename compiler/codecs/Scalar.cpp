@@ -44,6 +44,9 @@ struct Scalar final : CodecFamily {
     }
   }
 
+  /// Bytes of a word are widened two at a time: two pairs.
+  int64_t decodeRegisters(CodecAttr codec) const override { return isByte(codec) ? 3 : 1; }
+
   OperandForm operandForm(CodecAttr, Dot) const override { return {}; }
 
   /// Records multiply their own type, whose bits are stored, or a type that holds the codec's numbers.

@@ -1,5 +1,6 @@
 // How a product goes through a block: its load, and the slice of tokens or channels whose sums it has in registers at a time. From
 // the registers of a target, the rows of a row tile and the dot record.
+#include "compiler/codecs/CodecFamily.h"
 #include "compiler/schedule/Choice.h"
 #include "compiler/schedule/ChooseLoad.h"
 
@@ -54,7 +55,7 @@ private:
     // Codes that are summed run by run need a second set of accumulators, one inside the run.
     bool exact = work.precision.accuracy == Accuracy::exact;
     bool grouped = cache.getGroups(Stream::key) > 1 || (cache.getKey().hasZero() && exact);
-    int64_t vectors = vectorsPerSlice(vectorLimit(choice.scores, rows, grouped ? 2 : 1, several), tokens);
+    int64_t vectors = vectorsPerSlice(vectorLimit(Stream::key, rows, grouped ? 2 : 1, several), tokens);
     if (isIntegerDot(choice.sums.dot)) // probabilities are packed in whole loads of values
       vectors = std::max(vectors, choice.sums.load.getPack() / lanes);
     return vectors * lanes;
@@ -62,16 +63,23 @@ private:
 
   /// Channels.
   int64_t sliceOfSums(int64_t rows, bool several) const {
-    int64_t limit = isMatrix(choice.sums.dot) ? 128 / lanes : vectorLimit(choice.sums, rows, /*sets=*/1, several);
+    int64_t limit = isMatrix(choice.sums.dot) ? 128 / lanes : vectorLimit(Stream::value, rows, /*sets=*/1, several);
     return vectorsPerSlice(limit, cache.getRun(Stream::value)) * lanes;
   }
 
   /// Vectors of a slice that fit the registers: for each, an accumulator for every row of every set, what was loaded and, where a
-  /// load feeds several steps of the record, the operand of one; and two registers more for a row's operand and a constant.
-  int64_t vectorLimit(const Choice::Product &product, int64_t rows, int64_t sets, bool several) const {
+  /// load feeds several steps of the record, what decoding keeps and the operand of one; and two registers more for a row's operand
+  /// and a constant.
+  int64_t vectorLimit(StreamRef stream, int64_t rows, int64_t sets, bool several) const {
+    const Choice::Product &product = choice.of(stream.contract);
     bool decoded = several && product.decode == Decoding::once;
-    int64_t own = !decoded && product.load.getPack() > dotDepth(product.dot) ? 2 : 1;
-    return (target.registers - 2) / (rows * sets + own);
+    CodecAttr codec = cache.getCodec(stream.stream);
+    auto limit = [&](int64_t own) { return (target.registers - 2) / (rows * sets + own); };
+    if (decoded || product.load.getPack() <= dotDepth(product.dot))
+      return limit(1);
+    // Sums of one vector wait for each other, which costs more than what decoding keeps does in memory.
+    int64_t roomy = product.dot == Dot::f32 ? limit(familyOf(codec).decodeRegisters(codec) + 1) : 0;
+    return roomy > 1 ? roomy : limit(2);
   }
 
   /// Largest power of two u <= limit with u * lanes dividing `extent`; at least 1.
