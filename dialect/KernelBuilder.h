@@ -151,6 +151,8 @@ public:
     return FetchOp::create(*this, loc, tile(shape, mlir::cast<mlir::MemRefType>(home.getType()).getElementType()), home, row,
                            column);
   }
+  /// From the first column on.
+  Value fetch(Value home, Value row, llvm::ArrayRef<int64_t> shape) { return fetch(home, row, i64(0), shape); }
   void put(Value tile, Value home, Value row, Value column) { StoreOp::create(*this, loc, tile, home, row, column); }
   /// In the first column; a scalar as a tile of one.
   void put(Value tile, Value home, Value row) {

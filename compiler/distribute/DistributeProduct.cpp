@@ -67,8 +67,6 @@ private:
   Value pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t offset, bool second);
   void multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, ArrayRef<Value> second, ArrayRef<Value> rowAddresses,
                      int64_t offset);
-  Value interleave(Value x, Value y, int64_t words, bool high);
-  Value separate(Value x, Value y, bool odd);
   void pairSums(SmallVector<Value> &acc, bool back = false);
   /// Lanes of this block and of the one to prefetch (maybe none).
   struct Source {
@@ -214,25 +212,9 @@ Value Product::pairOfRows(ArrayRef<Value> rowAddresses, int64_t row, int64_t off
   return vector::ShuffleOp::create(b, b.loc, four, four, repeated);
 }
 
-/// The low, or high, halves of x and y, runs of `words` lanes of each in turn.
-Value Product::interleave(Value x, Value y, int64_t words, bool high) {
-  SmallVector<int64_t> order;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    order.push_back((high ? lanes / 2 : 0) + lane / (2 * words) * words + lane % words + lane / words % 2 * lanes);
-  return vector::ShuffleOp::create(b, b.loc, x, y, order);
-}
-
-/// The even, or odd, pairs of lanes of x, then those of y: what interleaving two by two has undone.
-Value Product::separate(Value x, Value y, bool odd) {
-  SmallVector<int64_t> order;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    order.push_back(lane / 2 * 4 + lane % 2 + (odd ? 2 : 0));
-  return vector::ShuffleOp::create(b, b.loc, x, y, order);
-}
-
 /// Rows r and r + 1 of a column: of its lower half of lanes the sums 2 x 2, and of the upper; or back.
 void Product::pairSums(SmallVector<Value> &acc, bool back) {
-  auto join = [&](Value x, Value y, bool second) { return back ? separate(x, y, second) : interleave(x, y, 2, second); };
+  auto join = [&](Value x, Value y, bool second) { return back ? b.separate(x, y, second) : b.interleave(x, y, 2, second); };
   for (int64_t r = 0; r < rows; r += 2)
     for (int64_t u = 0; u < vectors; ++u) {
       Value &x = acc[r * vectors + u], &y = acc[(r + 1) * vectors + u], first = join(x, y, false);
@@ -247,7 +229,7 @@ void Product::multiplyPairs(SmallVector<Value> &acc, ArrayRef<Value> first, Arra
   SmallVector<Value> columns[2];
   for (int64_t u = 0; u < vectors; ++u)
     for (bool high : {false, true})
-      columns[high].push_back(interleave(first[u], second.empty() ? first[u] : second[u], 1, high));
+      columns[high].push_back(b.interleave(first[u], second.empty() ? first[u] : second[u], 1, high));
   for (int64_t r = 0; r < rows; r += 2) {
     Value row = pairOfRows(rowAddresses, r, offset, !second.empty());
     for (int64_t u = 0; u < vectors; ++u)

@@ -62,6 +62,10 @@ public:
   Value isBetween(Value at, Value begin, Value end);
   /// start + first, start + first + 1, ... along lanes, i32.
   Value countLanes(Value start, int64_t first, int64_t lanes);
+  /// The low, or high, halves of vectors x and y, runs of `words` lanes of each in turn.
+  Value interleave(Value x, Value y, int64_t words, bool high);
+  /// The even, or odd, pairs of lanes of x, then those of y: what interleaving two by two has undone.
+  Value separate(Value x, Value y, bool odd);
   /// Lane `lane` of a vector in `lanes` lanes.
   Value laneEverywhere(Value source, int64_t lane, int64_t lanes);
   /// Unaligned load and store.

@@ -59,6 +59,22 @@ Value TeamBuilder::isBetween(Value at, Value begin, Value end) {
   return before ? arith::AndIOp::create(*this, loc, before, after).getResult() : after;
 }
 
+Value TeamBuilder::interleave(Value x, Value y, int64_t words, bool high) {
+  int64_t lanes = cast<VectorType>(x.getType()).getDimSize(0);
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back((high ? lanes / 2 : 0) + lane / (2 * words) * words + lane % words + lane / words % 2 * lanes);
+  return vector::ShuffleOp::create(*this, loc, x, y, order);
+}
+
+Value TeamBuilder::separate(Value x, Value y, bool odd) {
+  int64_t lanes = cast<VectorType>(x.getType()).getDimSize(0);
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back(lane / 2 * 4 + lane % 2 + (odd ? 2 : 0));
+  return vector::ShuffleOp::create(*this, loc, x, y, order);
+}
+
 Value TeamBuilder::countLanes(Value start, int64_t first, int64_t lanes) {
   SmallVector<int32_t> numbers;
   for (int64_t lane = 0; lane < lanes; ++lane)

@@ -16,11 +16,11 @@ SmallVector<Value> BlockAttend::masksBelow(Value limit, Value low) {
   SmallVector<Value> masks;
   for (int64_t x = 0; x < block; x += sliceOf(Contract::d)) {
     Value index = IndexOp::create(b, b.loc, b.tile({sliceOf(Contract::d)}, b.getI32Type()), b.i32(int32_t(x)));
-    masks.push_back(
-        arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::slt, b.spread(index, 1, integers), b.spread(limit, 0, integers)));
+    Value tokens = b.spread(index, 1, integers), limits = b.spread(limit, 0, integers);
+    masks.push_back(b.isLess(tokens, limits));
     if (!low)
       continue;
-    Value tokens = b.spread(index, 1, integers), starts = b.spread(low, 0, integers);
+    Value starts = b.spread(low, 0, integers);
     Value started = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, tokens, starts);
     masks.back() = arith::AndIOp::create(b, b.loc, masks.back(), started);
   }
@@ -157,7 +157,8 @@ BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value ro
   Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
   Operands result;
   double unit = 1 / levels / double(form.factor) / weightLift();
-  result.scale = b.addf(b.mulf(greatest, splat(unit)), b.mulf(greatest, splat(0))); // NaN of infinity
+  Value scale = b.mulf(greatest, splat(unit)), check = b.mulf(greatest, splat(0)); // NaN of infinity
+  result.scale = b.addf(scale, check);
   Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
   for (auto [i, slice] : llvm::enumerate(p)) {
     if (asksInPacking())
@@ -171,7 +172,8 @@ BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value ro
       sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
   }
   if (form.shift) {
-    Value start = b.mulf(ReduceOp::create(b, b.loc, perRow, Reduction::add, sum), splat(-double(form.shift * form.factor)));
+    Value total = ReduceOp::create(b, b.loc, perRow, Reduction::add, sum);
+    Value start = b.mulf(total, splat(-double(form.shift * form.factor)));
     result.start = arith::FPToSIOp::create(b, b.loc, integers, start);
   }
   return result;

@@ -86,16 +86,20 @@ void BlockAttend::attendRows(Value ofHead) {
     });
   }
   inTiles([&] {
-    b.loop(zero(), b.i64(block), sliceOf(Contract::d), [&](Value x) { b.put(scores(ofHead, x), homes.scores, zero(), x); });
+    b.loop(0, block, sliceOf(Contract::d), [&](Value x) {
+      Value slice = scores(ofHead, x), row = zero();
+      b.put(slice, homes.scores, row, x);
+    });
   });
   Value softmaxEnd = b.i64(tile.rows);
   if (sharesSoftmax) {
     tile = many;
-    softmaxEnd = arith::SelectOp::create(b, b.loc, fitsOne(), b.i64(one.rows), b.i64(many.rows));
+    Value isOne = fitsOne(), ofOne = b.i64(one.rows), ofMany = b.i64(many.rows);
+    softmaxEnd = b.select(isOne, ofOne, ofMany);
   }
   auto put = [&](Value value, Value home, Value row) {
     if (value)
-      b.put(value, home, row, zero());
+      b.put(value, home, row);
   };
   int64_t few = tile.softmaxRows;
   auto fetch = [&](Value home, Value row) {
@@ -113,7 +117,8 @@ void BlockAttend::attendRows(Value ofHead) {
     put(operands.bias, homes.bias, row);
   };
   b.loop(zero(), softmaxEnd, few, [&](Value row) {
-    Weights weights = softmax(b.add(ofHead, row), fetch(homes.scores, row));
+    Value first = b.add(ofHead, row);
+    Weights weights = softmax(first, fetch(homes.scores, row));
     put(weights.correction, homes.correction, row);
     if (valueGroups() == 1)
       return weighRows(zero(), weights, row);
@@ -129,7 +134,7 @@ void BlockAttend::attendRows(Value ofHead) {
         weighRows(group, {fetch(homes.scores, row), b.fetch(homes.limit, row, zero(), {few}), low, Value()}, row);
       });
     inTiles([&] {
-      auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), zero(), {tile.rows}) : Value(); };
+      auto all = [&](bool there, Value home) { return there ? b.fetch(home, zero(), {tile.rows}) : Value(); };
       Operands operands{all(hasScale, homes.scale), all(hasShift, homes.start), all(hasBias, homes.bias)};
       accumulate(ofHead, seenBy(tile, ofHead), group, number, all(true, homes.correction), operands);
     });
@@ -165,13 +170,17 @@ Value BlockAttend::scores(Value ofHead, Value x) {
   CodecAttr codec = cache.getKey();
   int64_t rows = tile.rows;
   RankedTensorType scoreType = scoreTile(rows), integers = scoreType.clone(b.getI32Type());
-  auto rowSum = [&](Value run) { return b.fetch(op.getSums(), b.add(b.mul(run, homeRows()), rowOf(ofHead)), zero(), {rows}); };
+  auto rowSum = [&](Value run) {
+    Value ofRun = b.mul(run, homeRows()), row = rowOf(ofHead);
+    return b.fetch(op.getSums(), b.add(ofRun, row), {rows});
+  };
   auto sum = [&](Value zBegin, int64_t length, Value run) -> Value {
     Value init = b.spread(b.f32(0), 0, scoreType);
     if (isIntegerDot(dotOf(Contract::d))) {
       init = b.spread(b.i32(0), 0, integers);
       if (keyShift(cache, schedule)) { // the sum starts at what the shift of the codes adds
-        Value start = b.mulf(rowSum(run), b.spread(b.f32(-double(keyShift(cache, schedule))), 0, b.tileF32({rows})));
+        Value ofRow = rowSum(run), less = b.spread(b.f32(-double(keyShift(cache, schedule))), 0, b.tileF32({rows}));
+        Value start = b.mulf(ofRow, less);
         init = b.spread(arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start), 0, integers);
       }
     }
@@ -185,23 +194,27 @@ Value BlockAttend::scores(Value ofHead, Value x) {
   // sum over a run of q * (middle + number * scale)
   auto decoded = [&](Value run) {
     Value group = b.div(run, codec.getGroup() / keyRun());
-    Value s = b.mulf(sum(b.mul(run, keyRun()), keyRun(), run), read(CodecParameter::scale, group));
+    Value codes = sum(b.mul(run, keyRun()), keyRun(), run), s = b.mulf(codes, read(CodecParameter::scale, group));
     if (!codec.hasZero())
       return s;
-    Value middle = middleOf(codec, read(CodecParameter::zero, group), read(CodecParameter::scale, group));
+    Value zeros = read(CodecParameter::zero, group), scales = read(CodecParameter::scale, group);
+    Value middle = middleOf(codec, zeros, scales);
     return b.addf(s, b.mulf(middle, b.spread(rowSum(run), 0, scoreType)));
   };
-  if (!codec.hasScale())
-    return sum(zero(), cache.getKeyDim(), zero());
+  if (!codec.hasScale()) {
+    Value first = zero();
+    return sum(first, cache.getKeyDim(), first);
+  }
   if (keyRuns() == 1)
     return decoded(zero());
-  return b.loop(zero(), b.i64(keyRuns()), 1, {b.spread(b.f32(0), 0, scoreType)},
+  Value first = zero(), end = b.i64(keyRuns()), none = b.spread(b.f32(0), 0, scoreType);
+  return b.loop(first, end, 1, {none},
                 [&](Value run, ValueRange sum) -> SmallVector<Value> { return {b.addf(sum[0], decoded(run))}; })[0];
 }
 
 void BlockAttend::eachGroup(function_ref<void(Value, int64_t)> body) {
   if (!carried && valueGroups() > 1)
-    return b.loop(zero(), b.i64(valueGroups()), 1, [&](Value group) { body(group, 0); });
+    return b.loop(0, valueGroups(), 1, [&](Value group) { body(group, 0); });
   for (int64_t group = 0; group < valueGroups(); ++group)
     body(b.i64(group), group);
 }
@@ -233,7 +246,8 @@ void BlockAttend::accumulate(Value ofHead, const Seen &seen, Value group, int64_
       Value units = sumFrom(start);
       if (isIntegerDot(dot))
         units = arith::SIToFPOp::create(b, b.loc, type, units);
-      sum = b.fma(units, b.spread(operands.scale, 0, type), corrected());
+      Value worth = b.spread(operands.scale, 0, type);
+      sum = b.fma(units, worth, corrected());
     }
     acc ? void(*acc = sum) : b.put(sum, op.getState()[2], row, column);
   };
