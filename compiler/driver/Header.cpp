@@ -161,8 +161,10 @@ private:
       if (kernel.hasLse)
         line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
       for (auto [i, param] : enumerate(kernel.params))
-        line(" *   arguments[{}]  {}: f32 [{}]", i, param, kernel.headsQ);
+        line(" *   arguments[{}]  {}: f32 [{}]{}", i, param, kernel.headsQ, kernel.sinks == i ? ", sinks" : "");
       line(" *   s = {:.9g} * q.k{}; mask {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score, kernel.mask);
+      if (kernel.visible.hasLow())
+        line(" *   `ranges` says which tokens a step reads; pages of others may be anything");
       line(" *   {} to {} new tokens a sequence", kernel.minQueries, kernel.maxQueries);
       line(" *   accuracy {}: relative RMS error of o at most {:g} against float64 on the stored cache, and o's own rounding",
            stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));

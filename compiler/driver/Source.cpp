@@ -11,6 +11,7 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Regex.h"
 
 using namespace llvm;
 
@@ -117,6 +118,11 @@ ModuleSpec Source::spec() const {
       if (attend.mask) {
         raw_string_ostream stream(kernel.mask = "");
         printExpr(*attend.mask, stream);
+        std::string values; // of the parameters that it names
+        for (const CheckedParameter &parameter : checkedFile->caches[attend.cache].parameters)
+          if (Regex("(^|[^A-Za-z0-9_])" + parameter.name.text.str() + "([^A-Za-z0-9_]|$)").match(kernel.mask))
+            values += (", " + parameter.name.text + " = " + Twine(parameter.value)).str();
+        stream << values;
       }
       if (attend.score) {
         raw_string_ostream stream(kernel.score = "");

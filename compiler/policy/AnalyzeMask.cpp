@@ -22,7 +22,15 @@ struct Run {
   SmallVector<AffineExpr> low, high;
 };
 using Runs = SmallVector<Run>;
+/// Integers of a mask are i32: with constants up to this, sums with positions below 2^30 do not wrap.
+constexpr int64_t mostNumber = 1 << 30;
 constexpr size_t mostTerms = 64; ///< before those that hold nothing new are dropped
+
+/// What of a sum of positions and numbers does not depend on positions.
+int64_t offsetOf(AffineExpr sum) {
+  AffineExpr zero = getAffineConstantExpr(0, sum.getContext());
+  return cast<AffineConstantExpr>(simplifyAffineExpr(sum.replaceDims({zero}), 1, 0)).getValue();
+}
 
 class MaskAnalysis {
 public:
@@ -109,8 +117,6 @@ FailureOr<Runs> MaskAnalysis::runsOf(Value condition, bool negated) {
 }
 
 FailureOr<MaskAnalysis::Linear> MaskAnalysis::linear(Value value, Operation *user) {
-  // Integers of a mask are i32: with these constants sums of positions below 2^30 do not wrap.
-  constexpr int64_t most = 1 << 30;
   AffineExpr zero = getAffineConstantExpr(0, i.getContext());
   if (value == mask.getArgument(0))
     return Linear{0, i};
@@ -118,7 +124,7 @@ FailureOr<MaskAnalysis::Linear> MaskAnalysis::linear(Value value, Operation *use
     return Linear{1, zero};
   IntegerAttr constant;
   if (matchPattern(value, m_Constant(&constant))) {
-    if (std::abs(constant.getInt()) > most)
+    if (std::abs(constant.getInt()) > mostNumber)
       return user->emitError() << "a mask's numbers are at most 2^30, got " << constant.getInt();
     return Linear{0, zero + constant.getInt()};
   }
@@ -129,7 +135,10 @@ FailureOr<MaskAnalysis::Linear> MaskAnalysis::linear(Value value, Operation *use
   if (failed(a) || failed(b))
     return failure();
   int64_t sign = isa<arith::AddIOp>(op) ? 1 : -1;
-  return Linear{a->times + sign * b->times, a->rest + b->rest * sign};
+  Linear sum{a->times + sign * b->times, a->rest + b->rest * sign};
+  if (std::abs(offsetOf(sum.rest)) > mostNumber)
+    return op->emitError() << "a mask's numbers are at most 2^30 together, got " << offsetOf(sum.rest);
+  return sum;
 }
 
 /// Bounds of j in `left predicate right`.

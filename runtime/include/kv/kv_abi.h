@@ -210,10 +210,11 @@ typedef struct kv_item {
 /* A kernel's code. Never allocates, locks or fails: arguments were checked before. */
 typedef void (*kv_kernel_fn)(const kv_step *step, const kv_item *item);
 
-/* Which tokens queries [query_begin, query_end) of a sequence may see: ascending disjoint ranges [out[i][0], out[i][1]) of indices.
- * With begins rounded down and all ends but the last up to the variant's align_tokens, those that are not empty are laid end to
- * end: the *visible tokens* of the queries. Rounded, two ranges may share tokens; a query sees each in one of them. Reads
- * query_start_loc and seq_lens of the step. Returns how many, 1 .. KV_MAX_RANGES; an empty one has begin = end. Any thread. */
+/* Which tokens queries [query_begin, query_end) of a sequence may see: ranges [out[i][0], out[i][1]) of indices, by their begins.
+ * Two may share tokens; a query sees each in one. With begins rounded down and all ends but the last up to the variant's
+ * align_tokens, those that are not empty are laid end to end: the *visible tokens*, whose pages are read and checked, and no
+ * others. Reads query_start_loc and seq_lens of the step. Returns how many, 1 .. KV_MAX_RANGES; an empty one has begin = end. Any
+ * thread. */
 typedef int32_t (*kv_ranges_fn)(const kv_step *step, int64_t seq, int64_t query_begin, int64_t query_end,
                                 int64_t out[KV_MAX_RANGES][2]);
 

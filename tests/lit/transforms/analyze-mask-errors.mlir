@@ -81,3 +81,18 @@ func.func @wide(%c: !cache, %q: !rows) -> !rows {
   } accuracy(high) queries(1, 8) : !rows, !cache -> !rows
   return %o : !rows
 }
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+!rows = tensor<?x4x64xf32>
+func.func @together(%c: !cache, %q: !rows) -> !rows {
+  %o = kv.attend %q on %c scale(0.125) mask { ^bb0(%i: i32, %j: i32, %h: index):
+    %wide = arith.constant 1073741824 : i32
+    %first = arith.addi %i, %wide : i32
+    // expected-error @+1 {{a mask's numbers are at most 2^30 together, got 2147483648}}
+    %second = arith.addi %first, %wide : i32
+    %seen = arith.cmpi sle, %j, %second : i32
+    kv.yield %seen : i1
+  } accuracy(high) queries(1, 8) : !rows, !cache -> !rows
+  return %o : !rows
+}
