@@ -157,7 +157,7 @@ std::string Generator::mask() {
                               "j <= i && (j < {f} || i - j < {w})",
                               "j < {f} || j <= i && i - j < {w}",
                               "i - j < {w} && j - i < {f}",
-                              "j < i && !(i - j >= {w})",
+                              "j < i && !(i - j > {w})",
                               "j < i",
                               "j <= i && i - j >= {f}",
                               "j >= {f} || j == 0",
