@@ -56,7 +56,7 @@ struct Scalar final : CodecFamily {
     return dot == Dot::f16 && codec.getElement() == Element::f16;
   }
 
-  /// Of bytes the two numbers of a step as halves of f32, of which bf16 needs no more.
+  /// Bytes become the upper halves of two f32 numbers, which are those numbers as bf16; other elements are operands as they are.
   Value vectorOperand(KernelBuilder &b, CodecAttr codec, Value raw, Dot, int64_t step) const override {
     if (!isByte(codec))
       return raw;

@@ -42,8 +42,8 @@ private:
   SmallVector<Value> rowBases;
   bool ofRest = false; ///< what is multiplied is what rounding has left of the rows
   bool paired;         ///< two rows and two operands at a time
-  /// Of elements of a contraction that are not all there, or not for all rows: where a row's own begin and end, one number for all
-  /// rows or one for each. Nothing: with the contraction.
+  /// Where each row's elements of the contraction begin and end: one number for all rows, or one for each row. An empty list stands
+  /// for the contraction's own begin or end.
   struct Bounds {
     SmallVector<Value> starts, ends;
     bool any() const { return !starts.empty() || !ends.empty(); }

@@ -85,7 +85,7 @@ private:
     return loadDepth(schedule.plan(product.getContract()).getLoad(), schedule.getTeam().getLanes());
   }
 
-  /// Of every token of the block, all channels.
+  /// Decodes all channels of every token that a block has room for.
   void decodeTokens(KernelBuilder &b, AcquireOp acquire, ProductOp product) {
     int64_t lanes = schedule.getTeam().getLanes(), tokens = acquire.getBlock().getType().getTokens();
     int64_t columns = columnsOf(product), channels = lengthOf(product), depth = depthOf(product);
@@ -103,7 +103,7 @@ private:
     });
   }
 
-  /// Of the tokens that there are, all channels.
+  /// Decodes all channels of the tokens that the block has.
   void decodeChannels(KernelBuilder &b, AcquireOp acquire, ProductOp product) {
     int64_t columns = columnsOf(product), tokens = lengthOf(product), depth = depthOf(product);
     int64_t slices = acquire.getBlock().getType().getCache().getDim(product.getStream()) / columns;

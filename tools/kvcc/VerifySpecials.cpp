@@ -85,7 +85,7 @@ static void fillGroup(float *group, CodecAttr codec, int exponent, Random &rando
 
 void fillCodes(std::vector<float> &values, CodecAttr codec, int64_t dim, Element input, Exponents range, Random &random) {
   const bool integer = codec.isInteger();
-  // Of f8e4m3 a digit more than it keeps: ties, and what saturates.
+  // f8e4m3 gets a digit more than it keeps: ties, and numbers that saturate.
   const int digits = integer ? int(codec.bits()) + 1 : codec.getElement() == Element::f8e4m3 ? 5 : 11;
   range = both(range, exponentsOf(input, digits));
   range =
