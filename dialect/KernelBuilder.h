@@ -69,7 +69,7 @@ public:
   Value min(Value a, Value b) { return mlir::arith::MinSIOp::create(*this, loc, a, b); }
   Value max(Value a, Value b) { return mlir::arith::MaxSIOp::create(*this, loc, a, b); }
   Value max(Value a, int64_t b) { return max(a, i64(b)); }
-  Value min(int64_t a, Value b) { return min(i64(a), b); }
+  Value min(Value a, int64_t b) { return min(a, i64(b)); }
   Value select(Value condition, Value a, Value b) { return mlir::arith::SelectOp::create(*this, loc, condition, a, b); }
   Value isLess(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::slt, a, b); }
   Value isEqual(Value a, Value b) { return mlir::arith::CmpIOp::create(*this, loc, mlir::arith::CmpIPredicate::eq, a, b); }

@@ -9,6 +9,17 @@ using nlohmann::json;
 
 namespace kv {
 
+/// Masks that have a name, however they are written; else as in the file.
+static std::string maskWord(const KernelSpec &kernel) {
+  if (kernel.visible.hasLow())
+    return kernel.mask;
+  llvm::ArrayRef<mlir::AffineExpr> ends = kernel.visible.getHigh().front().getResults();
+  if (ends.empty())
+    return "all";
+  bool untilItself = ends.size() == 1 && ends.front() == mlir::getAffineDimExpr(0, ends.front().getContext()) + 1;
+  return untilItself ? "causal" : kernel.mask;
+}
+
 static json orderJson(const Region &region) {
   json axes = json::array();
   for (const Axis &axis : region.axes) {
@@ -90,7 +101,7 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
       entry["heads_q"] = kernel.headsQ;
       entry["min_queries"] = kernel.minQueries;
       entry["max_queries"] = kernel.maxQueries;
-      entry["mask"] = kernel.mask == "j <= i" ? "causal" : kernel.mask == "true" ? "all" : kernel.mask;
+      entry["mask"] = maskWord(kernel);
       entry["scale"] = kernel.scale;
       entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
       entry["tolerance"] = accuracyBound(kernel.accuracy, InputKind::normal);

@@ -52,10 +52,9 @@ static Value itemOfIndices(KernelBuilder &b, const AttendSpec &spec, int64_t ali
        {ItemField::seq, ItemField::head, ItemField::num_heads, ItemField::query_begin, ItemField::query_end, ItemField::scratch})
     set(field, b.read(field));
   Value length = b.read(StepField::seq_lens, seq), end = b.read(StepField::query_start_loc, b.add(seq, 1));
-  Value queries = b.sub(end, b.read(StepField::query_start_loc, seq)), past = b.sub(length, queries);
-  Value first = b.add(past, b.read(ItemField::query_begin)), after = b.add(past, b.read(ItemField::query_end));
-  Value last = b.sub(after, b.i64(1));
-  VisibleRange range = visibleRanges(b, spec.visible, first, last, length, align).front();
+  Value queries = b.sub(end, b.read(StepField::query_start_loc, seq));
+  Value queryBegin = b.read(ItemField::query_begin), queryEnd = b.read(ItemField::query_end);
+  VisibleRange range = visibleRanges(b, spec.visible, length, queries, queryBegin, queryEnd, align).front();
   for (ItemField field : {ItemField::token_begin, ItemField::token_end})
     set(field, b.add(range.begin, b.read(field)));
   return own;

@@ -4,8 +4,10 @@ using namespace mlir;
 
 namespace kv {
 
-SmallVector<VisibleRange> visibleRanges(KernelBuilder &b, VisibleAttr visible, Value first, Value last, Value length,
-                                        int64_t align) {
+SmallVector<VisibleRange> visibleRanges(KernelBuilder &b, VisibleAttr visible, Value length, Value queries, Value queryBegin,
+                                        Value queryEnd, int64_t align) {
+  Value past = b.sub(length, queries), first = b.add(past, queryBegin), after = b.add(past, queryEnd);
+  Value last = b.sub(after, b.i64(1));
   VisibleRuns<KernelNumbers> runs({b}, visible);
   SmallVector<VisibleRange> ranges;
   Value before = b.i64(0);

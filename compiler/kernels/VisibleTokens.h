@@ -26,9 +26,10 @@ struct VisibleRange {
   mlir::Value begin, end, before, tokens;
 };
 
-/// Of queries at positions `first` to `last` of a sequence of `length` tokens; `align` is the variant's align_tokens.
-llvm::SmallVector<VisibleRange> visibleRanges(KernelBuilder &b, VisibleAttr visible, mlir::Value first, mlir::Value last,
-                                              mlir::Value length, int64_t align);
+/// The ranges of queries [queryBegin, queryEnd) of a step of `queries`, the newest tokens of a sequence of `length`; `align` is the
+/// variant's align_tokens.
+llvm::SmallVector<VisibleRange> visibleRanges(KernelBuilder &b, VisibleAttr visible, mlir::Value length, mlir::Value queries,
+                                              mlir::Value queryBegin, mlir::Value queryEnd, int64_t align);
 
 } // namespace kv
 

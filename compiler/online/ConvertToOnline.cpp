@@ -152,13 +152,13 @@ void OnlineAttend::startRows(Value head, Value first) {
 /// Blocks that no row may see are never visited.
 void OnlineAttend::attendBlocks() {
   Value past = b.sub(length, queries);
-  Value first = b.add(past, queryBegin), after = b.add(past, queryEnd), last = b.sub(after, b.i64(1));
   if (!spec.visible.hasLow()) { // visible tokens are tokens
+    Value after = b.add(past, queryEnd), last = b.sub(after, b.i64(1));
     std::optional<Value> high = VisibleRuns<KernelNumbers>({b}, spec.visible).high(0, last);
     Value end = high ? b.min(tokenEnd, *high) : tokenEnd;
     return attendRange(b.i64(0), tokenBegin, end, past);
   }
-  SmallVector<VisibleRange> ranges = visibleRanges(b, spec.visible, first, last, length, alignOf(spec));
+  SmallVector<VisibleRange> ranges = visibleRanges(b, spec.visible, length, queries, queryBegin, queryEnd, alignOf(spec));
   Value none = b.i64(0), count = b.i64(int64_t(ranges.size()));
   b.loop(none, count, 1, [&](Value run) {
     VisibleRange range = ranges.front();

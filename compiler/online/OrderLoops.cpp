@@ -71,7 +71,7 @@ void OrderedLoops::build() {
     last = b.div(b.add(b.max(b.sub(end, tokenBegin), 0), block - 1), block);
     blockAt = [&](Value at) {
       Value token = b.add(tokenBegin, b.mul(at, block));
-      return Span{token, b.min(block, b.sub(end, token))};
+      return Span{token, b.min(b.sub(end, token), block)};
     };
   } else { // tokenBegin is the first token of a page
     int64_t blocksPerPage = (page + block - 1) / block;
@@ -80,7 +80,7 @@ void OrderedLoops::build() {
     blockAt = [&, blocksPerPage](Value at) {
       Value slot = b.mul(b.rem(at, blocksPerPage), block);
       Value token = b.add(tokens.firstOf(b.div(at, blocksPerPage)), slot);
-      Value ofPage = b.min(block, b.sub(b.i64(page), slot)), left = b.sub(end, token);
+      Value ofPage = b.min(b.sub(b.i64(page), slot), block), left = b.sub(end, token);
       return Span{token, b.min(ofPage, left)};
     };
   }

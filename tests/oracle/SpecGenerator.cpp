@@ -14,10 +14,11 @@ using Names = std::vector<std::string>;
 using Numbers = std::vector<int64_t>;
 
 struct Generator {
-  explicit Generator(uint64_t seed) : random(seed), later(~seed) {}
+  Generator(uint64_t seed, bool hides) : random(seed), later(~seed), hides(hides) {}
 
   Random random;
   Random later; ///< for what came later: the rest of a seed's spec stays what it was
+  const bool hides; ///< whether masks may hide tokens before others
   int64_t headsKv = 1, headsQ = 1, dimK = 8, dimV = 8, slots = 16, tile = 0;
   bool paged = true;
 
@@ -189,7 +190,7 @@ std::string Generator::attend(const std::string &name, const std::string &queryT
   static const Names scales = {
       "", "", "scale D ** -0.5", "scale 1 / 16", "scale 0.3", "scale 2 / D", "scale 2 ** -3", "scale 4294967296 * 2 ** -35"};
   const std::string plain = random.of(masks), runs = mask();
-  clause(later.chance(2) ? runs : plain);
+  clause(later.chance(2) && hides ? runs : plain);
   clause(random.of(scales));
   clause(formula.empty() ? "" : "score " + formula);
   clause(usesSinks ? "sinks sink" : "");
@@ -287,6 +288,6 @@ std::string Generator::run(uint64_t seed) {
 
 } // namespace
 
-std::string generateSpec(uint64_t seed) { return Generator(seed).run(seed); }
+std::string generateSpec(uint64_t seed, bool hides) { return Generator(seed, hides).run(seed); }
 
 } // namespace kv

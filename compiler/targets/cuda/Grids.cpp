@@ -68,7 +68,6 @@ public:
   void call(StringRef function) { func::CallOp::create(*this, loc, function, TypeRange{}, ValueRange{step, item}); }
   Value divide(Value a, Value by) { return arith::DivUIOp::create(*this, loc, a, by); }
   Value roundUp(Value a, int64_t unit) { return mul(div(add(a, unit - 1), unit), unit); }
-  Value less(Value a, Value b) { return arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, a, b); }
   Value both(Value a, Value b) { return arith::AndIOp::create(*this, loc, a, b); }
   void fence() { LLVM::FenceOp::create(*this, loc, LLVM::AtomicOrdering::acq_rel, "device"); }
   Value lane() { return intrinsic(getI32Type(), "llvm.nvvm.read.ptx.sreg.laneid", {}); }
@@ -118,8 +117,8 @@ void appendByPosition(GridBuilder &b, const KernelFunctions &kernel) {
   Value each = b.roundUp(b.divide(b.sub(upToNext, b.i64(1)), b.height), unit);
   Value mine = b.add(start, b.mul(b.y, each));
   Value begin = b.max(firstNew, mine), end = b.min(length, b.add(mine, each));
-  Value many = b.less(b.flag, queries);
-  b.ifThen(b.both(many, b.less(begin, end)), [&] {
+  Value many = b.isLess(b.flag, queries);
+  b.ifThen(b.both(many, b.isLess(begin, end)), [&] {
     Value firstQuery = b.sub(begin, firstNew), endQuery = b.sub(end, firstNew);
     appendItem(b, kernel, seq, firstQuery, endQuery);
   });
@@ -134,7 +133,7 @@ void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) 
   Value own = b.add(b.mul(b.div(b.x, heads), b.height), b.y);
   Value total = b.read(StepField::query_start_loc, seqs), lane = b.toI64(b.lane());
   b.loop(b.i64(0), total, lanes, [&](Value first) {
-    Value token = b.add(first, lane), inside = b.less(token, total);
+    Value token = b.add(first, lane), inside = b.isLess(token, total);
     Value slot = b.load(b.getI64Type(), b.at(mapping, b.mul(b.min(token, b.sub(total, b.i64(1))), 8)));
     Value ofPage = b.mul(tokens.entryOf(slot), (slots + storedRun - 1) / storedRun);
     Value unit = b.add(ofPage, b.div(tokens.slotOf(slot), storedRun));
@@ -142,7 +141,7 @@ void appendBySlot(GridBuilder &b, const KernelFunctions &kernel, Value mapping) 
     Value unit32 = b.toI32(unit), spread = arith::MulIOp::create(b, b.loc, unit32, b.i32(int32_t(0x9e3779b9)));
     Value share = arith::ExtUIOp::create(b, b.loc, b.getI64Type(), spread);
     Value scaled = b.mul(share, warps), owner = arith::ShRUIOp::create(b, b.loc, scaled, b.i64(32));
-    Value kept = b.both(inside, b.less(b.i64(-1), slot));
+    Value kept = b.both(inside, b.isLess(b.i64(-1), slot));
     Value mine = b.both(kept, arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::eq, owner, own));
     Value found = b.intrinsic(b.getI32Type(), "llvm.nvvm.vote.ballot.sync", {b.i32(-1), mine});
     b.ifThen(arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::ne, found, b.i32(0)), [&] {
@@ -185,15 +184,14 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
   // Visible tokens; where they are the sequence's first ones, those that no query sees are of no matter.
   Value tokens = length, shift = b.i64(0);
   if (kernel.visible.hasLow()) {
-    Value past = b.sub(length, queries), first = b.add(past, queryBegin), after = b.add(past, endOfQueries());
-    Value last = b.sub(after, b.i64(1));
-    SmallVector<VisibleRange> ranges = visibleRanges(b, kernel.visible, first, last, length, kernel.alignTokens);
+    SmallVector<VisibleRange> ranges =
+        visibleRanges(b, kernel.visible, length, queries, queryBegin, endOfQueries(), kernel.alignTokens);
     tokens = b.add(ranges.back().before, ranges.back().tokens);
     shift = ranges.front().begin;
   }
   Value one = b.i64(1), splits = b.max(one, b.div(b.add(tokens, kernel.splitTokens - 1), kernel.splitTokens));
-  Value hasQueries = b.less(queryBegin, queries);
-  b.ifThen(b.both(hasQueries, b.less(b.y, splits)), [&] {
+  Value hasQueries = b.isLess(queryBegin, queries);
+  b.ifThen(b.both(hasQueries, b.isLess(b.y, splits)), [&] {
     Value queryEnd = endOfQueries();
     Value tokenBegin = b.mul(b.y, kernel.splitTokens);
     b.set(ItemField::seq, seq);
@@ -210,7 +208,7 @@ void buildAttend(ModuleOp module, func::FuncOp grid, const KernelFunctions &kern
     Value counters = b.roundUp(b.mul(b.width, 4), 64);
     Value partials = b.at(workspace, b.add(counters, b.mul(b.mul(b.x, b.height), most)));
     Value bytes = b.mul(b.sub(queryEnd, queryBegin), group * kernel.rowBytes);
-    Value several = b.less(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
+    Value several = b.isLess(b.i64(1), splits), null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
     b.set(ItemField::partial, LLVM::SelectOp::create(b, b.loc, several, b.at(partials, b.mul(b.y, bytes)), null));
     auto appendOwn = [&] {
       b.call(own);
