@@ -144,6 +144,19 @@ void KernelBuilder::ifElse(Value condition, function_ref<void()> then, function_
   otherwise();
 }
 
+SmallVector<Value> KernelBuilder::ifElse(Value condition, TypeRange types, function_ref<SmallVector<Value>()> then,
+                                         function_ref<SmallVector<Value>()> otherwise) {
+  auto op = scf::IfOp::create(*this, loc, types, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  SmallVector<Value> results = then();
+  scf::YieldOp::create(*this, loc, results);
+  setInsertionPointToStart(op.elseBlock());
+  results = otherwise();
+  scf::YieldOp::create(*this, loc, results);
+  return SmallVector<Value>(op.getResults());
+}
+
 int64_t KernelBuilder::rowChunk(int64_t channels) const {
   int64_t chunk = llvm::bit_floor(uint64_t(4 * function()->getAttrOfType<ScheduleAttr>("kv.schedule").getTeam().getLanes()));
   while (channels % chunk)

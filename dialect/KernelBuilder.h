@@ -178,6 +178,9 @@ public:
 
   void ifThen(Value condition, llvm::function_ref<void()> then);
   void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+  /// The same with results of these types.
+  llvm::SmallVector<Value> ifElse(Value condition, mlir::TypeRange types, llvm::function_ref<llvm::SmallVector<Value>()> then,
+                                  llvm::function_ref<llvm::SmallVector<Value>()> otherwise);
 
 private:
   mlir::func::FuncOp func;

@@ -38,11 +38,14 @@ LogicalResult StartRowsOp::verify() {
 LogicalResult ForBlocksOp::verify() {
   Block &body = getBody().front();
   Type number = IntegerType::get(getContext(), 64);
-  if (body.getNumArguments() != 5 || !isa<BlockType>(body.getArgument(2).getType()) ||
+  if (body.getNumArguments() != 6 || !isa<BlockType>(body.getArgument(2).getType()) ||
+      body.getArgument(5).getType() != getInit().getType() ||
       llvm::any_of(ArrayRef<int>{0, 1, 3, 4}, [&](int i) { return body.getArgument(unsigned(i)).getType() != number; })) // C1
-    return emitOpError() << "expected a body of (i64, i64, a block, i64, i64)";
-  if (llvm::range_size(getBody().getOps<AttendBlockOp>()) != 1) // C2
-    return emitOpError() << "expected one `kv.attend_block` in the body";
+    return emitOpError() << "expected a body of (i64, i64, a block, i64, i64, the state)";
+  auto yield = body.empty() ? YieldOp() : dyn_cast<YieldOp>(body.back());
+  if (llvm::range_size(getBody().getOps<AttendBlockOp>()) != 1 || !yield ||
+      getAttend().getNext() != ValueRange(yield.getValue())) // C2
+    return emitOpError() << "expected one `kv.attend_block` in the body, whose state it yields";
   return success();
 }
 
@@ -51,16 +54,23 @@ AttendBlockOp ForBlocksOp::getAttend() { return *getBody().getOps<AttendBlockOp>
 LogicalResult FinishOp::verify() {
   if (!isTensorElement(getType()) || !isPositive(getUnit()) || int64_t(getGroup()) < 1 || int64_t(getHeads()) < 1) // C1
     return emitOpError() << "expected f32, f16 or bf16, a positive finite unit, and `group` and `heads` of at least 1";
+  bool isValue = getState().size() == 1 && isa<StateType>(getState().front().getType());
+  bool inHomes = getState().size() == 3 && llvm::all_of(getState().getTypes(), llvm::IsaPred<MemRefType>);
+  if (!isValue && !inHomes) // C2
+    return emitOpError() << "expected a state of one value or of three homes, got " << getState().size() << " values";
   return success();
 }
 
 LogicalResult AttendBlockOp::verify() {
-  auto isTile = [](Value value) { return isa<RankedTensorType>(value.getType()); };
-  bool inHomes = getState().size() == 3 && llvm::none_of(getState(), isTile) && getNext().empty();
-  bool inTiles = getState().size() >= 3 && llvm::all_of(getState(), isTile) && getState().getTypes() == getNext().getTypes() &&
-                 getTiles() == Tiles::one;
-  if (!inHomes && !inTiles) // C1
-    return emitOpError() << "expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types";
+  auto state = getState().getTypes();
+  bool sameResults = state == getNext().getTypes();
+  bool isValue = state.size() == 1 && isa<StateType>(state.front()) && sameResults;
+  bool inHomes = state.size() == 3 && llvm::all_of(state, llvm::IsaPred<MemRefType>) && getNext().empty();
+  bool inTiles =
+      state.size() >= 3 && llvm::all_of(state, llvm::IsaPred<RankedTensorType>) && sameResults && getTiles() == Tiles::one;
+  if (!isValue && !inHomes && !inTiles) // C1
+    return emitOpError() << "expected a state of one value and its next, of three homes, or of one row tile as many tiles, three "
+                            "or more, as results of their types";
   if (!isPositive(getScale()) || int64_t(getGroup()) < 1 || int64_t(getLeast()) < 1) // C2
     return emitOpError() << "expected a positive finite scale, and `group` and `least` of at least 1";
   if (!isScore(getScore())) // C3

@@ -15,12 +15,18 @@ def Kv_TilesAttr : EnumAttr<Kv_Dialect, Kv_TilesEnum, "tiles">;
 def Kv_F32Tile : RankedTensorOf<[F32]>;
 def Kv_Home : MemRefRankOf<[AnyType], [2]>;
 
+def Kv_StartStateOp : Kv_Op<"start_state", [Pure]> {
+  let summary = "the state of no tokens: maximum -infinity, sum and accumulator 0";
+  let results = (outs Kv_StateType:$state);
+  let assemblyFormat = "attr-dict `:` type($state)";
+}
+
 def Kv_StartRowsOp : Kv_Op<"start_rows", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
-  let summary = "the item's queries of one kv head as row operands, and the state of no tokens";
+  let summary = "the item's queries of one kv head as row operands";
   let description = [{
-    Rows, `queries` and what belongs to it, and the state are those of kv.attend_block; a row's values are the step's q of type `type`.
-    A row's unit in `scales` is what one of its operands is worth, times `factor`. The maximum becomes -infinity, sum and accumulator 0;
-    a state that is not in homes is started by others.
+    Rows, `queries` and what belongs to it are those of kv.attend_block; a row's values are the step's q of type `type`. A row's unit in
+    `scales` is what one of its operands is worth, times `factor`. With homes of a state, which OrderLoops gives, those of the rows
+    become what kv.start_state says.
 
     Rules:
     - C1: a state is three homes or none.
@@ -40,22 +46,25 @@ def Kv_StartRowsOp : Kv_Op<"start_rows", [MemoryEffects<[MemRead, MemWrite]>, At
   let hasVerifier = 1;
 }
 
-def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, NoTerminator, RecursiveMemoryEffects]> {
+def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, RecursiveMemoryEffects, TypesMatchWith<"init has the result's type", "end_state", "init", "$_self">]> {
   let summary = "for every block of an item's tokens and every kv head of it";
   let description = [{
     Tokens [begin, end) of the sequence, in blocks of as many as the schedule says, or fewer at an end; a block is inside a page or holds
     whole pages, and `begin` is where one begins. Blocks, and heads [head, head + heads) in each, are in the order of the schedule.
     `table` is the sequence's row of the block table. The body has of each kv head: its number, the first of its rows in the homes of
-    the item, of which it has `padded`; the block, the number of its first token in the sequence and how many there are, at least one.
+    the item, of which it has `padded`; the block, the number of its first token in the sequence and how many there are, at least one;
+    and the state so far, of which it yields the next. The result is the state after the last.
 
     Rules:
-    - C1: the body has (i64, i64, a block, i64, i64).
-    - C2: the body has one kv.attend_block.
+    - C1: the body has (i64, i64, a block, i64, i64, the state).
+    - C2: the body has one kv.attend_block, whose state it yields.
   }];
-  let arguments = (ins I64:$begin, I64:$end, I64:$head, I64:$heads, I64:$padded, LLVM_AnyPointer:$table);
+  let arguments = (ins I64:$begin, I64:$end, I64:$head, I64:$heads, I64:$padded, LLVM_AnyPointer:$table, Kv_StateType:$init);
+  let results = (outs Kv_StateType:$end_state);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    `[` $begin `,` $end `)` `of` $table `heads` `[` $head `,` $heads `]` `rows` $padded $body attr-dict `:` type($table)
+    `[` $begin `,` $end `)` `of` $table `heads` `[` $head `,` $heads `]` `rows` $padded `init` $init $body attr-dict
+    `:` type($table) `->` type($end_state)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -64,7 +73,7 @@ def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, NoTerminator, RecursiveMe
   }];
 }
 
-def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
+def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "results of an item's rows on one kv head: o and lse, or the partial result of a split";
   let description = [{
     Rows are those of kv.attend_block. With maximum m, sum and accumulator of a row, o = acc / sum in the output's type, and where `lse`
@@ -75,16 +84,24 @@ def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>]> {
 
     Rules:
     - C1: the type is f32, f16 or bf16; `unit`, `group` and `heads` are positive.
+    - C2: the state is one value, or three homes.
   }];
   let arguments = (ins I64:$seq, I64:$head, I64:$firstHead, I64:$first, I64:$rows, I64:$query, Optional<Kv_Home>:$scales,
-                       Kv_Home:$maximum, Kv_Home:$sum, Kv_Home:$accumulator, TypeAttr:$type, F64Attr:$unit, I64Attr:$group,
+                       Variadic<AnyTypeOf<[Kv_StateType, Kv_Home]>>:$state, TypeAttr:$type, F64Attr:$unit, I64Attr:$group,
                        I64Attr:$heads, UnitAttr:$lse, OptionalAttr<I64Attr>:$sinks);
   let assemblyFormat = [{
-    `rows` `[` $first `,` $rows `]` `seq` $seq `head` $head `of` $firstHead `query` $query (`scales` $scales^)? `state` $maximum `,`
-    $sum `,` $accumulator `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? (`sinks` $sinks^)? attr-dict
-    `:` (`scales` type($scales)^ `,`)? type($maximum) `,` type($sum) `,` type($accumulator)
+    `rows` `[` $first `,` $rows `]` `seq` $seq `head` $head `of` $firstHead `query` $query (`scales` $scales^)? `state` $state
+    `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? (`sinks` $sinks^)? attr-dict
+    `:` (`scales` type($scales)^ `,`)? type($state)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether OrderLoops has placed the state. Then it is in these homes.
+    bool isPlaced() { return getState().size() == 3; }
+    ::mlir::Value getMaximum() { return getState()[0]; }
+    ::mlir::Value getSum() { return getState()[1]; }
+    ::mlir::Value getAccumulator() { return getState()[2]; }
+  }];
 }
 
 def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
@@ -102,11 +119,13 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
     `queries` are row operands of the schedule's key record, in the homes of all heads, those of this head from row `first` on. Where
     the record rounds them, `scales` has a row's unit, and of integer records `rest` what rounding leaves of rows with outliers,
     `refined` whether a row tile has such; `sums` has, run by run of channels, the sums of operands that codes with a shift or zeros
-    need. A step has `least` rows of a head at least. The state is three homes, maximum, sum and accumulator; or, of one row tile, as many tiles: maximum, sum, and slice
-    by slice of the channels accumulators, which `next` has with the block.
+    need. A step has `least` rows of a head at least. The state is one value, of all rows of the item, and `next` it with the block;
+    or, once OrderLoops has placed it, three homes, maximum, sum and accumulator, or of one row tile as many tiles: maximum, sum, and
+    slice by slice of the channels accumulators, which `next` has with the block.
 
     Rules:
-    - C1: homes of the state are three; of tiles there are as many results, of the same types, and row tiles `one`.
+    - C1: the state is one value, and so is the result; or three homes, without a result; or tiles of row tiles `one`, with as many
+      results of their types.
     - C2: the scale is positive and finite, `group` and `least` are positive.
     - C3: the score region takes (f32, i32, i32, index) and yields f32.
     - C4: the function has a schedule.
@@ -114,11 +133,15 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
   let arguments = (ins Kv_BlockType:$block, I64:$token, I64:$count, I64:$head, I64:$first, I64:$rows, I64:$padded, I64:$query,
                        I64:$past, I64:$run, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
                        Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
-                       Variadic<AnyTypeOf<[Kv_Home, Kv_F32Tile]>>:$state, TypeAttrOf<Kv_CacheType>:$cache, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
+                       Variadic<AnyTypeOf<[Kv_StateType, Kv_Home, Kv_F32Tile]>>:$state, TypeAttrOf<Kv_CacheType>:$cache, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
                        F64Attr:$scale, Kv_VisibleAttr:$sees, Kv_AccuracyAttr:$accuracy);
-  let results = (outs Variadic<Kv_F32Tile>:$next);
+  let results = (outs Variadic<AnyTypeOf<[Kv_StateType, Kv_F32Tile]>>:$next);
   // Entry block: (s: f32, i: i32, j: i32, h: index), as of kv.attend, with kv.argument for the declared arrays.
   let regions = (region MaxSizedRegion<1>:$score);
+  let extraClassDeclaration = [{
+    /// Whether OrderLoops has placed the state.
+    bool isPlaced() { return getState().size() >= 3; }
+  }];
   let assemblyFormat = [{
     $tiles `rows` `[` $first `,` $rows `,` $padded `]` `of` $queries (`scales` $scales^)? (`rest` $rest^ `if` $refined)?
     (`sums` $sums^)? `,` $block `[` $token `,` $count `]` `head` $head `query` $query `past` $past `state` $state `for` $cache

@@ -12,13 +12,13 @@ def Kv_Float : AnyTypeOf<[F32, F16, BF16]>;
 def Kv_Rows : RankedTensorOf<[Kv_Float]>;
 def Kv_RowStat : RankedTensorOf<[F32]>;
 
-def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp", "AttendBlockOp"]>]> {
-  let summary = "result of a mask or score region";
+def Kv_YieldOp : Kv_Op<"yield", [Terminator, Pure, ParentOneOf<["AttendOp", "AppendAttendOp", "AttendBlockOp", "ForBlocksOp"]>]> {
+  let summary = "result of a mask or score region, or the state of a kv.for_blocks with a block";
   let description = [{
     Rules:
-    - C1: it ends a region of an attend.
+    - C1: it ends a region of an attend or of a kv.for_blocks.
   }];
-  let arguments = (ins AnyTypeOf<[F32, I1]>:$value);
+  let arguments = (ins AnyTypeOf<[F32, I1, Kv_StateType]>:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
 

@@ -252,14 +252,50 @@ template <typename OpType> static LogicalResult verifyAsk(OpType op) {
   return success();
 }
 
+/// Whether all tiles are f32 of two dimensions and of one shape.
+static bool areAlike(ValueRange tiles) {
+  return !tiles.empty() && tileOf(tiles.front()).getRank() == 2 && tileOf(tiles.front()).hasStaticShape() &&
+         llvm::all_equal(tiles.getTypes());
+}
+
+LogicalResult WeighOp::verify() {
+  auto types = llvm::to_vector(getProbabilities().getTypes());
+  if (!areAlike(getProbabilities()) || types != llvm::to_vector(getWeights().getTypes())) // C1
+    return emitOpError() << "expected as many weights as probabilities, all [rows, tokens] of one shape";
+  for (Value bound : {getEnd(), getBegin()}) {
+    if (!bound)
+      continue;
+    RankedTensorType tile = tileOf(bound);
+    int64_t rows = tileOf(getProbabilities().front()).getDimSize(0);
+    if (tile.getRank() != 1 || tile.getDimSize(0) != rows || !tile.getElementType().isInteger(32)) // C2
+      return emitOpError() << "expected bounds of i32 for " << rows << " rows, got " << tile;
+  }
+  return success();
+}
+
+LogicalResult OperandsOp::verify() {
+  auto home = cast<MemRefType>(getHome().getType());
+  auto fits = [&] {
+    RankedTensorType tile = tileOf(getTiles().front());
+    return tile.getDimSize(0) <= home.getDimSize(0) && int64_t(getTiles().size()) * tile.getDimSize(1) <= home.getDimSize(1);
+  };
+  if (!areAlike(getTiles()) || !home.getElementType().isF32() || !fits()) // C1
+    return emitOpError() << "expected tiles of one shape that fit a home of f32, got " << home;
+  if (!getLift().isFinite() || getLift().isNegative() || getLift().isZero()) // C2
+    return emitOpError() << "expected a positive `lift`, got " << getLift().convertToDouble();
+  return success();
+}
+
 LogicalResult ProductOp::verify() {
   auto rows = cast<MemRefType>(getRows().getType());
   RankedTensorType tile = tileOf(getTile());
-  bool packed = getDot() != Dot::f32, integer = isIntegerDot(getDot());
+  bool packed = getDot() != Dot::f32, integer = isIntegerDot(getDot()), ofCodes = getForm() == Form::codes;
   auto agrees = [&](Type type, bool isInteger) { return isInteger ? type.isInteger(32) : type.isF32(); };
-  if (!agrees(rows.getElementType(), packed) || !agrees(tile.getElementType(), integer)) // C1
+  if (ofCodes && (!agrees(rows.getElementType(), packed) || !agrees(tile.getElementType(), integer))) // C1
     return emitOpError() << "expected rows of " << (packed ? "i32" : "f32") << " and a result of " << (integer ? "i32" : "f32")
                          << " for the record " << stringifyDot(getDot()) << ", got " << rows << " and " << tile;
+  if (!ofCodes && !tile.getElementType().isF32()) // C1
+    return emitOpError() << "expected a result of f32 for a product of " << stringifyForm(getForm()) << ", got " << tile;
   CacheType cache = getBlock().getType().getCache();
   CodecAttr codec = cache.getCodec(getStream());
   if (integer && !codec.isInteger()) // C2
@@ -269,12 +305,15 @@ LogicalResult ProductOp::verify() {
   if (tile.getRank() != 2 || !tile.hasStaticShape() || tile.getDimSize(0) > rows.getDimSize(0) || tile.getDimSize(1) > most) // C3
     return emitOpError() << "expected a result of at most " << rows.getDimSize(0) << " rows and " << most << " columns, got "
                          << tile;
+  bool mayBeNan = getForm() == Form::values || !codec.isInteger();
   for (OperandRange ends : {getLimits(), getStarts()})
-    if (!ends.empty() && (!overTokens || codec.isInteger() || int64_t(ends.size()) != tile.getDimSize(0))) // C5
+    if (!ends.empty() && (!overTokens || !mayBeNan || int64_t(ends.size()) != tile.getDimSize(0))) // C5
       return emitOpError() << "expected no limits or starts, or " << tile.getDimSize(0)
                            << " of each, of values that are no codes, got " << ends.size();
   if (bool(getRest()) != bool(getRefined()) || (getRest() && !integer)) // C6
     return emitOpError() << "expected what rounding has left, and when to add it, of an integer record";
+  if (ofCodes && (getSums() || getApart())) // C7
+    return emitOpError() << "expected no `sums` and nothing `apart` of a product of codes";
   return verifyAsk(*this);
 }
 

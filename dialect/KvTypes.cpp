@@ -48,4 +48,10 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, St
   return checkStream("value", valueDim, value, layout.getValue());
 }
 
+LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t channels) {
+  if (rows < 1 || channels < 1) // C1
+    return emitError() << "expected at least one row and one channel, got " << rows << " x " << channels;
+  return success();
+}
+
 } // namespace kv

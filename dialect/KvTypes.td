@@ -38,4 +38,19 @@ def Kv_BlockType : TypeDef<Kv_Dialect, "Block"> {
   let assemblyFormat = "`<` $tokens `of` $cache `>`";
 }
 
+def Kv_StateType : TypeDef<Kv_Dialect, "State"> {
+  let mnemonic = "state";
+  let summary = "what attention has so far of an item's rows";
+  let description = [{
+    Of each row, as kv.attend_block joins them: the maximum, the sum and the accumulator of `channels` values. `!kv.state<32 x 128>`
+    is of 32 rows. OrderLoops says where it is kept.
+
+    Rules:
+    - C1: rows and channels are positive.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$channels);
+  let assemblyFormat = "`<` $rows `x` $channels `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif

@@ -56,6 +56,8 @@ public:
 
   /// The middle of the algebra above, a number: the builder of products adds zero + scale * middle times the sum of the rows.
   virtual double middle(CodecAttr codec) const = 0;
+  /// Whether a number may be NaN or infinite: 0 times it is then not 0.
+  virtual bool mayBeNan() const = 0;
   /// The numbers of the elements at bit `bit` of each lane, f32.
   virtual Value decode(KernelBuilder &b, CodecAttr codec, Value raw, int64_t bit) const = 0;
   /// Registers that a load takes while its elements are decoded one after another: what it brought, and what targets keep of

@@ -177,6 +177,7 @@ struct Integer final : CodecFamily {
     b.loop(first, groups, 1, [&](Value group) { encoder.encode(group); });
   }
 
+  bool mayBeNan() const override { return false; }
   double middle(CodecAttr codec) const override { return codec.hasZero() ? double(halfRange(codec)) : 0; }
 
   Value decode(KernelBuilder &b, CodecAttr codec, Value raw, int64_t bit) const override {

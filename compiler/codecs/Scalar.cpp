@@ -23,6 +23,7 @@ struct Scalar final : CodecFamily {
     });
   }
 
+  bool mayBeNan() const override { return true; }
   double middle(CodecAttr) const override { return 0; }
 
   Value decode(KernelBuilder &b, CodecAttr codec, Value raw, int64_t bit) const override {

@@ -142,6 +142,10 @@ private:
         op->emitOpError() << "is of the level `" << levelName(level) << "`, and nothing says how it is distributed";
         return WalkResult::interrupt();
       }
+      if (auto product = dyn_cast<ProductOp>(op); product && product.getForm() != Form::codes) {
+        op->emitOpError() << "expected a product of codes, as kv-quantize-operands leaves it";
+        return WalkResult::interrupt();
+      }
       if (llvm::all_of(op->getResultTypes(), isPlaced))
         return WalkResult::advance();
       op->emitOpError() << "expected a tile with an encoding, which kv-place-tiles gives it";

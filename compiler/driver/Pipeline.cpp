@@ -62,6 +62,8 @@ void decomposeBlocks(PassManager &passes) {
   passes.addPass(createOutlineForHalidePass());
   onFunctions(passes, createQuantizeRowsPass());
   onFunctions(passes, createDecomposeAttendBlockPass());
+  onFunctions(passes, createFoldScalesPass());
+  onFunctions(passes, createQuantizeOperandsPass());
   onFunctions(passes, createHoistDecodePass());
   onFunctions(passes, createPlanPrefetchPass());
   onFunctions(passes, createLowerFinishPass());

@@ -76,6 +76,10 @@ struct LowerFinish : PassWrapper<LowerFinish, OperationPass<func::FuncOp>> {
     getOperation().walk([&](FinishOp op) { ops.push_back(op); });
     KernelBuilder b(getOperation());
     for (FinishOp op : ops) {
+      if (!op.isPlaced()) {
+        op.emitOpError() << "expected a state in homes, as kv-order-loops places it";
+        return signalPassFailure();
+      }
       b.loc = op.getLoc();
       b.setInsertionPoint(op);
       lower(b, op);

@@ -7,6 +7,10 @@ using namespace mlir;
 
 namespace kv {
 
+LogicalResult checkPlaced(AttendBlockOp op) {
+  return op.isPlaced() ? success() : op.emitOpError() << "expected a state in homes or tiles, as kv-order-loops places it";
+}
+
 BlockRows::BlockRows(func::FuncOp func, AttendBlockOp op)
     : b(func), op(op), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")), cache(cast<CacheType>(op.getCache())),
       block(schedule.getBlock().getTokens()) {
@@ -43,7 +47,7 @@ Value BlockRows::startOfPosition(Value position) {
 Value BlockRows::limitOf(Value query) { return b.toI32(endOfPosition(positionOf(query))); }
 Value BlockRows::startOf(Value query) { return b.toI32(startOfPosition(positionOf(query))); }
 
-/// Tokens past the end are none of the product's: 0 times what they hold may be NaN. Codes are numbers, and so are their weights.
+/// Tokens past the end are none of the product's: 0 times what they hold may be NaN.
 BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
   auto positionOfRow = [&](int64_t row) { return positionOf(queryOfRow(b.add(ofHead, row))); };
   auto limitOfRow = [&](int64_t row) {
@@ -51,11 +55,11 @@ BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
     return b.max(endOfPosition(position), 0);
   };
   Seen seen;
-  bool mayBeNan = !cache.getValue().isInteger(), each = differ(tile) && mayBeNan;
+  bool each = differ(tile);
   for (int64_t row = 0; each && row < tile.rows; ++row)
     seen.limits.push_back(limitOfRow(row));
   seen.end = !differ() && !hasStart() ? op.getCount() : seen.limits.empty() ? limitOfRow(tile.rows - 1) : seen.limits.back();
-  if (hasStart() && mayBeNan)
+  if (hasStart())
     for (int64_t row = 0; row < tile.rows; ++row) {
       Value own = row && !each ? seen.starts.front() : startOfPosition(positionOfRow(row));
       seen.starts.push_back(row && !each ? own : b.max(b.min(own, seen.end), 0));

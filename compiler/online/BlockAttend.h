@@ -2,12 +2,14 @@
 #ifndef KV_BLOCK_ATTEND_H
 #define KV_BLOCK_ATTEND_H
 
-#include "compiler/codecs/CodecFamily.h"
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/schedule/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
 
 namespace kv {
+
+/// Fails where the state is not placed yet.
+mlir::LogicalResult checkPlaced(AttendBlockOp op);
 
 /// What both lowerings of an attend_block need: its rows, where they are in the sequence, what they see.
 struct BlockRows {
@@ -61,13 +63,14 @@ private:
 
 /// Scratch of a function for what its attend_blocks have of a row tile and a block; one after another they use the same.
 struct BlockHomes {
-  mlir::Value probabilities;
-  /// They hold what a row tile needs whose softmax works on a few rows at a time: scores, then probabilities; how many tokens a row
-  /// sees; numbers of a row that products need.
-  mlir::Value scores, limit, low, correction, scale, start, bias;
+  mlir::Value probabilities; ///< row operands of sums
+  /// What a row tile needs whose softmax works on a few rows at a time: scores, then probabilities; which tokens a row sees; what
+  /// its accumulator is worth now.
+  mlir::Value scores, limit, low, correction;
 };
 
-/// Scores, softmax and sums of one kv.attend_block. DecomposeAttendBlock.cpp has the rows and products, BlockSoftmax.cpp the rest.
+/// Scores, softmax and sums of one kv.attend_block, on values: FoldScales and QuantizeOperands know what codes are.
+/// DecomposeAttendBlock.cpp has the rows and products, BlockSoftmax.cpp the rest.
 struct BlockAttend : BlockRows {
   template <typename T> using SmallVector = llvm::SmallVector<T>;
 
@@ -89,7 +92,6 @@ struct BlockAttend : BlockRows {
   };
   std::optional<Carried> carried;
 
-  bool roundsProbabilities() const { return roundsRows(dotOf(Contract::t)); }
   int64_t valueGroups() const { return cache.getGroups(Stream::value); }
   bool hasParts() const { return sharesSoftmax || tile.softmaxRows < tile.rows; }
   Dot dotOf(Contract contract) const { return schedule.plan(contract).getDot(); }
@@ -108,49 +110,35 @@ struct BlockAttend : BlockRows {
   void eachGroup(llvm::function_ref<void(Value group, int64_t number)> body);
 
   // Products.
-  /// Channels whose products are summed before the scale comes in.
-  int64_t keyRun();
-  int64_t keyRuns() { return cache.getKeyDim() / keyRun(); }
-  /// Rows of the homes of queries.
-  int64_t homeRows() { return mlir::cast<mlir::MemRefType>(op.getQueries().getType()).getDimSize(0); }
-  Value product(Value ofHead, StreamRef ref, Value x, Value zBegin, const Seen &seen, Value init);
+  Value product(Value ofHead, StreamRef ref, Value x, const Seen &seen, Value init);
   Value scores(Value ofHead, Value x);
   /// Scores of a slice: of all rows of the tile, or of those that softmax works on.
   mlir::RankedTensorType scoreTile(int64_t rows) { return b.tileF32({rows, sliceOf(Contract::d)}); }
-  /// What number 0 of a group with a zero stands for: zero + scale * middle.
-  Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
 
   /// Work between here and the next op on tiles is long enough to ask for lines of the block ahead.
   void ask() { AskOp::create(b, b.loc, mine, Value(), 0); }
-  /// Probabilities are packed once a block.
-  bool asksInPacking() const { return roundsProbabilities() && valueGroups() == 1; }
 
   // Softmax.
   /// Probabilities may be powers of two that are a little off: the class's bound leaves room for that.
   int64_t exponentBits() { return op.getAccuracy() == Accuracy::exact ? 23 : op.getAccuracy() == Accuracy::high ? 18 : 13; }
-  SmallVector<Value> masksBelow(Value limit, Value low);
-  /// What softmax makes of scores: probabilities, slice by slice, how many tokens each row sees, and what its accumulator is worth
+  /// What softmax makes of scores: probabilities, slice by slice, which tokens each row sees, and what its accumulator is worth
   /// now.
   struct Weights {
     SmallVector<Value> p;
     Value limit, low, correction;
   };
   Weights softmax(Value ofHead, SmallVector<Value> s);
-  /// What products of rounded probabilities need, one number for each row, or nothing: what one unit of the product is worth, where
-  /// its sum starts (what the shift of the codes adds), what middles of asymmetric codes add.
-  struct Operands {
-    Value scale, start, bias;
-  };
-  Operands weigh(Value group, const Weights &weights, Value rowOfTile);
-  /// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
-  /// too.
-  double weightLift() const {
-    bool wide = cache.getValue().hasScale() && cache.getValue().getScale() == Element::f32;
-    return wide && isIntegerDot(dotOf(Contract::t)) ? 0x1p24 : 1;
-  }
-  Operands packProbabilities(llvm::ArrayRef<Value> p, Value rowOfTile);
-  void accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction, const Operands &operands);
+  void weigh(Value group, const Weights &weights, Value rowOfTile);
+  void accumulate(Value ofHead, const Seen &seen, Value group, int64_t number, Value correction);
 };
+
+/// Slice by slice of consecutive tokens, whether a row sees a token: those before `end` and, where there is one, from `begin` on;
+/// one number for each row. `slice` is the shape of one.
+llvm::SmallVector<mlir::Value> masksBetween(KernelBuilder &b, mlir::RankedTensorType slice, int64_t slices, mlir::Value begin,
+                                            mlir::Value end);
+
+/// Whether a tile is a constant 0 that is spread.
+bool isZeroTile(mlir::Value tile);
 
 /// Adds scratch behind that which a kernel begins with, or at its start: `make` makes it.
 void addScratch(KernelBuilder &b, llvm::function_ref<void()> make);

@@ -1,5 +1,4 @@
-// Softmax of a block: probabilities of the tokens that rows see, their maximum and sum, and the probabilities as operands of the
-// value record.
+// Softmax of a block: probabilities of the tokens that rows see, their maximum and sum, and the probabilities as weights of values.
 #include "compiler/online/BlockAttend.h"
 
 #include <cfloat>
@@ -9,18 +8,17 @@ using namespace mlir;
 
 namespace kv {
 
-/// Slice by slice, whether a row sees a token: those before `limit` and, where there is one, from `low` on; one number for each
-/// row.
-SmallVector<Value> BlockAttend::masksBelow(Value limit, Value low) {
-  RankedTensorType integers = scoreTile(tile.softmaxRows).clone(b.getI32Type());
+SmallVector<Value> masksBetween(KernelBuilder &b, RankedTensorType slice, int64_t slices, Value begin, Value end) {
+  int64_t width = slice.getDimSize(1);
+  RankedTensorType integers = slice.clone(b.getI32Type());
   SmallVector<Value> masks;
-  for (int64_t x = 0; x < block; x += sliceOf(Contract::d)) {
-    Value index = IndexOp::create(b, b.loc, b.tile({sliceOf(Contract::d)}, b.getI32Type()), b.i32(int32_t(x)));
-    Value tokens = b.spread(index, 1, integers), limits = b.spread(limit, 0, integers);
+  for (int64_t x = 0; x < slices * width; x += width) {
+    Value index = IndexOp::create(b, b.loc, b.tile({width}, b.getI32Type()), b.i32(int32_t(x)));
+    Value tokens = b.spread(index, 1, integers), limits = b.spread(end, 0, integers);
     masks.push_back(b.isLess(tokens, limits));
-    if (!low)
+    if (!begin)
       continue;
-    Value starts = b.spread(low, 0, integers);
+    Value starts = b.spread(begin, 0, integers);
     Value started = arith::CmpIOp::create(b, b.loc, arith::CmpIPredicate::sge, tokens, starts);
     masks.back() = arith::AndIOp::create(b, b.loc, masks.back(), started);
   }
@@ -57,7 +55,7 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
       slice = b.mulf(slice, b.spread(unit, 0, scoreType));
     unit = b.spread(b.f32(log2e), 0, perRow);
   }
-  SmallVector<Value> masks = masksBelow(result.limit, result.low);
+  SmallVector<Value> masks = masksBetween(b, scoreType, int64_t(s.size()), result.low, result.limit);
   for (auto [i, slice] : llvm::enumerate(s)) {
     if (hasScore()) {
       Value position = RowsOp::create(b, b.loc, rowI32, positions), headTile = RowsOp::create(b, b.loc, rowI32, heads);
@@ -103,80 +101,13 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
   return result;
 }
 
-/// Probabilities times the scales of a group of values, as operands of rows `rowOfTile` and on of the tile.
-BlockAttend::Operands BlockAttend::weigh(Value group, const Weights &weights, Value rowOfTile) {
-  CodecAttr codec = cache.getValue();
-  if (!codec.hasScale())
-    return packProbabilities(weights.p, rowOfTile);
-  Value bias;
-  SmallVector<Value> weighted, masks = masksBelow(weights.limit, weights.low);
-  for (auto [i, p] : llvm::enumerate(weights.p)) {
-    auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
-      Value read = ReadOp::create(b, b.loc, b.tileF32({sliceOf(Contract::d)}), op.getBlock(), Stream::value, parameter,
-                                  b.i64(i * sliceOf(Contract::d)), group);
-      return b.spread(read, 1, scoreTile(tile.softmaxRows));
-    };
-    auto weigh = [&, i = i, p = p](Value by) -> Value {
-      Value product = b.mulf(p, by);
-      // What lies past the end may be anything: 0 * NaN is NaN.
-      return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
-    };
-    Value scale = read(CodecParameter::scale), lifted = scale;
-    if (double lift = weightLift(); lift != 1)
-      lifted = b.mulf(scale, b.spreadLike(b.f32(lift), scale));
-    weighted.push_back(weigh(lifted));
-    if (codec.hasZero()) {
-      Value middle = weigh(middleOf(codec, read(CodecParameter::zero), scale));
-      bias = bias ? b.addf(bias, middle) : middle;
-    }
-  }
-  if (bias)
-    bias = ReduceOp::create(b, b.loc, b.tileF32({tile.softmaxRows}), Reduction::add, bias);
-  Operands operands = packProbabilities(weighted, rowOfTile);
-  operands.bias = bias;
-  return operands;
-}
-
-/// Writes probabilities as row operands of the value record. Rounded ones are relative to the row's greatest.
-BlockAttend::Operands BlockAttend::packProbabilities(ArrayRef<Value> p, Value rowOfTile) {
-  if (!roundsProbabilities()) {
-    for (auto [i, slice] : llvm::enumerate(p))
-      b.put(slice, homes.probabilities, rowOfTile, b.i64(int64_t(i) * sliceOf(Contract::d)));
-    return {};
-  }
-  Dot dot = dotOf(Contract::t);
-  OperandForm form = familyOf(cache.getValue()).operandForm(cache.getValue(), dot);
-  double levels = double(rowLevels(dot, block));
-  RankedTensorType perRow = b.tileF32({tile.softmaxRows}), integers = perRow.clone(b.getI32Type());
-  auto splat = [&](double value) { return b.spread(b.f32(value), 0, perRow); };
-  // Numbers that are not negative are ordered as their bits are, and NaN is the greatest of them.
-  Value bits = b.bitsOf(p[0]);
-  for (Value slice : p.drop_front())
-    bits = arith::MaxUIOp::create(b, b.loc, b.bitsOf(slice), bits);
-  bits = ReduceOp::create(b, b.loc, integers, Reduction::umax, bits);
-  Value greatest = arith::BitcastOp::create(b, b.loc, perRow, bits);
-  Operands result;
-  double unit = 1 / levels / double(form.factor) / weightLift();
-  Value scale = b.mulf(greatest, splat(unit)), check = b.mulf(greatest, splat(0)); // NaN of infinity
-  result.scale = b.addf(scale, check);
-  Value inverse = b.spread(b.levelsPerUnit(greatest, levels), 0, scoreTile(tile.softmaxRows)), sum;
-  for (auto [i, slice] : llvm::enumerate(p)) {
-    if (asksInPacking())
-      ask();
-    // Rounding may take the product as it is, if nothing else is to round it alike.
-    auto fuse = form.shift ? arith::FastMathFlags::none : arith::FastMathFlags::contract;
-    Value scaled = arith::MulFOp::create(b, b.loc, slice, inverse, fuse);
-    PackOp::create(b, b.loc, scaled, homes.probabilities, rowOfTile, b.i64(int64_t(i) * sliceOf(Contract::d)), Stream::value, dot,
-                   cache);
-    if (form.shift)
-      sum = sum ? b.addf(sum, b.round(scaled)) : b.round(scaled);
-  }
-  if (form.shift) {
-    Value total = ReduceOp::create(b, b.loc, perRow, Reduction::add, sum);
-    Value start = b.mulf(total, splat(-double(form.shift * form.factor)));
-    result.start = arith::FPToSIOp::create(b, b.loc, integers, start);
-  }
-  return result;
+/// Probabilities as row operands of products with a group of values, rows `rowOfTile` and on of the tile. They are packed once a
+/// block where there is one group; then memory may be asked for.
+void BlockAttend::weigh(Value group, const Weights &weights, Value rowOfTile) {
+  SmallVector<Type> types = llvm::to_vector(ValueRange(weights.p).getTypes());
+  auto weighed = WeighOp::create(b, b.loc, types, weights.p, weights.limit, weights.low, op.getBlock(), Stream::value, group);
+  OperandsOp::create(b, b.loc, weighed.getWeights(), homes.probabilities, rowOfTile, Stream::value, cache,
+                     valueGroups() == 1 ? mine : Value(), APFloat(1.0));
 }
 
 } // namespace kv

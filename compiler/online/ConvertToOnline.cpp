@@ -3,9 +3,9 @@
 // Attend is flash attention over blocks of tokens; maximum, sum and accumulator of every row are explicit, so that a split ends by
 // writing them out and merge joins splits in order:
 //
-//   kv.start_rows            of each kv head
-//   kv.for_blocks { kv.attend_block }
-//   kv.finish                of each kv head
+//   kv.start_rows                                      of each kv head
+//   %s = kv.for_blocks init (kv.start_state) { kv.attend_block }
+//   kv.finish %s                                       of each kv head
 //
 // which is
 //
@@ -59,7 +59,7 @@ struct OnlineAttend {
   Value length, queries, numRows, paddedRows;  ///< of the sequence; of its step; of a head of the item, and in whole row tiles
   Value table;                                 ///< the sequence's row of the block table
   Value operands, scales, rest, refined, sums; ///< homes of the rows' operands, as kv.attend_block has them
-  Value maximum, sum, accumulator;
+  Value state;                                 ///< what all rows have so far
 
   OnlineAttend(ModuleOp module, func::FuncOp func, const AttendSpec &spec)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "attend"), spec.schedule), spec(spec), cache(spec.cache),
@@ -82,7 +82,7 @@ private:
   }
   void startRows(Value head, Value first);
   void attendBlocks();
-  void attendRange(Value run, Value begin, Value end, Value past);
+  Value attendRange(Value before, Value run, Value begin, Value end, Value past);
   void copyScore(mlir::Region &into);
   void finish(Value head, Value first);
 };
@@ -136,17 +136,12 @@ void OnlineAttend::makeHomes() {
   }
   if (cache.getKey().hasZero() || keyShift(cache, schedule))
     sums = b.scratch("qsum", cache.getKeyDim() / keyRun() * maxRows, 1, b.getF32Type());
-  maximum = b.scratch("max", maxRows, 1, b.getF32Type());
-  sum = b.scratch("sum", maxRows, 1, b.getF32Type());
-  accumulator = b.scratch("acc", maxRows, cache.getValueDim(), b.getF32Type());
+  state = StartStateOp::create(b, b.loc, StateType::get(b.getContext(), maxRows, cache.getValueDim()));
 }
 
 void OnlineAttend::startRows(Value head, Value first) {
-  SmallVector<Value> state = {maximum, sum, accumulator};
-  if (schedule.getBlock().getState() == StatePlace::registers) // which OrderLoops starts
-    state.clear();
-  StartRowsOp::create(b, b.loc, seq, head, first, numRows, paddedRows, queryBegin, operands, scales, rest, refined, sums, state,
-                      cache, spec.queryType, APFloat(factor()), spec.group(), spec.accuracy);
+  StartRowsOp::create(b, b.loc, seq, head, first, numRows, paddedRows, queryBegin, operands, scales, rest, refined, sums,
+                      /*state=*/ValueRange(), cache, spec.queryType, APFloat(factor()), spec.group(), spec.accuracy);
 }
 
 /// Blocks that no row may see are never visited.
@@ -156,11 +151,12 @@ void OnlineAttend::attendBlocks() {
     Value after = b.add(past, queryEnd), last = b.sub(after, b.i64(1));
     std::optional<Value> high = VisibleRuns<KernelNumbers>({b}, spec.visible).high(0, last);
     Value end = high ? b.min(tokenEnd, *high) : tokenEnd;
-    return attendRange(b.i64(0), tokenBegin, end, past);
+    state = attendRange(state, b.i64(0), tokenBegin, end, past);
+    return;
   }
   SmallVector<VisibleRange> ranges = visibleRanges(b, spec.visible, length, queries, queryBegin, queryEnd, alignOf(spec));
   Value none = b.i64(0), count = b.i64(int64_t(ranges.size()));
-  b.loop(none, count, 1, [&](Value run) {
+  state = b.loop(none, count, 1, {state}, [&](Value run, ValueRange before) -> SmallVector<Value> {
     VisibleRange range = ranges.front();
     for (auto [number, other] : llvm::drop_begin(llvm::enumerate(ranges))) {
       Value isOther = b.isEqual(run, b.i64(int64_t(number)));
@@ -173,24 +169,25 @@ void OnlineAttend::attendBlocks() {
     };
     Value begin = tokenOf(tokenBegin), end = tokenOf(tokenEnd);
     end = b.min(end, range.end);
-    attendRange(run, begin, end, past);
-  });
+    return {attendRange(before.front(), run, begin, end, past)};
+  })[0];
 }
 
-/// Tokens [begin, end), which rows see in run `run`.
-void OnlineAttend::attendRange(Value run, Value begin, Value end, Value past) {
-  auto loop = ForBlocksOp::create(b, b.loc, begin, end, firstHead, numHeads, paddedRows, table);
+/// The state with tokens [begin, end), which rows see in run `run`.
+Value OnlineAttend::attendRange(Value before, Value run, Value begin, Value end, Value past) {
+  auto loop = ForBlocksOp::create(b, b.loc, before.getType(), begin, end, firstHead, numHeads, paddedRows, table, before);
   OpBuilder::InsertionGuard guard(b);
   Type number = b.getI64Type(), block = BlockType::get(b.getContext(), cache, schedule.getBlock().getTokens());
-  Type types[] = {number, number, block, number, number};
-  Block *body = b.createBlock(&loop.getBody(), {}, types, SmallVector<Location>(5, b.loc));
-  Value state[] = {maximum, sum, accumulator};
-  auto attend = AttendBlockOp::create(b, b.loc, TypeRange(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
+  Type types[] = {number, number, block, number, number, before.getType()};
+  Block *body = b.createBlock(&loop.getBody(), {}, types, SmallVector<Location>(6, b.loc));
+  auto attend = AttendBlockOp::create(b, b.loc, before.getType(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
                                       body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, run,
-                                      operands, scales, rest, refined, sums, state, cache, Tiles::any, spec.group(),
+                                      operands, scales, rest, refined, sums, body->getArgument(5), cache, Tiles::any, spec.group(),
                                       spec.minQueries * spec.group(), APFloat(spec.scale), spec.visible, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());
+  YieldOp::create(b, b.loc, attend.getNext().front());
+  return loop.getEndState();
 }
 
 /// The score region with all that it uses: constants, which canonicalization may have moved out of it, and the declared arrays as
@@ -221,8 +218,8 @@ void OnlineAttend::copyScore(mlir::Region &into) {
 /// The maximum leaves as a score: what softmax has is a product in units of the row.
 void OnlineAttend::finish(Value head, Value first) {
   double unit = hasScore() ? 1 : roundsQueries() ? ln2 : factor() * ln2;
-  FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, maximum, sum,
-                   accumulator, spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse,
+  FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, state,
+                   spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse,
                    spec.sinks ? b.getI64IntegerAttr(*spec.sinks) : IntegerAttr());
 }
 

@@ -1,6 +1,6 @@
 // kv.for_blocks -> scf loops over blocks of tokens and, inside, kv heads: pages are read whole, in the order in which they lie in
-// memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches. A state that fits a
-// thread's registers goes around the loop as values.
+// memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches. The state is in
+// scratch; where it fits a thread's registers it goes around the innermost loop as values.
 #include "compiler/online/Passes.h"
 #include "compiler/schedule/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
@@ -20,11 +20,13 @@ struct OrderedLoops {
   const ScheduleAttr schedule;
   const CacheType cache;
   const int64_t block;
-  SmallVector<Value> carried; ///< what the state is now, where it goes around the loop as values
+  const ArrayRef<Value> homes; ///< of the state
+  SmallVector<Value> carried;  ///< what the state is now, where it goes around the loop as values
 
-  OrderedLoops(func::FuncOp func, ForBlocksOp op)
+  OrderedLoops(func::FuncOp func, ForBlocksOp op, ArrayRef<Value> homes)
       : b(func), op(op), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")),
-        cache(cast<BlockType>(op.getBody().getArgument(2).getType()).getCache()), block(schedule.getBlock().getTokens()) {
+        cache(cast<BlockType>(op.getBody().getArgument(2).getType()).getCache()), block(schedule.getBlock().getTokens()),
+        homes(homes) {
     b.loc = op.getLoc();
     b.setInsertionPoint(op);
   }
@@ -123,7 +125,6 @@ void OrderedLoops::attendInnermost(Value first, Value last, function_ref<Span(Va
   };
   if (schedule.getBlock().getState() == StatePlace::scratch)
     return b.loop(first, last, 1, work);
-  SmallVector<Value> homes(op.getAttend().getState());
   int64_t rows = schedule.getRows().getOne(), columns = schedule.getSums().getSlice();
   RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, columns});
   SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
@@ -149,19 +150,64 @@ Value OrderedLoops::acquire(const Head &head, Span here, ValueRange ahead) {
 
 void OrderedLoops::placeBody(const Head &head, Value blockValue, Span here) {
   IRMapping mapping;
-  mapping.map(op.getBody().getArguments(), ArrayRef<Value>{head.number, head.firstRow, blockValue, here.token, here.count});
-  for (Operation &inner : op.getBody().front()) {
+  mapping.map(op.getBody().getArguments().drop_back(),
+              ArrayRef<Value>{head.number, head.firstRow, blockValue, here.token, here.count});
+  mapping.map(op.getBody().getArgument(5), op.getInit());
+  for (Operation &inner : op.getBody().front().without_terminator()) {
     auto attend = dyn_cast<AttendBlockOp>(*b.clone(inner, mapping));
-    if (!attend || carried.empty())
+    if (!attend)
       continue;
-    attend.getStateMutable().assign(carried);
+    ArrayRef<Value> state = carried.empty() ? homes : ArrayRef<Value>(carried);
+    attend.getStateMutable().assign(state);
     SmallVector<Type> types = llvm::to_vector(ValueRange(carried).getTypes());
-    OperationState state(attend.getLoc(), AttendBlockOp::getOperationName(), attend->getOperands(), types, attend->getAttrs());
-    state.propertiesAttr = attend->getPropertiesAsAttribute();
-    state.addRegion()->takeBody(attend.getScore());
-    carried = SmallVector<Value>(b.create(state)->getResults());
+    OperationState placed(attend.getLoc(), AttendBlockOp::getOperationName(), attend->getOperands(), types, attend->getAttrs());
+    placed.propertiesAttr = attend->getPropertiesAsAttribute();
+    placed.addRegion()->takeBody(attend.getScore());
+    carried = SmallVector<Value>(b.create(placed)->getResults());
     attend.erase();
   }
+}
+
+/// Takes the state out of what an scf.for carries or an scf.if yields: it is in its homes. `state`: any of its values.
+void dropState(scf::ForOp loop, Value state) {
+  OpBuilder b(loop);
+  SmallVector<Value> init;
+  SmallVector<unsigned> kept;
+  for (auto [i, value] : llvm::enumerate(loop.getInitArgs()))
+    if (!isa<StateType>(value.getType())) {
+      init.push_back(value);
+      kept.push_back(unsigned(i));
+    }
+  auto own = scf::ForOp::create(b, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(), loop.getStep(), init);
+  if (!own.getBody()->empty())
+    own.getBody()->getTerminator()->erase();
+  SmallVector<Value> arguments = {own.getInductionVar()};
+  unsigned next = 0;
+  for (Value value : loop.getInitArgs())
+    arguments.push_back(isa<StateType>(value.getType()) ? state : own.getRegionIterArg(next++));
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  SmallVector<Value> yielded;
+  for (unsigned i : kept)
+    yielded.push_back(yield.getOperand(i));
+  yield->setOperands(yielded);
+  own.getBody()->getOperations().splice(own.getBody()->end(), loop.getBody()->getOperations());
+  for (auto [from, to] : llvm::zip_equal(loop.getBody()->getArguments(), arguments))
+    from.replaceAllUsesWith(to);
+  next = 0;
+  for (Value result : loop.getResults())
+    result.replaceAllUsesWith(isa<StateType>(result.getType()) ? state : own.getResult(next++));
+  loop.erase();
+}
+
+void dropState(scf::IfOp branch, Value state) { // which is all that it yields
+  OpBuilder b(branch);
+  auto own = scf::IfOp::create(b, branch.getLoc(), branch.getCondition(), /*withElseRegion=*/true);
+  own.getThenRegion().takeBody(branch.getThenRegion());
+  own.getElseRegion().takeBody(branch.getElseRegion());
+  own.thenYield()->setOperands({});
+  own.elseYield()->setOperands({});
+  branch.replaceAllUsesWith(ValueRange(state));
+  branch.erase();
 }
 
 struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
@@ -173,12 +219,54 @@ struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
   }
 
   void runOnOperation() override {
-    SmallVector<ForBlocksOp> ops;
-    getOperation().walk([&](ForBlocksOp op) { ops.push_back(op); });
-    for (ForBlocksOp op : ops) {
-      OrderedLoops(getOperation(), op).build();
+    SmallVector<StartStateOp> states;
+    getOperation().walk([&](StartStateOp op) { states.push_back(op); });
+    if (states.empty())
+      return;
+    if (states.size() > 1) {
+      states.back().emitOpError() << "expected one state in a function";
+      return signalPassFailure();
+    }
+    SmallVector<Value> homes = makeHomes(states.front());
+    SmallVector<ForBlocksOp> loops;
+    SmallVector<Operation *> around; // inner ones first
+    getOperation().walk([&](Operation *op) {
+      if (auto loop = dyn_cast<ForBlocksOp>(op))
+        loops.push_back(loop);
+      else if (auto finish = dyn_cast<FinishOp>(op))
+        finish.getStateMutable().assign(homes);
+      else if (isa<scf::ForOp, scf::IfOp>(op) && llvm::any_of(op->getResultTypes(), llvm::IsaPred<StateType>))
+        around.push_back(op);
+    });
+    for (ForBlocksOp op : loops) {
+      OrderedLoops(getOperation(), op, homes).build();
+      op.replaceAllUsesWith(op.getInit());
       op.erase();
     }
+    for (Operation *op : around) {
+      if (auto loop = dyn_cast<scf::ForOp>(op))
+        dropState(loop, states.front());
+      else
+        dropState(cast<scf::IfOp>(op), states.front());
+    }
+    states.front().erase();
+  }
+
+private:
+  /// Scratch for the state. The rows are started where their queries are; those in registers where their loop begins.
+  SmallVector<Value> makeHomes(StartStateOp op) {
+    KernelBuilder b(getOperation());
+    b.loc = op.getLoc();
+    b.setInsertionPoint(op);
+    int64_t rows = op.getType().getRows(), channels = op.getType().getChannels();
+    SmallVector<Value> homes;
+    homes.push_back(b.scratch("max", rows, 1, b.getF32Type()));
+    homes.push_back(b.scratch("sum", rows, 1, b.getF32Type()));
+    homes.push_back(b.scratch("acc", rows, channels, b.getF32Type()));
+    auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
+    if (schedule.getBlock().getState() == StatePlace::scratch)
+      getOperation().walk([&](StartRowsOp start) { start.getStateMutable().assign(homes); });
+    return homes;
   }
 };
 

@@ -223,6 +223,9 @@ struct OutlineForHalide : PassWrapper<OutlineForHalide, OperationPass<ModuleOp>>
       func.walk([&](AttendBlockOp op) { ops.push_back(op); });
       if (ops.empty())
         continue;
+      for (AttendBlockOp op : ops)
+        if (failed(checkPlaced(op)))
+          return signalPassFailure();
       KernelBuilder b(func);
       b.loc = ops.front().getLoc();
       FunctionHomes homes;

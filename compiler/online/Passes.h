@@ -21,8 +21,14 @@ std::unique_ptr<mlir::Pass> createQuantizeRowsPass();
 /// kv.attend_block on the Halide route -> calls of functions that Halide makes.
 std::unique_ptr<mlir::Pass> createOutlineForHalidePass();
 
-/// kv.attend_block -> products, softmax and accumulation on tiles.
+/// kv.attend_block -> products of values, softmax and accumulation on tiles.
 std::unique_ptr<mlir::Pass> createDecomposeAttendBlockPass();
+
+/// Products of values -> products of numbers, with scales and zeros outside.
+std::unique_ptr<mlir::Pass> createFoldScalesPass();
+
+/// Rows of f32 and products of numbers -> what the dot record multiplies.
+std::unique_ptr<mlir::Pass> createQuantizeOperandsPass();
 
 /// Products of several row tiles that share a block -> products of codes that are decoded once, where the schedule says so.
 std::unique_ptr<mlir::Pass> createHoistDecodePass();

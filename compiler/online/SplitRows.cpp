@@ -35,10 +35,15 @@ private:
     KernelBuilder b(getOperation());
     b.loc = loop.getLoc();
     b.setInsertionPoint(loop);
-    auto place = [&](Tiles tiles) { cast<ForBlocksOp>(b.clone(*loop)).getAttend().setTiles(tiles); };
+    auto place = [&](Tiles tiles) -> SmallVector<Value> {
+      auto own = cast<ForBlocksOp>(b.clone(*loop));
+      own.getAttend().setTiles(tiles);
+      return {own.getEndState()};
+    };
     Value fits = fitsOne(b, rows, attend.getRows());
-    b.ifElse(
-        fits, [&] { place(Tiles::one); }, [&] { place(Tiles::many); });
+    SmallVector<Value> state = b.ifElse(
+        fits, loop->getResultTypes(), [&] { return place(Tiles::one); }, [&] { return place(Tiles::many); });
+    loop.getEndState().replaceAllUsesWith(state.front());
     loop.erase();
   }
 };

@@ -61,6 +61,8 @@ void registerKvPasses() {
   registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();
   registerOne<kv::createDecomposeAttendBlockPass>();
+  registerOne<kv::createFoldScalesPass>();
+  registerOne<kv::createQuantizeOperandsPass>();
   registerOne<kv::createHoistDecodePass>();
   registerOne<kv::createPlanPrefetchPass>();
   registerOne<kv::createLowerEntryPass>();

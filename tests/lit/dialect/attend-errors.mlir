@@ -90,7 +90,7 @@ func.func @f(%c: !cache, %q: tensor<?x4x64xf32>) {
 // -----
 // yield C1
 func.func @f(%s: f32) {
-  // expected-error @+1 {{expects parent op to be one of 'kv.attend, kv.append_attend, kv.attend_block'}}
+  // expected-error @+1 {{expects parent op to be one of 'kv.attend, kv.append_attend, kv.attend_block, kv.for_blocks'}}
   kv.yield %s : f32
 }
 

@@ -167,6 +167,79 @@ func.func @f(%q: memref<4x64xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: 
 }
 
 // -----
+// product C1: of values
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x16xi32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>) {
+  // expected-error @+1 {{expected a result of f32 for a product of values, got 'tensor<4x32xi32>'}}
+  %t = kv.product %q[%n], key u8s8 as values of %b contract d at %n over [%n, %n) unroll 1 init %init
+       : memref<4x16xi32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
+  return
+}
+
+// -----
+// product C7
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%q: memref<4x16xi32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x32xi32>, %sums: memref<4x1xf32>) {
+  // expected-error @+1 {{expected no `sums` and nothing `apart` of a product of codes}}
+  %t = kv.product %q[%n], key u8s8 of %b contract d at %n over [%n, %n) unroll 1 init %init sums %sums[%n]
+       : memref<4x16xi32> sums memref<4x1xf32>, !kv.block<32 of !cache> -> tensor<4x32xi32>
+  return
+}
+
+// -----
+// product C7: apart
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%p: memref<4x32xf32>, %b: !kv.block<32 of !cache>, %n: i64, %init: tensor<4x64xf32>) {
+  // expected-error @+1 {{expected no `sums` and nothing `apart` of a product of codes}}
+  %t = kv.product %p[%n], value f32 of %b contract t at %n over [%n, %n) unroll 1 init %init apart
+       : memref<4x32xf32>, !kv.block<32 of !cache> -> tensor<4x64xf32>
+  return
+}
+
+// -----
+// weigh C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %p: tensor<4x32xf32>, %end: tensor<4xi32>) {
+  // expected-error @+1 {{expected as many weights as probabilities, all [rows, tokens] of one shape}}
+  %w = kv.weigh %p before %end for value of %b group %n : tensor<4x32xf32> before tensor<4xi32> of !kv.block<32 of !cache> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+// weigh C2
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %p: tensor<4x32xf32>, %end: tensor<2xi32>) {
+  // expected-error @+1 {{expected bounds of i32 for 4 rows, got 'tensor<2xi32>'}}
+  %w = kv.weigh %p before %end for value of %b group %n : tensor<4x32xf32> before tensor<2xi32> of !kv.block<32 of !cache> -> tensor<4x32xf32>
+  return
+}
+
+// -----
+// operands C1
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%n: i64, %p: tensor<4x32xf32>, %home: memref<4x32xf32>) {
+  // expected-error @+1 {{expected tiles of one shape that fit a home of f32, got 'memref<4x32xf32>'}}
+  kv.operands %p, %p to %home[%n] for value of !cache : tensor<4x32xf32>, tensor<4x32xf32> to memref<4x32xf32>
+  return
+}
+
+// -----
+// operands C2
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <i8, group = 64, sym, scale = f32>, value = <f16>,
+                   layout = <paged 16, key = "[h, t/16, d/4, t%16, d%4]", value = "[h, t, d]">>
+func.func @f(%n: i64, %p: tensor<4x32xf32>, %home: memref<4x32xf32>) {
+  // expected-error @+1 {{expected a positive `lift`, got -1.000000e+00}}
+  kv.operands %p to %home[%n] for value of !cache lift -1.0 : tensor<4x32xf32> to memref<4x32xf32>
+  return
+}
+
+// -----
 // stage C1
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>,
                    layout = <paged 16, key = "[h, t/16, d, t%16]", value = "[h, t, d]">>

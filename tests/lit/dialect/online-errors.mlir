@@ -5,7 +5,7 @@
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // attend_block C1
 func.func @f(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: memref<2x1xf32>) attributes {kv.schedule = #schedule} {
-  // expected-error @+1 {{expected a state of three homes, or of one row tile as many tiles, three or more, as results of their types}}
+  // expected-error @+1 {{expected a state of one value and its next, of three homes, or of one row tile as many tiles, three or more, as results of their types}}
   kv.attend_block one rows[%n, %n, %n] of %q, %b[%n, %n] head %n query %n past %n state %m, %m for !cache group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%n]
                   accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>
   return
@@ -106,11 +106,12 @@ func.func @f(%n: i64, %q: memref<2x64xf32>) {
 
 // -----
 // for_blocks C1
-func.func @f(%n: i64, %table: !llvm.ptr) {
-  // expected-error @+1 {{expected a body of (i64, i64, a block, i64, i64)}}
-  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
-  ^bb0(%head: i64, %first: i64, %block: i64, %token: i64, %count: i64):
-  } : !llvm.ptr
+func.func @f(%n: i64, %table: !llvm.ptr, %none: !kv.state<2 x 64>) {
+  // expected-error @+1 {{expected a body of (i64, i64, a block, i64, i64, the state)}}
+  %end = kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n init %none {
+  ^bb0(%head: i64, %first: i64, %block: i64, %token: i64, %count: i64, %state: !kv.state<2 x 64>):
+    kv.yield %state : !kv.state<2 x 64>
+  } : !llvm.ptr -> !kv.state<2 x 64>
   return
 }
 
@@ -119,15 +120,32 @@ func.func @f(%n: i64, %table: !llvm.ptr) {
 #schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
 // for_blocks C2
-func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %m: memref<2x1xf32>, %a: memref<2x64xf32>) attributes {kv.schedule = #schedule} {
-  // expected-error @+1 {{expected one `kv.attend_block` in the body}}
-  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
-  ^bb0(%head: i64, %first: i64, %b: !kv.block<32 of !cache>, %token: i64, %count: i64):
-    kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                    sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
-    kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %m, %m, %a for !cache group(2) least(2) scale(0.125)
-                    sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
-  } : !llvm.ptr
+func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %none: !kv.state<2 x 64>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected one `kv.attend_block` in the body, whose state it yields}}
+  %end = kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n init %none {
+  ^bb0(%head: i64, %first: i64, %b: !kv.block<32 of !cache>, %token: i64, %count: i64, %state: !kv.state<2 x 64>):
+    %next = kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %state for !cache group(2) least(2) scale(0.125)
+            sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, !kv.state<2 x 64> -> !kv.state<2 x 64>
+    %again = kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %next for !cache group(2) least(2) scale(0.125)
+             sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, !kv.state<2 x 64> -> !kv.state<2 x 64>
+    kv.yield %again : !kv.state<2 x 64>
+  } : !llvm.ptr -> !kv.state<2 x 64>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+#schedule = #kv.schedule<item = <queries = 1, heads = 1, split = 64>, rows = <one = 2, softmax = 2>, block = <tokens = 32>,
+                         scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 64>, team = <lanes = 8>>
+// for_blocks C2
+func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %none: !kv.state<2 x 64>) attributes {kv.schedule = #schedule} {
+  // expected-error @+1 {{expected one `kv.attend_block` in the body, whose state it yields}}
+  %end = kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n init %none {
+  ^bb0(%head: i64, %first: i64, %b: !kv.block<32 of !cache>, %token: i64, %count: i64, %state: !kv.state<2 x 64>):
+    %next = kv.attend_block any rows[%first, %n, %n] of %q, %b[%token, %count] head %head query %n past %n state %state for !cache group(2) least(2) scale(0.125)
+            sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(high) : memref<2x64xf32>, !kv.block<32 of !cache>, !kv.state<2 x 64> -> !kv.state<2 x 64>
+    kv.yield %state : !kv.state<2 x 64>
+  } : !llvm.ptr -> !kv.state<2 x 64>
   return
 }
 
@@ -139,3 +157,17 @@ func.func @f(%n: i64, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
       : memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
+
+// -----
+// finish C2
+func.func @f(%n: i64, %m: memref<2x1xf32>) {
+  // expected-error @+1 {{expected a state of one value or of three homes, got 2 values}}
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m as f16 unit(0.69) group(1) heads(4)
+      : memref<2x1xf32>, memref<2x1xf32>
+  return
+}
+
+// -----
+// state C1
+// expected-error @+1 {{expected at least one row and one channel, got 0 x 64}}
+func.func private @f(!kv.state<0 x 64>)

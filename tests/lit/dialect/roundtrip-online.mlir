@@ -36,16 +36,22 @@ func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m
       factor(0.125) group(2) accuracy(fast)
       : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>
         state memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
-  // CHECK: kv.for_blocks[%[[N]], %[[N]]) of %{{.*}} heads[%[[N]], %[[N]]] rows %[[N]] {
-  // CHECK-NEXT: ^bb0(%{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !kv.block<32 of {{.*}}>, %{{.*}}: i64, %{{.*}}: i64):
-  kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n {
-  ^bb0(%head: i64, %first: i64, %block: !kv.block<32 of !cache>, %token: i64, %count: i64):
+  // CHECK: %[[NONE:.*]] = kv.start_state : <2 x 64>
+  %none = kv.start_state : !kv.state<2 x 64>
+  // CHECK: %[[END:.*]] = kv.for_blocks[%[[N]], %[[N]]) of %{{.*}} heads[%[[N]], %[[N]]] rows %[[N]] init %[[NONE]] {
+  // CHECK-NEXT: ^bb0(%{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !kv.block<32 of {{.*}}>, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !kv.state<2 x 64>):
+  %end = kv.for_blocks [%n, %n) of %table heads [%n, %n] rows %n init %none {
+  ^bb0(%head: i64, %first: i64, %block: !kv.block<32 of !cache>, %token: i64, %count: i64, %state: !kv.state<2 x 64>):
     // CHECK-NEXT: kv.attend_block any
-    kv.attend_block any rows[%first, %n, %n] of %q scales %m rest %q if %r sums %m, %block[%token, %count] head %head query %n past %n
-                    state %m, %m, %a for !cache group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(fast)
+    %next = kv.attend_block any rows[%first, %n, %n] of %q scales %m rest %q if %r sums %m, %block[%token, %count] head %head query %n past %n
+                    state %state for !cache group(2) least(2) scale(0.125) sees <low = [(d0) -> ()], high = [(d0) -> ()]>[%n] accuracy(fast)
         : memref<2x16xi32> scales memref<2x1xf32> rest memref<2x16xi32>, memref<2x1xi32> sums memref<2x1xf32>, !kv.block<32 of !cache>,
-          memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
-  } : !llvm.ptr
+          !kv.state<2 x 64> -> !kv.state<2 x 64>
+    // CHECK: kv.yield %{{.*}} : !kv.state<2 x 64>
+    kv.yield %next : !kv.state<2 x 64>
+  } : !llvm.ptr -> !kv.state<2 x 64>
+  // CHECK: kv.finish rows{{.*}} state %[[END]] as f16
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %end as f16 unit(1.0) group(2) heads(4) : !kv.state<2 x 64>
   // CHECK: kv.finish rows[%[[N]], %[[N]]] seq %[[N]] head %[[N]] of %[[N]] query %[[N]] scales %[[M]] state %[[M]], %[[M]], %{{.*}} as bf16 unit(1.000000e+00) group(2) heads(4) lse
   kv.finish rows[%n, %n] seq %n head %n of %n query %n scales %m state %m, %m, %a as bf16 unit(1.0) group(2) heads(4) lse
       : scales memref<2x1xf32>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>

@@ -49,7 +49,7 @@ func.func @homes(%base: !llvm.ptr, %n: i64) {
 }
 
 // CHECK-LABEL: @tiles
-func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
+func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32, %seen: tensor<2xi32>) {
   %q = kv.scratch "q" : memref<4x64xf32>
   // CHECK: %[[BLOCK:.*]] = kv.acquire %[[B:.*]] by %[[N:.*]], %[[B]][%[[N]], %[[N]]] head %[[N]] : !llvm.ptr, !llvm.ptr -> <32 of
   %block = kv.acquire %base by %n, %base[%n, %n] head %n : !llvm.ptr, !llvm.ptr -> !kv.block<32 of !cache>
@@ -72,6 +72,14 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32) {
   // CHECK: kv.product %{{.*}}[%[[N]]], key f32 of %[[BLOCK]] contract d at %[[N]] over[%[[N]], %[[N]]) unroll 4 init %{{.*}} : memref<4x64xf32>, <{{.*}}> -> tensor<2x32xf32
   %s = kv.product %q[%n], key f32 of %block contract d at %n over [%n, %n) unroll 4 init %all
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.product %{{.*}}, key f32 as values of %{{.*}} init %{{.*}} apart sums %{{.*}}[%[[N]]] : memref<4x64xf32> sums memref<4x64xf32>, <
+  %ofValues = kv.product %q[%n], key f32 as values of %block contract d at %n over [%n, %n) unroll 4 init %all apart sums %q[%n]
+       : memref<4x64xf32> sums memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>
+  // CHECK: kv.weigh %[[W:.*]], %[[W]] before %{{.*}} from %{{.*}} for value of %[[BLOCK]] group %[[N]] : tensor<2x32xf32, {{.*}}>, tensor<2x32xf32, {{.*}}> before tensor<2xi32> from tensor<2xi32> of <
+  %w:2 = kv.weigh %all, %all before %seen from %seen for value of %block group %n
+         : tensor<2x32xf32, #lanes>, tensor<2x32xf32, #lanes> before tensor<2xi32> from tensor<2xi32> of !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>, tensor<2x32xf32, #lanes>
+  // CHECK: kv.operands %{{.*}}#0, %{{.*}}#1 to %{{.*}}[%[[N]]] for value of !kv.cache<{{.*}}> ask %[[BLOCK]] lift 2.000000e+00 : tensor
+  kv.operands %w#0, %w#1 to %q[%n] for value of !cache ask %block lift 2.0 : tensor<2x32xf32, #lanes>, tensor<2x32xf32, #lanes> to memref<4x64xf32> ask !kv.block<32 of !cache>
   // CHECK: kv.product {{.*}} ask[%[[N]], %[[N]]] lines 3 :
   %asking = kv.product %q[%n], key f32 of %block contract d at %n over [%n, %n) unroll 4 init %all ask [%n, %n] lines 3
        : memref<4x64xf32>, !kv.block<32 of !cache> -> tensor<2x32xf32, #lanes>

@@ -16,17 +16,16 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK: %[[SEQ:.*]] = kv.item seq
 // CHECK: %[[LENGTH:.*]] = kv.step seq_lens[%[[SEQ]]]
 // CHECK-DAG: %[[Q:.*]] = kv.scratch "q" : memref<2x64xf32>
-// CHECK-DAG: %[[MAX:.*]] = kv.scratch "max" : memref<2x1xf32>
-// CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
-// CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
+// CHECK-DAG: %[[NONE:.*]] = kv.start_state : <2 x 32>
 // The rows of each kv head, then all blocks, then the results of each kv head. The scale and log2 e are in the rows' factor.
 // CHECK: scf.for
-// CHECK:   kv.start_rows rows[{{.*}}] of f16 seq %[[SEQ]] {{.*}} to %[[Q]] state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} factor(0.18{{.*}}) group(2) accuracy( high)
-// CHECK: kv.for_blocks[%{{.*}}, %{{.*}}) of %{{.*}} heads[%{{.*}}] rows %{{.*}} {
-// CHECK: ^bb0(%[[HEAD:.*]]: i64, %[[FIRST:.*]]: i64, %[[BLOCK:.*]]: !kv.block<32 of {{.*}}>, %[[TOKEN:.*]]: i64, %[[COUNT:.*]]: i64):
-// CHECK:   kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for {{.*}} group(2) least(2) scale(1.250000e-01) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%{{.*}}] accuracy( high)
+// CHECK:   kv.start_rows rows[{{.*}}] of f16 seq %[[SEQ]] {{.*}} to %[[Q]] for {{.*}} factor(0.18{{.*}}) group(2) accuracy( high)
+// CHECK: %[[END:.*]] = kv.for_blocks[%{{.*}}, %{{.*}}) of %{{.*}} heads[%{{.*}}] rows %{{.*}} init %[[NONE]] {
+// CHECK: ^bb0(%[[HEAD:.*]]: i64, %[[FIRST:.*]]: i64, %[[BLOCK:.*]]: !kv.block<32 of {{.*}}>, %[[TOKEN:.*]]: i64, %[[COUNT:.*]]: i64, %[[STATE:.*]]: !kv.state<2 x 32>):
+// CHECK:   %[[NEXT:.*]] = kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[STATE]] for {{.*}} group(2) least(2) scale(1.250000e-01) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%{{.*}}] accuracy( high)
+// CHECK:   kv.yield %[[NEXT]]
 // CHECK: scf.for
-// CHECK:   kv.finish rows[{{.*}}] seq %[[SEQ]] {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] as f16 unit(1.250000e-01) group(2) heads(4) lse
+// CHECK:   kv.finish rows[{{.*}}] seq %[[SEQ]] {{.*}} state %[[END]] as f16 unit(1.250000e-01) group(2) heads(4) lse
 // CHECK-LABEL: func.func @c_a.merge(
 // CHECK: kv.exp2
 // CHECK: kv.save {{.*}} as f16

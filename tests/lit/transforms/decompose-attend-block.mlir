@@ -20,7 +20,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK-DAG: %[[P:.*]] = kv.scratch "p" : memref<2x32xf32>
 // CHECK: scf.for
 // CHECK:   kv.acquire {{.*}} ahead
-// CHECK:     kv.product %[[Q]]{{.*}} key f32
+// CHECK:     kv.product %[[Q]]{{.*}} key f32 as values
 // CHECK:     kv.rows
 // CHECK:     kv.index
 // CHECK:     arith.cmpi slt
@@ -31,13 +31,12 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:     kv.reduce add
 // CHECK:     kv.store %{{.*}} to %[[SUM]]
 // CHECK:     kv.store %{{.*}} to %[[MAX]]
-// A value's scale multiplies its probability, and only where the mask holds: past the end it may be NaN.
-// CHECK:     kv.read value scale
-// CHECK:     arith.mulf
-// CHECK:     arith.select
-// CHECK:     kv.store %{{.*}} to %[[P]]
+// What codes are is left to others: probabilities are weighed, and products are of values.
+// CHECK-NOT: kv.read
+// CHECK:     %[[WEIGHTS:.*]] = kv.weigh %{{.*}} before %{{.*}} for value of
+// CHECK:     kv.operands %[[WEIGHTS]] to %[[P]]
 // CHECK:     kv.fetch %[[ACC]]
-// CHECK:     kv.product %[[P]]{{.*}} value f32
+// CHECK:     kv.product %[[P]]{{.*}} value f32 as values
 // CHECK:     kv.store %{{.*}} to %[[ACC]]
 // Items of more rows than one tile: with an own kind of tile, which shares the block with others. Softmax works on two of its rows at
 // a time; what it knows of a row goes to products through scratch.
@@ -61,13 +60,13 @@ func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // CHECK: %[[BLOCK:.*]] = kv.acquire
 // CHECK: scf.for %[[ROW:.*]] =
 // CHECK: %[[MINE:.*]] = kv.share %[[BLOCK]] row %[[ROW]] of %{{.*}} tiles of 4 fewest 1 :
-// CHECK: kv.product {{.*}}, key f32 of %[[MINE]] {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.product {{.*}}, key f32 as values of %[[MINE]] {{.*}} -> tensor<4x16xf32>
 // CHECK: kv.store {{.*}} to %[[S]]
 // CHECK: scf.for
 // CHECK:   kv.fetch %[[S]]{{.*}} -> tensor<2x16xf32>
 // CHECK:   kv.ask %[[MINE]] :
 // CHECK:   kv.exp2
 // CHECK:   kv.store {{.*}} to %[[CORRECTION]]
-// CHECK:   kv.store {{.*}} to %[[P]]
+// CHECK:   kv.operands {{.*}} to %[[P]]{{.*}} ask %[[MINE]] :
 // CHECK: kv.fetch %[[CORRECTION]]{{.*}} -> tensor<4xf32>
-// CHECK: kv.product %[[P]]{{.*}}, value f32 of %[[MINE]] {{.*}} -> tensor<4x16xf32>
+// CHECK: kv.product %[[P]]{{.*}}, value f32 as values of %[[MINE]] {{.*}} -> tensor<4x16xf32>

@@ -9,14 +9,18 @@
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>,
                          sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32>, team = <lanes = 8>>
 // CHECK-LABEL: func.func @c_a.attend(
-// CHECK: kv.start_rows
+// CHECK-NOT: !kv.state
+// CHECK-DAG: %[[MAX:.*]] = kv.scratch "max" : memref<2x1xf32>
+// CHECK-DAG: %[[SUM:.*]] = kv.scratch "sum" : memref<2x1xf32>
+// CHECK-DAG: %[[ACC:.*]] = kv.scratch "acc" : memref<2x32xf32>
+// CHECK: kv.start_rows {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for
 // CHECK: scf.for
 // CHECK:   scf.if
 // CHECK:     scf.for
 // CHECK:       %[[BLOCK:.*]] = kv.acquire {{.*}} ahead
-// CHECK:       kv.attend_block one {{.*}}, %[[BLOCK]]
+// CHECK:       kv.attend_block one {{.*}}, %[[BLOCK]]{{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for
 // CHECK-NOT: kv.for_blocks
-// CHECK: kv.finish
+// CHECK: kv.finish {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] as
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
   %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #schedule}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
@@ -51,4 +55,28 @@ func.func @c_staged(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, 
   %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #staged}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>
   return %o, %lse : tensor<?x4x32xf16>, tensor<?x4xf32>
+}
+
+// Ranges of a mask, and the two kinds of row tiles, hand the state on: all of it is in the same scratch.
+#many = #kv.schedule<item = <queries = 4, heads = 1, split = 64>, rows = <one = 2, many = 4, softmax = 2, manySoftmax = 2>,
+                     block = <tokens = 32>, scores = <dot = f32, load = <vector[0] of 16>, slice = 32, manySlice = 16>,
+                     sums = <dot = f32, load = <vector[0, 8, 16, 24] of 32>, slice = 32, manySlice = 16>, team = <lanes = 8>>
+// CHECK-LABEL: func.func @c_ranges.attend(
+// CHECK-NOT: !kv.state
+// CHECK: %[[MAX:.*]] = kv.scratch "max"
+// CHECK: scf.for
+// CHECK:   scf.if
+// CHECK:     kv.attend_block one {{.*}} state %[[MAX]]
+// CHECK:   } else {
+// CHECK:     kv.attend_block many {{.*}} state %[[MAX]]
+// CHECK: kv.finish {{.*}} state %[[MAX]]
+func.func @c_ranges(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
+  %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index):
+         %c16 = arith.constant 16 : i32
+         %far = arith.subi %i, %j : i32
+         %near = arith.cmpi slt, %far, %c16 : i32
+         %past = arith.cmpi sle, %j, %i : i32
+         %seen = arith.andi %near, %past : i1
+         kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #many} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
+  return %o : tensor<?x4x32xf16>
 }

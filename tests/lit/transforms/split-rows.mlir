@@ -28,12 +28,14 @@ func.func @c_one(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
 // Items of one row tile have a loop over blocks, those of several another.
 // CHECK-LABEL: func.func @c_many.attend(
 // CHECK: %[[FITS:.*]] = arith.cmpi sle, %{{.*}}, %c2_i64
-// CHECK: scf.if %[[FITS]] {
-// CHECK:   kv.for_blocks
+// CHECK: %[[STATE:.*]] = scf.if %[[FITS]] -> (!kv.state<8 x 32>) {
+// CHECK:   %[[ONE:.*]] = kv.for_blocks
 // CHECK:   kv.attend_block one
+// CHECK:   scf.yield %[[ONE]]
 // CHECK: } else {
 // CHECK:   kv.for_blocks
 // CHECK:   kv.attend_block many
+// CHECK: kv.finish {{.*}} state %[[STATE]]
 func.func @c_many(%c: !cache, %q: tensor<?x4x64xf16>) -> tensor<?x4x32xf16> {
   %o = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #many} : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>
   return %o : tensor<?x4x32xf16>
