@@ -111,6 +111,7 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
     `head` * group + n % group; its query is at position `past` + query of the sequence. `padded` rows are whole row tiles; those past
     the last repeat it. Of the block's tokens, the first of which is number `token` of the sequence, `count` are there. Row n sees those
     that its query sees of run `run` of `sees` and of no run before it; what it does not see adds nothing to it, whatever that holds.
+    Of a `whole` block every row sees all tokens that the block has room for.
     `cache` is what the block's tokens were appended to: a staged block has rows of its own length.
 
     With the scores s' of the tokens that a row sees, in the units of its operands:
@@ -134,7 +135,7 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
                        I64:$past, I64:$run, Kv_Home:$queries, Optional<Kv_Home>:$scales, Optional<Kv_Home>:$rest,
                        Optional<Kv_Home>:$refined, Optional<Kv_Home>:$sums,
                        Variadic<AnyTypeOf<[Kv_StateType, Kv_Home, Kv_F32Tile]>>:$state, TypeAttrOf<Kv_CacheType>:$cache, Kv_TilesAttr:$tiles, I64Attr:$group, I64Attr:$least,
-                       F64Attr:$scale, Kv_VisibleAttr:$sees, Kv_AccuracyAttr:$accuracy);
+                       F64Attr:$scale, Kv_VisibleAttr:$sees, UnitAttr:$whole, Kv_AccuracyAttr:$accuracy);
   let results = (outs Variadic<AnyTypeOf<[Kv_StateType, Kv_F32Tile]>>:$next);
   // Entry block: (s: f32, i: i32, j: i32, h: index), as of kv.attend, with kv.argument for the declared arrays.
   let regions = (region MaxSizedRegion<1>:$score);
@@ -145,7 +146,7 @@ def Kv_AttendBlockOp : Kv_Op<"attend_block", [MemoryEffects<[MemRead, MemWrite]>
   let assemblyFormat = [{
     $tiles `rows` `[` $first `,` $rows `,` $padded `]` `of` $queries (`scales` $scales^)? (`rest` $rest^ `if` $refined)?
     (`sums` $sums^)? `,` $block `[` $token `,` $count `]` `head` $head `query` $query `past` $past `state` $state `for` $cache
-    `group` `(` $group `)` `least` `(` $least `)` `scale` `(` $scale `)` `sees` $sees `[` $run `]` `accuracy`
+    `group` `(` $group `)` `least` `(` $least `)` `scale` `(` $scale `)` `sees` $sees `[` $run `]` (`whole` $whole^)? `accuracy`
     `(` $accuracy `)` (`score` $score^)? attr-dict `:` type($queries) (`scales` type($scales)^)? (`rest` type($rest)^ `,` type($refined))?
     (`sums` type($sums)^)? `,` type($block) `,` type($state) (`->` type($next)^)?
   }];

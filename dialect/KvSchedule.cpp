@@ -29,7 +29,7 @@ LogicalResult RowTilesAttr::verify(Report emitError, int64_t one, int64_t many, 
   return success();
 }
 
-LogicalResult BlockPlanAttr::verify(Report emitError, int64_t tokens, int64_t ahead, int64_t stages, StatePlace state) {
+LogicalResult BlockPlanAttr::verify(Report emitError, int64_t tokens, int64_t ahead, int64_t stages, StatePlace state, Masks) {
   if (tokens < 1 || ahead < 0 || stages < 0) // C1
     return emitError() << "expected tokens in a block, and blocks ahead from 0, got " << tokens << ", " << ahead << " and "
                        << stages;

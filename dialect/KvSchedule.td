@@ -44,12 +44,18 @@ def Kv_RowTilesAttr : Kv_Attr<"RowTiles", "row_tiles"> {
 def Kv_StatePlaceEnum : Kv_Enum<"StatePlace", "where a row tile's maxima, sums and accumulators are between blocks", [
   I32EnumAttrCase<"scratch", 0>, I32EnumAttrCase<"registers", 1>]>;
 
+def Kv_MasksEnum : Kv_Enum<"Masks", "which blocks are computed with a mask", [
+  I32EnumAttrCase<"always", 0>, // every one
+  I32EnumAttrCase<"classes", 1> // those of which a row does not see a token: two kinds of code
+]>;
+
 def Kv_BlockPlanAttr : Kv_Attr<"BlockPlan", "block_plan"> {
   let summary = "how the tokens of a split are walked through";
   let description = [{
     tokens: of a step of the loop. ahead: how many blocks ahead, in the order of work, memory is asked for. stages: how many blocks
     ahead are copied into a ring in the memory of a team of threads, which has room for one more. state: where maxima, sums and
-    accumulators of the rows are from a block to the next.
+    accumulators of the rows are from a block to the next. masks: whether blocks of which every row sees all tokens have code of their
+    own, without a mask.
 
     Rules:
     - C1: tokens are positive; ahead and stages are not negative.
@@ -58,7 +64,8 @@ def Kv_BlockPlanAttr : Kv_Attr<"BlockPlan", "block_plan"> {
   }];
   let parameters = (ins "int64_t":$tokens, DefaultValuedParameter<"int64_t", "0">:$ahead,
                         DefaultValuedParameter<"int64_t", "0">:$stages,
-                        DefaultValuedParameter<"StatePlace", "StatePlace::scratch">:$state);
+                        DefaultValuedParameter<"StatePlace", "StatePlace::scratch">:$state,
+                        DefaultValuedParameter<"Masks", "Masks::always">:$masks);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

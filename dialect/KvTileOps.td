@@ -373,18 +373,18 @@ def Kv_WeighOp : Kv_Op<"weigh", [MemoryEffects<[MemRead]>, AttrSizedOperandSegme
   let description = [{
     Products of values take probabilities as they are. FoldScales makes of them what products of numbers take: of token t,
     p[r, t] * scale[t], and 0 where row r does not see t, whose scale may be NaN. The tiles are consecutive tokens of the block; row r
-    sees tokens before end[r] and, with `begin`, from begin[r] on.
+    sees those before end[r], or all, and with `begin` those from begin[r] on.
 
     Rules:
     - C1: there are as many weights as probabilities, and all are [rows, tokens] of one shape.
     - C2: `end` and `begin` are i32, a number for each row.
   }];
-  let arguments = (ins Variadic<Kv_F32Tile>:$probabilities, Kv_Tile:$end, Optional<Kv_Tile>:$begin, Kv_BlockType:$block,
+  let arguments = (ins Variadic<Kv_F32Tile>:$probabilities, Optional<Kv_Tile>:$end, Optional<Kv_Tile>:$begin, Kv_BlockType:$block,
                        Kv_StreamAttr:$stream, I64:$group);
   let results = (outs Variadic<Kv_F32Tile>:$weights);
   let assemblyFormat = [{
-    $probabilities `before` $end (`from` $begin^)? `for` $stream `of` $block `group` $group attr-dict
-    `:` type($probabilities) `before` type($end) (`from` type($begin)^)? `of` type($block) `->` type($weights)
+    $probabilities (`before` $end^)? (`from` $begin^)? `for` $stream `of` $block `group` $group attr-dict
+    `:` type($probabilities) (`before` type($end)^)? (`from` type($begin)^)? `of` type($block) `->` type($weights)
   }];
   let hasVerifier = 1;
 }

@@ -58,6 +58,7 @@ void convertToOnline(PassManager &passes) {
 
 void decomposeBlocks(PassManager &passes) {
   onFunctions(passes, createOrderLoopsPass());
+  onFunctions(passes, createSkipBlocksPass());
   onFunctions(passes, createStageBlocksPass());
   passes.addPass(createOutlineForHalidePass());
   onFunctions(passes, createQuantizeRowsPass());

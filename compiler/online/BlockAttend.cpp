@@ -55,6 +55,8 @@ BlockRows::Seen BlockRows::seenBy(const RowTile &tile, Value ofHead) {
     return b.max(endOfPosition(position), 0);
   };
   Seen seen;
+  if (op.getWhole())
+    return {b.i64(block), {}, {}};
   bool each = differ(tile);
   for (int64_t row = 0; each && row < tile.rows; ++row)
     seen.limits.push_back(limitOfRow(row));

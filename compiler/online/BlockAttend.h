@@ -133,7 +133,7 @@ struct BlockAttend : BlockRows {
 };
 
 /// Slice by slice of consecutive tokens, whether a row sees a token: those before `end` and, where there is one, from `begin` on;
-/// one number for each row. `slice` is the shape of one.
+/// one number for each row. Nulls without `end`: it sees all. `slice` is the shape of one.
 llvm::SmallVector<mlir::Value> masksBetween(KernelBuilder &b, mlir::RankedTensorType slice, int64_t slices, mlir::Value begin,
                                             mlir::Value end);
 

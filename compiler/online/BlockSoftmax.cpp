@@ -12,6 +12,8 @@ SmallVector<Value> masksBetween(KernelBuilder &b, RankedTensorType slice, int64_
   int64_t width = slice.getDimSize(1);
   RankedTensorType integers = slice.clone(b.getI32Type());
   SmallVector<Value> masks;
+  if (!end)
+    return SmallVector<Value>(size_t(slices));
   for (int64_t x = 0; x < slices * width; x += width) {
     Value index = IndexOp::create(b, b.loc, b.tile({width}, b.getI32Type()), b.i32(int32_t(x)));
     Value tokens = b.spread(index, 1, integers), limits = b.spread(end, 0, integers);
@@ -35,6 +37,8 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
     positions.push_back(b.toI32(positionOf(queryOfRow(thisRow))));
     if (hasScore())
       heads.push_back(b.toI32(headOfRow(thisRow)));
+    if (op.getWhole())
+      continue;
     // Rows of one query see the same tokens.
     bool same = r && group() % rows == 0;
     limits.push_back(same ? limits.front() : limitOf(queryOfRow(thisRow)));
@@ -43,8 +47,9 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
   }
   RankedTensorType perRow = b.tileF32({rows}), rowI32 = perRow.clone(b.getI32Type()), scoreType = scoreTile(rows);
   Weights result;
-  result.limit = RowsOp::create(b, b.loc, rowI32, limits);
-  if (hasStart())
+  if (!op.getWhole())
+    result.limit = RowsOp::create(b, b.loc, rowI32, limits);
+  if (hasStart() && !op.getWhole())
     result.low = RowsOp::create(b, b.loc, rowI32, lows);
 
   // What the distance of a score from its row's greatest is multiplied by, to be in units of log2. Scores themselves never are:
@@ -68,6 +73,8 @@ BlockAttend::Weights BlockAttend::softmax(Value ofHead, SmallVector<Value> s) {
         return RowsOp::create(b, b.loc, perRow, values).getResult();
       });
     }
+    if (!masks[i])
+      continue;
     Value nothing = b.spreadLike(b.f32(-std::numeric_limits<double>::infinity()), slice);
     slice = arith::SelectOp::create(b, b.loc, masks[i], slice, nothing);
   }

@@ -180,10 +180,11 @@ Value OnlineAttend::attendRange(Value before, Value run, Value begin, Value end,
   Type number = b.getI64Type(), block = BlockType::get(b.getContext(), cache, schedule.getBlock().getTokens());
   Type types[] = {number, number, block, number, number, before.getType()};
   Block *body = b.createBlock(&loop.getBody(), {}, types, SmallVector<Location>(6, b.loc));
-  auto attend = AttendBlockOp::create(b, b.loc, before.getType(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
-                                      body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, run,
-                                      operands, scales, rest, refined, sums, body->getArgument(5), cache, Tiles::any, spec.group(),
-                                      spec.minQueries * spec.group(), APFloat(spec.scale), spec.visible, spec.accuracy);
+  auto attend =
+      AttendBlockOp::create(b, b.loc, before.getType(), body->getArgument(2), body->getArgument(3), body->getArgument(4),
+                            body->getArgument(0), body->getArgument(1), numRows, paddedRows, queryBegin, past, run, operands,
+                            scales, rest, refined, sums, body->getArgument(5), cache, Tiles::any, spec.group(),
+                            spec.minQueries * spec.group(), APFloat(spec.scale), spec.visible, /*whole=*/false, spec.accuracy);
   if (hasScore())
     copyScore(attend.getScore());
   YieldOp::create(b, b.loc, attend.getNext().front());

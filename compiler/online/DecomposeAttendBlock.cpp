@@ -123,8 +123,9 @@ void BlockAttend::attendRows(Value ofHead) {
   eachGroup([&](Value group, int64_t number) {
     if (valueGroups() > 1)
       b.loop(zero(), softmaxEnd, few, [&](Value row) {
-        Value low = hasStart() ? b.fetch(homes.low, row, zero(), {few}) : Value();
-        weigh(group, {fetch(homes.scores, row), b.fetch(homes.limit, row, zero(), {few}), low, Value()}, row);
+        auto bound = [&](Value home) { return home && !op.getWhole() ? b.fetch(home, row, zero(), {few}) : Value(); };
+        Value low = bound(homes.low), limit = bound(homes.limit);
+        weigh(group, {fetch(homes.scores, row), limit, low, Value()}, row);
       });
     inTiles([&] {
       Seen seen = seenBy(tile, ofHead);

@@ -52,7 +52,8 @@ private:
   Value multiplyRun(ProductOp op, Value run, int64_t width);
 };
 
-/// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses too.
+/// Weights that are rounded to integers are lifted by this, so that those of scales near the least numbers of f32 have inverses
+/// too.
 double Folder::liftOf(CodecAttr codec, Stream stream) {
   bool isRounded = isIntegerDot(schedule.plan(StreamRef(stream).contract).getDot());
   return codec.getScale() == Element::f32 && isRounded ? 0x1p24 : 1;
@@ -82,12 +83,14 @@ LogicalResult Folder::fold(WeighOp op) {
   SmallVector<Value> weighted, masks = masksBetween(b, type, int64_t(op.getWeights().size()), op.getBegin(), op.getEnd());
   for (auto [i, p] : llvm::enumerate(op.getProbabilities())) {
     auto read = [&, i = int64_t(i)](CodecParameter parameter) -> Value {
-      Value read = ReadOp::create(b, b.loc, b.tileF32({width}), op.getBlock(), op.getStream(), parameter, b.i64(i * width),
-                                  op.getGroup());
+      Value read =
+          ReadOp::create(b, b.loc, b.tileF32({width}), op.getBlock(), op.getStream(), parameter, b.i64(i * width), op.getGroup());
       return b.spread(read, 1, type);
     };
     auto weigh = [&, i = i, p = p](Value by) -> Value {
       Value product = b.mulf(p, by);
+      if (!masks[i])
+        return product;
       // What lies past the end may be anything: 0 * NaN is NaN.
       return arith::SelectOp::create(b, b.loc, masks[i], product, b.spreadLike(b.f32(0), product));
     };
@@ -178,7 +181,8 @@ Value Folder::multiplyRun(ProductOp op, Value run, int64_t width) {
     product.getRefinedMutable().assign(readAgain(op.getRefined()));
   product->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
   auto read = [&](CodecParameter parameter) -> Value {
-    Value read = ReadOp::create(b, b.loc, b.tileF32({type.getDimSize(1)}), op.getBlock(), op.getStream(), parameter, op.getX(), group);
+    Value read =
+        ReadOp::create(b, b.loc, b.tileF32({type.getDimSize(1)}), op.getBlock(), op.getStream(), parameter, op.getX(), group);
     return b.spread(read, 1, type);
   };
   Value s = b.mulf(product.getTile(), read(CodecParameter::scale));
@@ -194,9 +198,7 @@ struct FoldScales : PassWrapper<FoldScales, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(FoldScales)
   StringRef getArgument() const final { return "kv-fold-scales"; }
   StringRef getDescription() const final { return "products of values become products of numbers, scales and zeros outside"; }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<scf::SCFDialect, arith::ArithDialect>();
-  }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<scf::SCFDialect, arith::ArithDialect>(); }
 
   void runOnOperation() override {
     SmallVector<WeighOp> weighs;

@@ -15,6 +15,9 @@ std::unique_ptr<mlir::Pass> createSplitRowsPass();
 /// kv.for_blocks -> scf loops over blocks and kv heads, in which blocks are acquired.
 std::unique_ptr<mlir::Pass> createOrderLoopsPass();
 
+/// Blocks of which every row sees all tokens -> attend_blocks of their own, without masks, where the schedule says so.
+std::unique_ptr<mlir::Pass> createSkipBlocksPass();
+
 /// kv.start_rows -> row operands as the key record takes them.
 std::unique_ptr<mlir::Pass> createQuantizeRowsPass();
 

@@ -40,9 +40,8 @@ Value RowNumbers::get(ProductOp product) {
   if (!numbers)
     return {};
   auto writes = [&](Operation *around) {
-    WalkResult result = around->walk([&](OperandsOp op) {
-      return op.getHome() == home ? WalkResult::interrupt() : WalkResult::advance();
-    });
+    WalkResult result =
+        around->walk([&](OperandsOp op) { return op.getHome() == home ? WalkResult::interrupt() : WalkResult::advance(); });
     return result.wasInterrupted();
   };
   Operation *place = product;

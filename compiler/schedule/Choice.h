@@ -30,6 +30,7 @@ struct Choice {
   struct {
     int64_t tokens = 64, ahead = 1, stages = 0;
     StatePlace state = StatePlace::scratch;
+    Masks masks = Masks::always;
   } block;
   struct Product {
     Dot dot = Dot::f32;

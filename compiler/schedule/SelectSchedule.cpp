@@ -18,7 +18,8 @@ ScheduleAttr write(MLIRContext *context, const Choice &choice, Route route) {
   auto item = ItemAttr::get(context, choice.item.queries, choice.item.heads, choice.item.split);
   const auto &tiles = choice.rows;
   auto rows = RowTilesAttr::get(context, tiles.one, tiles.many, tiles.always, tiles.softmax, tiles.manySoftmax, tiles.share);
-  auto block = BlockPlanAttr::get(context, choice.block.tokens, choice.block.ahead, choice.block.stages, choice.block.state);
+  auto block = BlockPlanAttr::get(context, choice.block.tokens, choice.block.ahead, choice.block.stages, choice.block.state,
+                                  choice.block.masks);
   auto team = TeamAttr::get(context, choice.team.lanes, choice.team.threads);
   return ScheduleAttr::get(context, item, rows, block, product(choice.scores), product(choice.sums), team, route);
 }

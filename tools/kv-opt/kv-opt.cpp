@@ -61,6 +61,7 @@ void registerKvPasses() {
   registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();
   registerOne<kv::createDecomposeAttendBlockPass>();
+  registerOne<kv::createSkipBlocksPass>();
   registerOne<kv::createFoldScalesPass>();
   registerOne<kv::createQuantizeOperandsPass>();
   registerOne<kv::createHoistDecodePass>();

@@ -26,7 +26,7 @@ ScheduleAttr scheduleOf(CacheType cache, int64_t rows, int64_t lanes, Dot dot) {
   mlir::MLIRContext *context = cache.getContext();
   auto item = ItemAttr::get(context, /*queries=*/1, /*heads=*/1, /*split=*/64);
   auto tiles = RowTilesAttr::get(context, rows, /*many=*/0, /*always=*/false, /*softmax=*/rows, /*manySoftmax=*/0, /*share=*/false);
-  auto block = BlockPlanAttr::get(context, /*tokens=*/64, /*ahead=*/1, /*stages=*/0, StatePlace::scratch);
+  auto block = BlockPlanAttr::get(context, /*tokens=*/64, /*ahead=*/1, /*stages=*/0, StatePlace::scratch, Masks::always);
   auto productOf = [&](Stream stream) {
     LoadAttr load = productLoad(cache, stream, lanes);
     return ProductPlanAttr::get(context, dot, load, /*slice=*/lanes, /*manySlice=*/0, /*unroll=*/0, Decoding::each);
