@@ -211,6 +211,20 @@ LogicalResult RowOp::verify() {
   return success();
 }
 
+/// Of a tile of rows, whether all rows are in one vector or in every lane.
+static bool isOneVector(TileAttr placed, RankedTensorType rows) {
+  return placed.getDim() < 0 || (placed.getDim() == 0 && placed.getLanes() == rows.getDimSize(0));
+}
+
+/// Whether, in a team of threads, a tile of rank 1 lies as dimension `dim` of one of rank 2 does; without encodings too.
+static bool sharesThreads(RankedTensorType line, RankedTensorType tile, int64_t dim) {
+  auto own = dyn_cast_or_null<MapAttr>(line.getEncoding()), whole = dyn_cast_or_null<MapAttr>(tile.getEncoding());
+  if (!own || !whole)
+    return true;
+  bool sized = own.getDims().size() == 1 && whole.getDims().size() == 2;
+  return sized && own.getDims()[0] == whole.getDims()[size_t(dim)];
+}
+
 LogicalResult SpreadOp::verify() {
   RankedTensorType tile = tileOf(getTile());
   Type element = getElementTypeOrSelf(getSource().getType());
@@ -226,11 +240,14 @@ LogicalResult SpreadOp::verify() {
   if (source.getDimSize(0) != tile.getDimSize(dim)) // C3
     return emitOpError() << "expected a source of " << tile.getDimSize(dim) << " elements, got " << source;
   auto from = dyn_cast_or_null<TileAttr>(source.getEncoding()), to = dyn_cast_or_null<TileAttr>(tile.getEncoding());
-  auto oneVector = [&] { return from.getDim() < 0 || (from.getDim() == 0 && from.getLanes() == source.getDimSize(0)); };
+  auto oneVector = [&] { return isOneVector(from, source); };
   if (from && to && (dim == 0 ? !oneVector() : from.getDim() != 0 || from.getLanes() != to.getLanes())) // C4
     return emitOpError() << "expected a source "
                          << (dim == 0 ? "of rows in one vector or in every lane" : "along the lanes of the result") << ", got "
                          << source << " and " << tile;
+  if (!sharesThreads(source, tile, dim)) // C4
+    return emitOpError() << "expected a source that lies as dimension " << dim << " of the result does, got " << source << " and "
+                         << tile;
   return success();
 }
 
@@ -242,6 +259,21 @@ LogicalResult ReduceOp::verify() {
   if (element != tile.getElementType() || (getKind() == Reduction::umax ? !element.isInteger(32) : !element.isF32())) // C2
     return emitOpError() << "expected " << (getKind() == Reduction::umax ? "i32" : "f32") << " elements, got " << source << " and "
                          << tile;
+  auto rows = dyn_cast_or_null<TileAttr>(tile.getEncoding());
+  if ((rows && !isOneVector(rows, tile)) || !sharesThreads(tile, source, 0)) // C3
+    return emitOpError() << "expected rows in one vector or in every lane, or as the threads have them, got " << source << " and "
+                         << tile;
+  return success();
+}
+
+LogicalResult RelayoutOp::verify() {
+  RankedTensorType source = tileOf(getSource()), tile = tileOf(getTile());
+  if (source.getShape() != tile.getShape() || source.getElementType() != tile.getElementType()) // C1
+    return emitOpError() << "expected one shape and element type, got " << source << " and " << tile;
+  bool vectors = isa_and_nonnull<TileAttr>(source.getEncoding()) && isa_and_nonnull<TileAttr>(tile.getEncoding());
+  bool threads = isa_and_nonnull<MapAttr>(source.getEncoding()) && isa_and_nonnull<MapAttr>(tile.getEncoding());
+  if (!vectors && !threads) // C2
+    return emitOpError() << "expected encodings of one kind, got " << source << " and " << tile;
   return success();
 }
 

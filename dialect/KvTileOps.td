@@ -52,7 +52,8 @@ def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
   let description = [{
     Rounds to the nearest, halves to even; magnitudes of integers stay below 2^22. Column c of the tile is element `column + c` of the
     contraction. For integer records elements of one lane lie together, in the order in which the loader of the stream yields them;
-    for f16, and bf16 of a codec of bf16, they lie as they are numbered.
+    for f16, and bf16 of a codec of bf16, they lie as they are numbered. So do all of them where `numbered` is, for whoever reads
+    them by other loads.
 
     Rules:
     - C1: the record is not f32 and the home holds i32.
@@ -60,7 +61,7 @@ def Kv_PackOp : Kv_Op<"pack", [MemoryEffects<[MemWrite]>]> {
     - C3: for an integer record, the codec of the stream has integer elements.
   }];
   let arguments = (ins Kv_F32Tile:$tile, Kv_Home:$home, I64:$row, I64:$column, Kv_StreamAttr:$stream, Kv_DotAttr:$dot,
-                       TypeAttrOf<Kv_CacheType>:$cache);
+                       TypeAttrOf<Kv_CacheType>:$cache, UnitAttr:$numbered);
   let assemblyFormat = "$tile `to` $home `[` $row `,` $column `]` `for` $stream $dot `of` $cache attr-dict `:` type($tile) `,` type($home)";
   let hasVerifier = 1;
 }
@@ -333,7 +334,7 @@ def Kv_SpreadOp : Kv_Op<"spread", [Pure]> {
     - C2: a tile is of rank 1 and the result of rank 2, and `dim` is 0 or 1.
     - C3: the source is as long as the result's dimension `dim`.
     - C4: where tiles have encodings, rows of the source are one vector or in every lane, its columns lie along the lanes of the
-      result.
+      result; in a team of threads the source lies as dimension `dim` of the result does.
   }];
   let arguments = (ins AnyTypeOf<[Kv_Tile, F32, I32, I1]>:$source, I64Attr:$dim);
   let results = (outs Kv_Tile:$tile);
@@ -347,10 +348,29 @@ def Kv_ReduceOp : Kv_Op<"reduce", [Pure]> {
     Rules:
     - C1: the source is [rows, columns] and the result [rows].
     - C2: `umax` is of i32, the greatest as unsigned numbers; the others are of f32.
+    - C3: where tiles have encodings, the result is one vector or in every lane; in a team of threads it lies as the rows of the
+      source do.
   }];
   let arguments = (ins Kv_ReductionAttr:$kind, Kv_Tile:$source);
   let results = (outs Kv_Tile:$tile);
   let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($tile)";
+  let hasVerifier = 1;
+}
+
+def Kv_RelayoutOp : Kv_Op<"relayout", [Pure]> {
+  let summary = "the same tile by another map";
+  let description = [{
+    kv-place-tiles puts it where two maps meet that disagree. Vectors are taken apart and put together again. In a team of threads,
+    where each thread holds all that the result wants of it, the thread's number chooses; else the tile goes through scratch of the
+    op's own: the threads write it, wait for each other and read it.
+
+    Rules:
+    - C1: source and result have one shape and one element type.
+    - C2: both have encodings, of one kind.
+  }];
+  let arguments = (ins Kv_Tile:$source);
+  let results = (outs Kv_Tile:$tile);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($tile)";
   let hasVerifier = 1;
 }
 

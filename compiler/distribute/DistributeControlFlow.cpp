@@ -5,52 +5,58 @@ using namespace mlir;
 
 namespace kv {
 
+/// Values that cross the edge of a region, tiles as their parts.
+static SmallVector<Value> partsOf(Distributor &d, ValueRange values) {
+  SmallVector<Value> parts;
+  for (Value value : values)
+    if (isa<RankedTensorType>(value.getType()))
+      llvm::append_range(parts, d.tile(value));
+    else
+      parts.push_back(d.scalar(value));
+  return parts;
+}
+
+/// Tells what `values` have become: a tile is as many of `parts` as it has.
+static void bind(Distributor &d, ValueRange values, ValueRange parts) {
+  size_t next = 0;
+  for (Value value : values) {
+    auto tile = dyn_cast<RankedTensorType>(value.getType());
+    size_t count = tile ? d.numParts(tile) : 1;
+    if (tile)
+      d.tiles[value] = SmallVector<Value>(parts.slice(next, count));
+    else
+      d.scalars.map(value, parts[next]);
+    next += count;
+  }
+}
+
 static void distribute(Distributor &d, scf::ForOp op) {
   TeamBuilder &b = d.b;
-  SmallVector<Value> init;
-  for (Value value : op.getInitArgs())
-    if (isa<RankedTensorType>(value.getType()))
-      llvm::append_range(init, d.tile(value));
-    else
-      init.push_back(d.scalar(value));
+  SmallVector<Value> init = partsOf(d, op.getInitArgs());
   auto loop =
       scf::ForOp::create(b, b.loc, d.scalar(op.getLowerBound()), d.scalar(op.getUpperBound()), d.scalar(op.getStep()), init);
   d.scalars.map(op.getInductionVar(), loop.getInductionVar());
-  // Carried tiles take as many of the new loop's values as they have parts.
-  auto bind = [&](ValueRange from, ValueRange to) {
-    size_t next = 0;
-    for (auto [value, initial] : llvm::zip(from, op.getInitArgs())) {
-      size_t count = isa<RankedTensorType>(value.getType()) ? d.tile(initial).size() : 1;
-      if (isa<RankedTensorType>(value.getType()))
-        d.tiles[value] = SmallVector<Value>(to.slice(next, count));
-      else
-        d.scalars.map(value, to[next]);
-      next += count;
-    }
-  };
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
-    bind(op.getRegionIterArgs(), loop.getRegionIterArgs());
+    bind(d, op.getRegionIterArgs(), loop.getRegionIterArgs());
     for (Operation &inner : op.getBody()->without_terminator())
       d.distribute(inner);
-    if (!init.empty()) {
-      SmallVector<Value> yielded;
-      for (Value value : op.getBody()->getTerminator()->getOperands())
-        if (isa<RankedTensorType>(value.getType()))
-          llvm::append_range(yielded, d.tile(value));
-        else
-          yielded.push_back(d.scalar(value));
-      scf::YieldOp::create(b, b.loc, yielded);
-    }
+    if (!init.empty())
+      scf::YieldOp::create(b, b.loc, partsOf(d, op.getBody()->getTerminator()->getOperands()));
   }
-  bind(op.getResults(), loop.getResults());
+  bind(d, op.getResults(), loop.getResults());
 }
 
-/// Conditions of level 1 yield scalars only.
 static void distribute(Distributor &d, scf::IfOp op) {
   TeamBuilder &b = d.b;
-  auto copy = scf::IfOp::create(b, b.loc, op.getResultTypes(), d.scalar(op.getCondition()), !op.getElseRegion().empty());
+  SmallVector<Type> types;
+  for (Type type : op.getResultTypes())
+    if (auto tile = dyn_cast<RankedTensorType>(type))
+      types.append(d.numParts(tile), d.partType(tile));
+    else
+      types.push_back(type);
+  auto copy = scf::IfOp::create(b, b.loc, types, d.scalar(op.getCondition()), !op.getElseRegion().empty());
   for (auto [from, to] : llvm::zip(op->getRegions(), copy->getRegions())) {
     if (from.empty())
       continue;
@@ -58,15 +64,10 @@ static void distribute(Distributor &d, scf::IfOp op) {
     b.setInsertionPointToStart(&to.front());
     for (Operation &inner : from.front().without_terminator())
       d.distribute(inner);
-    if (op.getNumResults()) {
-      SmallVector<Value> yielded;
-      for (Value value : from.front().getTerminator()->getOperands())
-        yielded.push_back(d.scalar(value));
-      scf::YieldOp::create(b, b.loc, yielded);
-    }
+    if (op.getNumResults())
+      scf::YieldOp::create(b, b.loc, partsOf(d, from.front().getTerminator()->getOperands()));
   }
-  for (auto [from, to] : llvm::zip(op.getResults(), copy.getResults()))
-    d.scalars.map(from, to);
+  bind(d, op.getResults(), copy.getResults());
 }
 
 /// What a kernel calls works on the same scratch.

@@ -20,6 +20,7 @@ void registerDistributeModels(DialectRegistry &registry) {
     attachCacheModels(context);
     attachProductModels(context);
     attachDecodeModels(context);
+    attachRelayoutModels(context);
     attachStageModels(context);
     attachHalideModels(context);
   });

@@ -12,7 +12,7 @@ class Distributor;
 struct TeamMemory {
   bool reads = false;
   bool writes = false;
-  bool waits = false; ///< the op waits for all threads itself: nothing before it needs a barrier any more
+  bool waits = false; ///< the op waits for all threads itself, after what it writes and before what it reads
 };
 
 } // namespace kv
@@ -44,6 +44,7 @@ void attachMemoryModels(mlir::MLIRContext *context);
 void attachCacheModels(mlir::MLIRContext *context);
 void attachProductModels(mlir::MLIRContext *context);
 void attachDecodeModels(mlir::MLIRContext *context);
+void attachRelayoutModels(mlir::MLIRContext *context);
 void attachStageModels(mlir::MLIRContext *context);
 void attachHalideModels(mlir::MLIRContext *context);
 

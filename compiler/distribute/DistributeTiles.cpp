@@ -51,6 +51,10 @@ Type Distributor::partType(RankedTensorType type) {
   return VectorType::get({encoding(type).getLanes()}, type.getElementType());
 }
 
+size_t Distributor::numParts(RankedTensorType type) {
+  return isa<MapAttr>(type.getEncoding()) ? LaneMap(type).numParts() : size_t(type.getNumElements() / encoding(type).getLanes());
+}
+
 SmallVector<Distributor::Cell> Distributor::cells(RankedTensorType type) {
   SmallVector<Cell> result;
   if (b.threads) {

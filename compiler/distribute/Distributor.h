@@ -105,6 +105,7 @@ public:
   mlir::Value scalar(mlir::Value value) { return scalars.lookupOrDefault(value); }
   /// What one part of a tile of this type is: a vector of its lanes, or a scalar.
   mlir::Type partType(mlir::RankedTensorType type);
+  size_t numParts(mlir::RankedTensorType type);
   static TileAttr encoding(mlir::Type type) { return mlir::cast<TileAttr>(mlir::cast<mlir::RankedTensorType>(type).getEncoding()); }
   /// Where a part of a tile begins; of a tile of rank 1, row is the coordinate and column 0.
   struct Cell {

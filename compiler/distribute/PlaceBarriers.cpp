@@ -62,12 +62,12 @@ private:
     if (!onTiles)
       return;
     TeamMemory memory = onTiles.teamMemory();
-    if (memory.waits)
-      since = {};
-    else if ((memory.reads && since.writes) || (memory.writes && since.reads))
+    if ((memory.reads && since.writes && !memory.waits) || (memory.writes && since.reads))
       placeBefore(op);
+    if (memory.waits)
+      since = {.reads = memory.reads};
     since.reads |= memory.reads;
-    since.writes |= memory.writes;
+    since.writes |= memory.writes && !memory.waits;
   }
 };
 

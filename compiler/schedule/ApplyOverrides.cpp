@@ -77,11 +77,15 @@ LogicalResult Overrides::applyDot() {
                         << stringifyAccuracy(work.precision.accuracy) << "` promises";
   ofKeys = dots.namedFor(Stream::key, named);
   ofValues = dots.namedFor(Stream::value, named);
-  if (isMatrix(named.front()) && (ofKeys == Dot::f32 || ofValues == Dot::f32))
-    return wrong("dot") << "`" << name << "` multiplies f16, bf16 and integer codes, in groups of four and more channels;"
-                        << " keys and values are not both such";
+  if (isMatrix(ofKeys) || isMatrix(ofValues)) {
+    choice.block.tokens = matrixBlock(work.cache);
+    chooseAhead(work, choice);
+  }
   if (ofKeys != Dot::f32 || ofValues != Dot::f32)
     return success();
+  if (isMatrix(named.front()))
+    return wrong("dot") << "`" << name << "` multiplies f16, bf16 and integer codes, in groups of four and more channels;"
+                        << " neither keys nor values are such";
   if (named.front() == Dot::f16)
     return wrong("dot") << "`" << name << "` multiplies f16 whose order puts neighbouring tokens of keys, or channels of values,"
                         << " together; neither keys nor values are stored so";
@@ -112,7 +116,7 @@ LogicalResult Overrides::applyBlock() {
 LogicalResult Overrides::applyUnroll() {
   if (!entries.contains("unroll"))
     return success();
-  if (isMatrix(choice.scores.dot))
+  if (isMatrix(choice.scores.dot) || isMatrix(choice.sums.dot))
     return wrong("unroll") << "`unroll` is of loads for one row at a time; a matrix instruction has none to choose";
   int64_t unroll = 0;
   read("unroll", unroll);

@@ -9,7 +9,7 @@ namespace kv {
 /// Rows of a matrix tile: 8 or 16. Otherwise at most 8, the tiles balanced (11 rows: 6 + 5), rounded to even if a record takes
 /// pairs.
 static int64_t rowTile(const Capabilities &target, const Work &work, const Choice &choice) {
-  if (isMatrixDot(target, choice.scores.dot))
+  if (isMatrixDot(target, choice.scores.dot) || isMatrixDot(target, choice.sums.dot))
     return choice.item.queries * work.group <= 8 ? 8 : 16;
   int64_t rows = llvm::divideCeil(work.group, llvm::divideCeil(work.group, 8));
   return isPaired(choice.scores.dot) || isPaired(choice.sums.dot) ? rows + rows % 2 : rows;

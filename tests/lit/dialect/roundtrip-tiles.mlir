@@ -35,6 +35,8 @@ func.func @homes(%base: !llvm.ptr, %n: i64) {
   kv.store %t to %h[%n, %n] : tensor<4x32xf32>, memref<4x64xf32>
   // CHECK: kv.pack %[[T]] to %{{.*}}[%[[N]], %[[N]]] for key u8s8 of !kv.cache<{{.*}}> : tensor<4x32xf32>, memref<4x64xi32>
   kv.pack %t to %words[%n, %n] for key u8s8 of !cache : tensor<4x32xf32>, memref<4x64xi32>
+  // CHECK: kv.pack {{.*}} for key u8s8 of !kv.cache<{{.*}}> {numbered} : tensor<4x32xf32>, memref<4x64xi32>
+  kv.pack %t to %words[%n, %n] for key u8s8 of !cache {numbered} : tensor<4x32xf32>, memref<4x64xi32>
   // CHECK: %[[L:.*]] = kv.load %[[B:.*]][%[[N]]] as bf16 : !llvm.ptr -> tensor<1x64xf32>
   %l = kv.load %base[%n] as bf16 : !llvm.ptr -> tensor<1x64xf32>
   // CHECK: kv.save %[[L]] to %[[B]][%[[N]]] as f16 : tensor<1x64xf32>, !llvm.ptr
@@ -118,6 +120,8 @@ func.func @tiles(%base: !llvm.ptr, %n: i64, %i: i32, %x: f32, %seen: tensor<2xi3
   %rough = kv.exp2 %s {bits = 13 : i64} : tensor<2x32xf32, #lanes>
   // CHECK: %[[R:.*]] = kv.reduce max %{{.*}} : tensor<2x32xf32, {{.*}}> -> tensor<2xf32
   %r = kv.reduce max %p : tensor<2x32xf32, #lanes> -> tensor<2xf32, #rows>
+  // CHECK: kv.relayout %[[R]] : tensor<2xf32, #kv.tile<lanes = 2, dim = 0>> -> tensor<2xf32, #kv.tile<lanes = 1, dim = 0>>
+  %moved = kv.relayout %r : tensor<2xf32, #rows> -> tensor<2xf32, #kv.tile<lanes = 1, dim = 0>>
   %one = kv.rows %x : f32 -> tensor<1xf32>
   // CHECK: kv.row %{{.*}} : tensor<1xf32> -> f32
   %value = kv.row %one : tensor<1xf32> -> f32

@@ -105,6 +105,14 @@ func.func @f(%t: tensor<32xf32, #kv.tile<lanes = 8, dim = 0>>) {
 }
 
 // -----
+// spread C4
+func.func @f(%t: tensor<16xf32, #kv.map<[]>>) {
+  // expected-error @+1 {{expected a source that lies as dimension 0 of the result does}}
+  %0 = kv.spread %t along 0 : tensor<16xf32, #kv.map<[]>> -> tensor<16x8xf32, #kv.map<[2, 3, 4], [-1, 0, 1]>>
+  return
+}
+
+// -----
 // reduce C1
 func.func @f(%t: tensor<2x32xf32>) {
   // expected-error @+1 {{expected [rows, columns] reduced to [rows], got 'tensor<2x32xf32>' and 'tensor<32xf32>'}}
@@ -125,6 +133,46 @@ func.func @f(%t: tensor<2x32xi32>) {
 func.func @f(%t: tensor<2x32xf32>) {
   // expected-error @+1 {{expected i32 elements}}
   %0 = kv.reduce umax %t : tensor<2x32xf32> -> tensor<2xf32>
+  return
+}
+
+// -----
+// reduce C3
+func.func @f(%t: tensor<4x32xf32, #kv.tile<lanes = 16, dim = 1>>) {
+  // expected-error @+1 {{expected rows in one vector or in every lane, or as the threads have them}}
+  %0 = kv.reduce max %t : tensor<4x32xf32, #kv.tile<lanes = 16, dim = 1>> -> tensor<4xf32, #kv.tile<lanes = 2, dim = 0>>
+  return
+}
+
+// -----
+// reduce C3
+func.func @f(%t: tensor<16x8xf32, #kv.map<[2, 3, 4], [-1, 0, 1]>>) {
+  // expected-error @+1 {{expected rows in one vector or in every lane, or as the threads have them}}
+  %0 = kv.reduce max %t : tensor<16x8xf32, #kv.map<[2, 3, 4], [-1, 0, 1]>> -> tensor<16xf32, #kv.map<[]>>
+  return
+}
+
+// -----
+// relayout C1
+func.func @f(%t: tensor<16xf32, #kv.map<[]>>) {
+  // expected-error @+1 {{expected one shape and element type}}
+  %0 = kv.relayout %t : tensor<16xf32, #kv.map<[]>> -> tensor<16xi32, #kv.map<[2, 3, 4]>>
+  return
+}
+
+// -----
+// relayout C2
+func.func @f(%t: tensor<16xf32, #kv.map<[]>>) {
+  // expected-error @+1 {{expected encodings of one kind}}
+  %0 = kv.relayout %t : tensor<16xf32, #kv.map<[]>> -> tensor<16xf32, #kv.tile<lanes = 16, dim = 0>>
+  return
+}
+
+// -----
+// relayout C2
+func.func @f(%t: tensor<16xf32, #kv.map<[]>>) {
+  // expected-error @+1 {{expected encodings of one kind}}
+  %0 = kv.relayout %t : tensor<16xf32, #kv.map<[]>> -> tensor<16xf32>
   return
 }
 

@@ -57,6 +57,31 @@ func.func @loop(%step: !llvm.ptr, %item: !llvm.ptr, %count: i64) attributes {kv.
   return
 }
 
+// A tile goes to other threads through scratch: the op waits between its store and its loads, but not for whom it follows. What a
+// thread has itself goes nowhere.
+// CHECK-LABEL: @relayout(
+// CHECK: scf.for
+// CHECK-NEXT: kv.relayout
+// CHECK-NEXT: kv.barrier
+// CHECK-NEXT: kv.relayout
+// CHECK-NEXT: kv.fetch
+// CHECK-NEXT: kv.barrier
+// CHECK-NEXT: kv.store
+// CHECK-NEXT: }
+func.func @relayout(%step: !llvm.ptr, %item: !llvm.ptr, %tile: tensor<16xf32, #kv.map<[]>>, %count: i64)
+    attributes {kv.kernel, kv.schedule = #threads} {
+  %0 = arith.constant 0 : i64
+  %1 = arith.constant 1 : i64
+  %home = kv.scratch "home" : memref<16x1xf32>
+  scf.for %i = %0 to %count step %1 : i64 {
+    %own = kv.relayout %tile : tensor<16xf32, #kv.map<[]>> -> tensor<16xf32, #kv.map<[2, 3, 4]>>
+    %all = kv.relayout %own : tensor<16xf32, #kv.map<[2, 3, 4]>> -> tensor<16xf32, #kv.map<[]>>
+    %old = kv.fetch %home[%0, %0] : memref<16x1xf32> -> tensor<16xf32, #kv.map<[]>>
+    kv.store %all to %home[%0, %0] : tensor<16xf32, #kv.map<[]>>, memref<16x1xf32>
+  }
+  return
+}
+
 // A variable of a thread's own is not memory of the team; a place in scratch is.
 // CHECK-LABEL: @own(
 // CHECK: kv.barrier

@@ -19,9 +19,9 @@ func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
 }
 
 // -----
-!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f32>, value = <f16>, layout = <paged 16, key = auto, value = auto>>
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f32>, value = <f32>, layout = <paged 16, key = auto, value = auto>>
 func.func @f(%c: !cache, %q: tensor<?x8x64xf32>) {
-  // expected-error @+1 {{`mma` multiplies f16, bf16 and integer codes, in groups of four and more channels; keys and values are not both such}}
+  // expected-error @+1 {{`mma` multiplies f16, bf16 and integer codes, in groups of four and more channels; neither keys nor values are such}}
   %0 = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedules = {"sm_90" = {dot = "mma"}}}
        : tensor<?x8x64xf32>, !cache -> tensor<?x8x64xf32>
   return
