@@ -18,6 +18,16 @@ static bool isPositive(const APFloat &number) {
 
 static bool isTensorElement(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
 
+LogicalResult EncodeTokenOp::verify() {
+  if (!isTensorElement(getType())) // C1
+    return emitOpError() << "expected f32, f16 or bf16, got " << getType();
+  auto bits = cast<MemRefType>(getBits().getType());
+  int64_t channels = cast<CacheType>(getCache()).getDim(getStream());
+  if (!bits.getElementType().isInteger(32) || bits.getDimSize(0) != 1 || bits.getDimSize(1) < channels) // C2
+    return emitOpError() << "expected a row of i32 with at least " << channels << " columns, got " << bits;
+  return success();
+}
+
 LogicalResult StartRowsOp::verify() {
   if (!getState().empty() && getState().size() != 3) // C1
     return emitOpError() << "expected a state of three homes or none, got " << getState().size();

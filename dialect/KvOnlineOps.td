@@ -21,6 +21,25 @@ def Kv_StartStateOp : Kv_Op<"start_state", [Pure]> {
   let assemblyFormat = "attr-dict `:` type($state)";
 }
 
+def Kv_EncodeTokenOp : Kv_Op<"encode_token", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "encode one token of a kv head and store it in a page";
+  let description = [{
+    Channel c of the token is element `element` + c of a tensor of the step, of type `type`. Its codes, scales and zeros go to slot
+    `slot` of the page; `bits` is scratch for the codes.
+
+    Rules:
+    - C1: the type is f32, f16 or bf16.
+    - C2: `bits` is one row of i32 with a column for each channel of the stream, or more.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$tensor, I64:$element, LLVM_AnyPointer:$page, I64:$head, I64:$slot, Kv_Home:$bits,
+                       TypeAttr:$type, Kv_StreamAttr:$stream, TypeAttrOf<Kv_CacheType>:$cache);
+  let assemblyFormat = [{
+    $tensor `[` $element `]` `as` $type `to` $stream `of` $page `head` $head `slot` $slot `by` $bits `in` $cache attr-dict
+    `:` type($tensor) `,` type($page) `,` type($bits)
+  }];
+  let hasVerifier = 1;
+}
+
 def Kv_StartRowsOp : Kv_Op<"start_rows", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "the item's queries of one kv head as row operands";
   let description = [{

@@ -24,7 +24,7 @@ Level levelOf(OperationName name) {
     return Level::none;
   if (isOneOf<AppendOp, AttendOp, AppendAttendOp, MergeOp>(name))
     return Level::source;
-  if (isOneOf<StartStateOp, StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp, YieldOp, WeighOp, OperandsOp>(name))
+  if (isOneOf<EncodeTokenOp, StartStateOp, StartRowsOp, ForBlocksOp, AttendBlockOp, FinishOp, YieldOp, WeighOp, OperandsOp>(name))
     return Level::online;
   if (isOneOf<DotOp, LaneOp, BarrierOp, ExchangeOp, CopyOp, CommitOp, AwaitOp, ReadTransposedOp, MmaOp, WidenOp, NarrowOp, Exp2Op>(
           name))

@@ -14,6 +14,12 @@ void TokenRow::store(KernelBuilder &b, Value stored, Value channel) const {
   b.put(stored, bits, row, channel);
 }
 
+TokenRow rowOf(EncodeTokenOp op) {
+  auto cache = cast<CacheType>(op.getCache());
+  return {cache,        op.getStream(), op.getTensor(), op.getElement(), op.getType(),
+          op.getBits(), op.getPage(),   op.getHead(),   op.getSlot()};
+}
+
 const CodecFamily &familyOf(CodecAttr codec) { return codec.isInteger() ? integerFamily() : scalarFamily(); }
 
 Value extract(KernelBuilder &b, CodecAttr codec, Field field) {

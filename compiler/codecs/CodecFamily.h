@@ -32,6 +32,9 @@ struct TokenRow {
   void store(KernelBuilder &b, mlir::Value stored, mlir::Value channel) const;
 };
 
+/// The token of a kv.encode_token.
+TokenRow rowOf(EncodeTokenOp op);
+
 /// What a dot record multiplies row operands by: (number + shift) * factor, so that the bits fit the record's operand. Stored bits
 /// become those of number + shift by an xor with `flip`, element by element.
 struct OperandForm {

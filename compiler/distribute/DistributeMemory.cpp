@@ -67,7 +67,7 @@ static void distribute(Distributor &d, PackOp op) {
   LoadAttr load = d.schedule.plan(StreamRef(op.getStream()).contract).getLoad();
   int64_t bits = cache.getCodec(op.getStream()).bits();
   int64_t lanes = d.encoding(type).getLanes(), columns = type.getDimSize(1), depth = dotDepth(op.getDot());
-  bool numbered = d.schedule.getRoute() == Route::halide; // as they are numbered: Halide's own loads say which
+  bool numbered = op.getNumbered();
   int64_t pack = numbered ? depth : load.getPack();
   int64_t width = std::max(lanes, pack); // of whole loads: one vector or two
   assert(width <= 2 * lanes && columns % width == 0 && "one or two vectors hold whole loads of row operands");

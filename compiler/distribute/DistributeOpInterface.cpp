@@ -22,7 +22,6 @@ void registerDistributeModels(DialectRegistry &registry) {
     attachDecodeModels(context);
     attachRelayoutModels(context);
     attachStageModels(context);
-    attachHalideModels(context);
   });
 }
 

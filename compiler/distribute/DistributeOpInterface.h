@@ -46,7 +46,6 @@ void attachProductModels(mlir::MLIRContext *context);
 void attachDecodeModels(mlir::MLIRContext *context);
 void attachRelayoutModels(mlir::MLIRContext *context);
 void attachStageModels(mlir::MLIRContext *context);
-void attachHalideModels(mlir::MLIRContext *context);
 
 /// All of them, with the dialects that they build ops of.
 void registerDistributeModels(mlir::DialectRegistry &registry);

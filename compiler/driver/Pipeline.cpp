@@ -2,6 +2,7 @@
 // instructions read #kv.schedule.
 #include "compiler/driver/Pipeline.h"
 #include "compiler/distribute/Passes.h"
+#include "compiler/halide/Passes.h"
 #include "compiler/kernels/Passes.h"
 #include "compiler/online/Passes.h"
 #include "compiler/policy/Passes.h"
@@ -56,11 +57,16 @@ void convertToOnline(PassManager &passes) {
   onFunctions(passes, createSplitRowsPass());
 }
 
+/// The Halide route takes its work out of kernels before what is left is decomposed, and has row operands in an order of its own.
+void outlineForHalide(PassManager &passes) { passes.addPass(createOutlineForHalidePass()); }
+void orderForHalide(PassManager &passes) { onFunctions(passes, createNumberOperandsPass()); }
+
 void decomposeBlocks(PassManager &passes) {
   onFunctions(passes, createOrderLoopsPass());
   onFunctions(passes, createSkipBlocksPass());
   onFunctions(passes, createStageBlocksPass());
-  passes.addPass(createOutlineForHalidePass());
+  outlineForHalide(passes);
+  onFunctions(passes, createEncodeTokensPass());
   onFunctions(passes, createQuantizeRowsPass());
   onFunctions(passes, createDecomposeAttendBlockPass());
   onFunctions(passes, createFoldScalesPass());
@@ -68,6 +74,7 @@ void decomposeBlocks(PassManager &passes) {
   onFunctions(passes, createHoistDecodePass());
   onFunctions(passes, createPlanPrefetchPass());
   onFunctions(passes, createLowerFinishPass());
+  orderForHalide(passes);
   tidy(passes);
   passes.addPass(createLoopInvariantCodeMotionPass());
 }
@@ -120,6 +127,7 @@ ArrayRef<StringRef> phaseNames() {
 void registerDialects(DialectRegistry &registry) {
   registry.insert<KvDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect, scf::SCFDialect,
                   cf::ControlFlowDialect, vector::VectorDialect, LLVM::LLVMDialect, ub::UBDialect>();
+  registerHalideModels(registry);
   registerConvertFuncToLLVMInterface(registry);
   arith::registerConvertArithToLLVMInterface(registry);
   registerConvertMathToLLVMInterface(registry);

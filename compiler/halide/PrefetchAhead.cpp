@@ -1,7 +1,7 @@
 // Prefetches of the block ahead in the loops of products: a cursor walks through its pages, some lines an iteration, so that it has
 // been through all of them when the products are done. Memory that is asked for in bursts delivers less.
-#include "compiler/distribute/HalideBuffer.h"
 #include "compiler/halide/Halide.h"
+#include "compiler/halide/HalideBuffer.h"
 #include "compiler/halide/Words.h"
 #include "compiler/schedule/Pacing.h"
 #include "llvm/Analysis/LoopInfo.h"

@@ -9,6 +9,9 @@ namespace kv {
 /// kv.append -> a kernel of one item as a loop over tokens, on tiles.
 std::unique_ptr<mlir::Pass> createTileAppendPass();
 
+/// kv.encode_token -> codes, scales and zeros in their places.
+std::unique_ptr<mlir::Pass> createEncodeTokensPass();
+
 /// kv.finish -> o and lse of every row, or its part of the item's partial result.
 std::unique_ptr<mlir::Pass> createLowerFinishPass();
 

@@ -1,11 +1,8 @@
-// kv.append -> the kernel of one item, `NAME.append`: quantises the item's tokens of one kv head and stores them.
+// kv.append -> the kernel of one item, `NAME.append`: encodes the item's tokens of one kv head.
 //
 //   for each token:
 //     find its page and slot (slot_mapping, or sequence length and block table)
-//     for keys, then values:
-//       encode: scales and zeros -> page;  stored bits -> scratch, in the order of channels         (compiler/codecs/, a file a
-//       family) scatter the stored bits to their places in the page
-#include "compiler/codecs/CodecFamily.h"
+//     for keys, then values:  kv.encode_token
 #include "compiler/kernels/AttendKernel.h"
 #include "compiler/kernels/Passes.h"
 #include "dialect/TokenMap.h"
@@ -24,18 +21,15 @@ struct StreamPlan {
 struct Append {
   KernelBuilder b;
   CacheType cache;
-  ScheduleAttr schedule;
   Type inputType;
   Value bits; ///< scratch: one i32 a channel
 
   Append(ModuleOp module, func::FuncOp func, AppendOp op)
       : b(module, func.getLoc(), kernelSymbol(func.getName(), "append"), op->getAttr("schedule")), cache(op.getCache().getType()),
-        schedule(op->getAttrOfType<ScheduleAttr>("schedule")),
         inputType(cast<RankedTensorType>(op.getKeys().getType()).getElementType()) {}
 
   void build();
   void appendStream(const StreamPlan &plan, Value token, Value head, Value page, Value slot);
-  void appendByFunction(const TokenRow &row);
 };
 
 void Append::build() {
@@ -83,41 +77,7 @@ void Append::appendStream(const StreamPlan &plan, Value token, Value head, Value
   Value tensor = b.read(plan.tensor);
   Value ofToken = b.mul(token, b.read(plan.tokenStride)), ofHead = b.mul(head, b.read(plan.headStride));
   Value element = b.add(ofToken, ofHead);
-  TokenRow row{cache, plan.stream, tensor, element, inputType, bits, page, head, slot};
-  if (schedule.getRoute() == Route::halide)
-    return appendByFunction(row);
-  familyOf(row.codec()).encode(b, row);
-  ScatterOp::create(b, b.loc, bits, page, plan.stream, cache, head, slot);
-}
-
-/// By a function that Halide makes, `NAME_keys` or `NAME_values`: its declaration says what it is to do
-/// (compiler/halide/WritePlan.cpp).
-void Append::appendByFunction(const TokenRow &row) {
-  StringRef stored = row.stream == Stream::key ? "keys" : "values";
-  std::string name = (b.function().getName() + "_" + stored).str();
-  llvm::replace(name, '.', '_');
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(b.function()->getParentOfType<ModuleOp>().getBody());
-    SmallVector<Type> arguments = {b.ptr(), b.getI32Type(), b.getI32Type()};
-    arguments.append(1 + row.codec().hasScale() + row.codec().hasZero(), b.ptr());
-    auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
-    function.setPrivate();
-    function->setAttr("kv.halide", b.getDictionaryAttr({
-                                       b.getNamedAttr("cache", TypeAttr::get(cache)),
-                                       b.getNamedAttr("schedule", schedule),
-                                       b.getNamedAttr("stream", StreamAttr::get(b.getContext(), row.stream)),
-                                   }));
-  }
-  int64_t chunk = b.rowChunk(row.dim());
-  Value token = b.scratch(stored, 1, row.dim(), b.getF32Type());
-  Value first = b.i64(0), end = b.i64(row.dim());
-  b.loop(first, end, chunk, [&](Value channel) {
-    Value values = row.load(b, channel, chunk);
-    b.put(values, token, b.i64(0), channel);
-  });
-  StoreTokenOp::create(b, b.loc, FlatSymbolRefAttr::get(b.getContext(), name), token, row.page,
-                       StreamAttr::get(b.getContext(), row.stream), TypeAttr::get(cache), row.head, row.slot);
+  EncodeTokenOp::create(b, b.loc, tensor, element, page, head, slot, bits, inputType, plan.stream, cache);
 }
 
 struct TileAppend : PassWrapper<TileAppend, OperationPass<ModuleOp>> {

@@ -21,9 +21,6 @@ std::unique_ptr<mlir::Pass> createSkipBlocksPass();
 /// kv.start_rows -> row operands as the key record takes them.
 std::unique_ptr<mlir::Pass> createQuantizeRowsPass();
 
-/// kv.attend_block on the Halide route -> calls of functions that Halide makes.
-std::unique_ptr<mlir::Pass> createOutlineForHalidePass();
-
 /// kv.attend_block -> products of values, softmax and accumulation on tiles.
 std::unique_ptr<mlir::Pass> createDecomposeAttendBlockPass();
 

@@ -4,6 +4,7 @@
 #include "compiler/distribute/Passes.h"
 #include "compiler/driver/Passes.h"
 #include "compiler/driver/Pipeline.h"
+#include "compiler/halide/Passes.h"
 #include "compiler/kernels/Passes.h"
 #include "compiler/online/Passes.h"
 #include "compiler/policy/Passes.h"
@@ -53,6 +54,7 @@ void registerKvPasses() {
   registerOne<kv::createAnalyzeMaskPass>();
   registerOne<kv::createFuseAppendAttendPass>();
   registerOne<kv::createTileAppendPass>();
+  registerOne<kv::createEncodeTokensPass>();
   registerOne<kv::createConvertToOnlinePass>();
   registerOne<kv::createSplitRowsPass>();
   registerOne<kv::createOrderLoopsPass>();
@@ -60,6 +62,7 @@ void registerKvPasses() {
   registerOne<kv::createQuantizeRowsPass>();
   registerOne<kv::createLowerFinishPass>();
   registerOne<kv::createOutlineForHalidePass>();
+  registerOne<kv::createNumberOperandsPass>();
   registerOne<kv::createDecomposeAttendBlockPass>();
   registerOne<kv::createSkipBlocksPass>();
   registerOne<kv::createFoldScalesPass>();

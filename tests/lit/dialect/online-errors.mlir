@@ -171,3 +171,21 @@ func.func @f(%n: i64, %m: memref<2x1xf32>) {
 // state C1
 // expected-error @+1 {{expected at least one row and one channel, got 0 x 64}}
 func.func private @f(!kv.state<0 x 64>)
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+// encode_token C1
+func.func @f(%p: !llvm.ptr, %n: i64, %bits: memref<1x64xi32>) {
+  // expected-error @+1 {{expected f32, f16 or bf16, got 'i8'}}
+  kv.encode_token %p[%n] as i8 to key of %p head %n slot %n by %bits in !cache : !llvm.ptr, !llvm.ptr, memref<1x64xi32>
+  return
+}
+
+// -----
+!cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 64, key = <f16>, value = <f16>, layout = <paged 32, key = "[h, t, d]", value = "[h, t, d]">>
+// encode_token C2
+func.func @f(%p: !llvm.ptr, %n: i64, %bits: memref<1x32xi32>) {
+  // expected-error @+1 {{expected a row of i32 with at least 64 columns, got 'memref<1x32xi32>'}}
+  kv.encode_token %p[%n] as f16 to key of %p head %n slot %n by %bits in !cache : !llvm.ptr, !llvm.ptr, memref<1x32xi32>
+  return
+}

@@ -18,6 +18,13 @@ func.func @homes(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m:
   return
 }
 
+// CHECK-LABEL: @tokens
+func.func @tokens(%base: !llvm.ptr, %n: i64, %bits: memref<1x64xi32>) {
+  // CHECK: kv.encode_token %[[T:.*]][%[[N:.*]]] as bf16 to key of %[[T]] head %[[N]] slot %[[N]] by %{{.*}} in !kv.cache<{{.*}}> : !llvm.ptr, !llvm.ptr, memref<1x64xi32>
+  kv.encode_token %base[%n] as bf16 to key of %base head %n slot %n by %bits in !cache : !llvm.ptr, !llvm.ptr, memref<1x64xi32>
+  return
+}
+
 // CHECK-LABEL: @values
 func.func @values(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x64xf32>, %m: tensor<2xf32>, %a: tensor<2x64xf32>)
     attributes {kv.schedule = #schedule} {

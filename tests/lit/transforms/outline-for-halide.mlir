@@ -1,4 +1,4 @@
-// On the Halide route a function of its own joins each row tile with a block; on the other nothing happens.
+// On the Halide route a function of its own joins each row tile with a block, and one stores a token; on the other nothing happens.
 // RUN: kv-opt %s --pass-pipeline="builtin.module(func.func(kv-analyze-mask),kv-convert-to-online,func.func(kv-split-rows,kv-order-loops),kv-outline-for-halide,canonicalize,cse)" | FileCheck %s
 !cache = !kv.cache<name = "c", heads = 2, keyDim = 64, valueDim = 32, key = <f16>, value = <i8, group = 32, sym, scale = f32>,
                    layout = <paged 32, key = "[h, t/16, d, t%16]", value = "[h, t/4, d, t%4]">>
@@ -13,6 +13,26 @@
 // CHECK: func.func private @c_a_attend_rows2({{.*}}) -> i32 attributes {kv.halide = {arrays = 2 : i64, cache = !kv.cache<
 // CHECK-SAME: rows = 2 : i64
 // CHECK-SAME: score = [{name = "array", {{.*}}value = 1.000000e+00 : f64}, {name = "arith.addf"
+
+// CHECK-LABEL: func.func @c_append.append(
+// CHECK: %[[TOKEN:.*]] = kv.scratch "values" : memref<1x32xf32>
+// CHECK: kv.load %arg0[{{.*}}] as f16 : !llvm.ptr -> tensor<1x32xf32>
+// CHECK: kv.store %{{.*}} to %[[TOKEN]]
+// CHECK: kv.store_token @c_append_append_values, %[[TOKEN]] as value to %arg1 head %{{.*}} slot %{{.*}}
+func.func @c_append.append(%v: !llvm.ptr, %page: !llvm.ptr, %n: i64) attributes {kv.kernel, kv.schedule = #halide} {
+  %bits = kv.scratch "bits" : memref<1x64xi32>
+  kv.encode_token %v[%n] as f16 to value of %page head %n slot %n by %bits in !cache : !llvm.ptr, !llvm.ptr, memref<1x64xi32>
+  return
+}
+
+// CHECK-LABEL: func.func @c_own.append(
+// CHECK: kv.encode_token
+func.func @c_own.append(%v: !llvm.ptr, %page: !llvm.ptr, %n: i64) attributes {kv.kernel, kv.schedule = #own} {
+  %bits = kv.scratch "bits" : memref<1x64xi32>
+  kv.encode_token %v[%n] as f16 to value of %page head %n slot %n by %bits in !cache : !llvm.ptr, !llvm.ptr, memref<1x64xi32>
+  return
+}
+
 // CHECK-LABEL: func.func @c_a.attend(
 // CHECK-DAG: %[[MAX:.*]] = kv.scratch "max"
 // CHECK-DAG: %[[LIMIT:.*]] = kv.scratch "limit" : memref<2x1xi32>

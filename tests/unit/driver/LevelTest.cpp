@@ -1,5 +1,6 @@
 #include "dialect/Level.h"
 #include "compiler/distribute/DistributeOpInterface.h"
+#include "compiler/halide/Passes.h"
 #include "dialect/KvOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"
@@ -10,6 +11,7 @@ namespace {
 TEST(LevelTest, EveryOpOfTheLevelTilesSaysHowItIsDistributed) {
   mlir::DialectRegistry registry;
   registerDistributeModels(registry);
+  registerHalideModels(registry);
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   int64_t ops = 0;

@@ -1,7 +1,11 @@
-// kv.attend_block on the Halide route -> a loop over row tiles, each of which a function that Halide makes joins with the block
-// (kv.attend_rows). The function's declaration says what it is to do.
+// Work of kernels on the Halide route -> calls of functions that Halide makes, whose declarations say what they are to do
+// (WritePlan.cpp):
+//
+//   kv.attend_block   ->  for each row tile:  kv.attend_rows @NAME_rowsN, which joins it with the block
+//   kv.encode_token   ->  the token as f32 in scratch, kv.store_token @NAME_keys or @NAME_values
+#include "compiler/codecs/CodecFamily.h"
+#include "compiler/halide/Passes.h"
 #include "compiler/online/BlockAttend.h"
-#include "compiler/online/Passes.h"
 #include "compiler/schedule/Pacing.h"
 #include "compiler/schedule/StreamAccess.h"
 #include "mlir/Support/DebugStringHelper.h"
@@ -96,6 +100,16 @@ private:
 
 } // namespace
 
+/// Declares `name`, of `arguments` and an i32, with `what` it is to do. Returns its symbol.
+static FlatSymbolRefAttr declare(KernelBuilder &b, StringRef name, ArrayRef<Type> arguments, ArrayRef<NamedAttribute> what) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(b.function()->getParentOfType<ModuleOp>().getBody());
+  auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
+  function.setPrivate();
+  function->setAttr("kv.halide", b.getDictionaryAttr(what));
+  return FlatSymbolRefAttr::get(b.getContext(), name);
+}
+
 /// Homes of what makes numbers of rounded queries.
 SmallVector<Value> Outline::roundings() {
   SmallVector<Value> found;
@@ -112,35 +126,25 @@ FlatSymbolRefAttr Outline::functionOfTile() {
   std::string name = b.function().getName().str();
   llvm::replace(name, '.', '_');
   name += "_rows" + std::to_string(tile.rows);
-  auto symbol = FlatSymbolRefAttr::get(b.getContext(), name);
   if (module.lookupSymbol(name))
-    return symbol;
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(module.getBody());
+    return FlatSymbolRefAttr::get(b.getContext(), name);
   // Buffers of queries, limits and what rounding leaves, of every region and maybe a page table, of maximum and sum; three numbers;
   // maybe what is ahead; three results.
   bool several = fitBlocks(cache, block) == BlockFit::whole && block > cache.getLayout().getSlots();
-    size_t regions = mapPage(cache).regions.size();
+  size_t regions = mapPage(cache).regions.size();
   SmallVector<Type> arguments(4 + roundings().size() + bool(op.getRest()) + (hasScore() ? 3 : 0) + regions + several, b.ptr());
   arguments.append(3 + bool(op.getRest()) + hasScore(), b.getI32Type());
   arguments.append(asksByTiles() ? 4 : 3, b.ptr());
   int64_t spread = differ(tile) ? int64_t(llvm::divideCeil(tile.rows - 1, group())) : 0; // queries of a tile, less one
-  auto function = func::FuncOp::create(b, b.loc, name, b.getFunctionType(arguments, {b.getI32Type()}));
-  function.setPrivate();
-  function->setAttr(
-      "kv.halide", b.getDictionaryAttr({
-                       b.getNamedAttr("arrays", b.getI64IntegerAttr(numArrays(op.getScore()))),
-                       b.getNamedAttr("cache", TypeAttr::get(cache)),
-                       b.getNamedAttr("factor", b.getF64FloatAttr(factor())),
-                       b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(cast<MemRefType>(op.getQueries().getType()).getDimSize(0))),
-                       b.getNamedAttr("keySlice", b.getI64IntegerAttr(schedule.getScores().sliceOf(tile.several))),
-                       b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)),
-                       b.getNamedAttr("schedule", schedule),
-                       b.getNamedAttr("score", scoreOps(b, op.getScore())),
-                       b.getNamedAttr("spread", b.getI64IntegerAttr(spread)),
-                       b.getNamedAttr("valueSlice", b.getI64IntegerAttr(schedule.getSums().sliceOf(tile.several))),
-                   }));
-  return symbol;
+  int64_t rowsOfSums = cast<MemRefType>(op.getQueries().getType()).getDimSize(0);
+  return declare(b, name, arguments,
+                 {b.getNamedAttr("arrays", b.getI64IntegerAttr(numArrays(op.getScore()))),
+                  b.getNamedAttr("cache", TypeAttr::get(cache)), b.getNamedAttr("factor", b.getF64FloatAttr(factor())),
+                  b.getNamedAttr("rowsOfSums", b.getI64IntegerAttr(rowsOfSums)),
+                  b.getNamedAttr("keySlice", b.getI64IntegerAttr(schedule.getScores().sliceOf(tile.several))),
+                  b.getNamedAttr("rows", b.getI64IntegerAttr(tile.rows)), b.getNamedAttr("schedule", schedule),
+                  b.getNamedAttr("score", scoreOps(b, op.getScore())), b.getNamedAttr("spread", b.getI64IntegerAttr(spread)),
+                  b.getNamedAttr("valueSlice", b.getI64IntegerAttr(schedule.getSums().sliceOf(tile.several)))});
 }
 
 /// What a score expression knows of the rows of a tile.
@@ -190,6 +194,30 @@ void Outline::build() {
   });
 }
 
+static void outline(func::FuncOp func, ScheduleAttr schedule, EncodeTokenOp op) {
+  KernelBuilder b(func);
+  b.loc = op.getLoc();
+  b.setInsertionPoint(op);
+  TokenRow row = rowOf(op);
+  std::string stored = (stringifyStream(row.stream) + "s").str(), name = (func.getName() + "_" + stored).str();
+  llvm::replace(name, '.', '_');
+  SmallVector<Type> arguments = {b.ptr(), b.getI32Type(), b.getI32Type()};
+  arguments.append(1 + row.codec().hasScale() + row.codec().hasZero(), b.ptr());
+  auto stream = StreamAttr::get(b.getContext(), row.stream);
+  FlatSymbolRefAttr function = declare(
+      b, name, arguments,
+      {b.getNamedAttr("cache", TypeAttr::get(row.cache)), b.getNamedAttr("schedule", schedule), b.getNamedAttr("stream", stream)});
+  int64_t chunk = b.rowChunk(row.dim());
+  Value token = b.scratch(stored, 1, row.dim(), b.getF32Type());
+  Value first = b.i64(0), end = b.i64(row.dim());
+  b.loop(first, end, chunk, [&](Value channel) {
+    Value values = row.load(b, channel, chunk);
+    b.put(values, token, b.i64(0), channel);
+  });
+  StoreTokenOp::create(b, b.loc, function, token, row.page, stream, TypeAttr::get(row.cache), row.head, row.slot);
+  op.erase();
+}
+
 static FunctionHomes makeHomes(KernelBuilder &b, AttendBlockOp op, ScheduleAttr schedule) {
   int64_t rows = std::max(schedule.getRows().getOne(), schedule.getRows().getMany());
   FunctionHomes homes;
@@ -209,32 +237,48 @@ namespace {
 struct OutlineForHalide : PassWrapper<OutlineForHalide, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OutlineForHalide)
   StringRef getArgument() const final { return "kv-outline-for-halide"; }
-  StringRef getDescription() const final { return "attend_blocks of the Halide route become calls of functions that it makes"; }
+  StringRef getDescription() const final { return "work of the Halide route becomes calls of functions that it makes"; }
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<scf::SCFDialect, arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect>();
   }
 
   void runOnOperation() override {
-    for (func::FuncOp func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+    SmallVector<func::FuncOp> funcs(getOperation().getOps<func::FuncOp>());
+    for (func::FuncOp func : funcs) {
       auto schedule = func->getAttrOfType<ScheduleAttr>("kv.schedule");
       if (!schedule || schedule.getRoute() != Route::halide)
         continue;
-      SmallVector<AttendBlockOp> ops;
-      func.walk([&](AttendBlockOp op) { ops.push_back(op); });
-      if (ops.empty())
-        continue;
-      for (AttendBlockOp op : ops)
-        if (failed(checkPlaced(op)))
-          return signalPassFailure();
-      KernelBuilder b(func);
-      b.loc = ops.front().getLoc();
-      FunctionHomes homes;
-      addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
-      for (AttendBlockOp op : ops) {
-        Outline(func, op, homes).build();
-        op->erase();
-      }
+      outlineTokens(func, schedule);
+      if (failed(outlineBlocks(func, schedule)))
+        return signalPassFailure();
     }
+  }
+
+private:
+  void outlineTokens(func::FuncOp func, ScheduleAttr schedule) {
+    SmallVector<EncodeTokenOp> ops;
+    func.walk([&](EncodeTokenOp op) { ops.push_back(op); });
+    for (EncodeTokenOp op : ops)
+      outline(func, schedule, op);
+  }
+
+  LogicalResult outlineBlocks(func::FuncOp func, ScheduleAttr schedule) {
+    SmallVector<AttendBlockOp> ops;
+    func.walk([&](AttendBlockOp op) { ops.push_back(op); });
+    if (ops.empty())
+      return success();
+    for (AttendBlockOp op : ops)
+      if (failed(checkPlaced(op)))
+        return failure();
+    KernelBuilder b(func);
+    b.loc = ops.front().getLoc();
+    FunctionHomes homes;
+    addScratch(b, [&] { homes = makeHomes(b, ops.front(), schedule); });
+    for (AttendBlockOp op : ops) {
+      Outline(func, op, homes).build();
+      op->erase();
+    }
+    return success();
   }
 };
 

@@ -1,7 +1,8 @@
 // kv.attend_rows and kv.store_token as calls: their arguments are halide_buffer_t, of which a function without bounds queries reads
 // where the data are.
 #include "compiler/distribute/Distributor.h"
-#include "compiler/distribute/HalideBuffer.h"
+#include "compiler/halide/HalideBuffer.h"
+#include "compiler/halide/Passes.h"
 
 using namespace mlir;
 
@@ -82,9 +83,11 @@ static void distribute(Distributor &d, AttendRowsOp op) {
   func::CallOp::create(b, b.loc, op.getFunctionAttr(), {b.getI32Type()}, arguments);
 }
 
-void attachHalideModels(MLIRContext *context) {
-  attachModel<AttendRowsOp, distribute, writesTeam>(context);
-  attachModel<StoreTokenOp, distribute, writesTeam>(context);
+void registerHalideModels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, KvDialect *) {
+    attachModel<AttendRowsOp, distribute, writesTeam>(context);
+    attachModel<StoreTokenOp, distribute, writesTeam>(context);
+  });
 }
 
 } // namespace kv
