@@ -3,8 +3,8 @@ import pathlib
 import re
 import sys
 
-SHARED = ["dialect", "compiler/codecs", "compiler/distribute", "compiler/frontend", "compiler/kernels", "compiler/online",
-          "compiler/policy", "compiler/reference", "compiler/schedule"]
+SHARED = ["dialect", "compiler/codecs", "compiler/distribute", "compiler/frontend", "compiler/interpret", "compiler/kernels",
+          "compiler/online", "compiler/policy", "compiler/reference", "compiler/schedule"]
 NAMES = re.compile(
     r"(?<![a-z0-9])(x86|amd64|avx|sse[0-9]|vnni|amx|bmi|vpdp|zmm|ymm|neon|sve|sme|aarch64|armv|cortex|riscv|rvv|cuda|ptx|nvvm|nvptx|"
     r"nvidia|rocm|sm_[0-9])", re.IGNORECASE)
