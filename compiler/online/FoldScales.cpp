@@ -33,7 +33,7 @@ public:
   explicit Folder(func::FuncOp func) : b(func), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")) {}
 
   LogicalResult fold(WeighOp op);
-  void fold(ProductOp op);
+  LogicalResult fold(ProductOp op);
 
 private:
   KernelBuilder b;
@@ -46,8 +46,8 @@ private:
   }
   double liftOf(CodecAttr codec, Stream stream);
   Value middleOf(CodecAttr codec, Value zeroTile, Value scaleTile);
-  void foldOverTokens(ProductOp op);
-  void foldOverChannels(ProductOp op);
+  LogicalResult foldOverTokens(ProductOp op);
+  LogicalResult foldOverChannels(ProductOp op);
   Value readAgain(Value value);
   Value multiplyRun(ProductOp op, Value run, int64_t width);
 };
@@ -111,28 +111,37 @@ LogicalResult Folder::fold(WeighOp op) {
   return success();
 }
 
-void Folder::fold(ProductOp op) {
+LogicalResult Folder::fold(ProductOp op) {
   start(op);
-  op.getContract() == Contract::t ? foldOverTokens(op) : foldOverChannels(op);
+  return op.getContract() == Contract::t ? foldOverTokens(op) : foldOverChannels(op);
 }
 
 /// Where numbers are finite, and so their weights, limits and starts are of no use: what rows do not see has weight 0.
-void Folder::foldOverTokens(ProductOp op) {
-  if (!familyOf(op.getBlock().getType().getCache().getCodec(op.getStream())).mayBeNan()) {
+LogicalResult Folder::foldOverTokens(ProductOp op) {
+  CodecAttr codec = op.getBlock().getType().getCache().getCodec(op.getStream());
+  Value bias = biases.get(op);
+  if (codec.hasZero() && !bias)
+    return op.emitOpError() << "expected rows of kv.operands that takes weights of kv.weigh: the codec has zeros";
+  if (!familyOf(codec).mayBeNan()) {
     op.getLimitsMutable().clear();
     op.getStartsMutable().clear();
   }
   op.setForm(Form::numbers);
-  if (Value bias = biases.get(op))
+  if (bias)
     op.getInitMutable().assign(b.addf(op.getInit(), b.spread(bias, 0, typeOf(op.getInit()))));
+  return success();
 }
 
 /// Runs of channels that share a scale or, where there are more sums of rows than such, a sum.
-void Folder::foldOverChannels(ProductOp op) {
+LogicalResult Folder::foldOverChannels(ProductOp op) {
   CacheType cache = op.getBlock().getType().getCache();
   CodecAttr codec = cache.getCodec(op.getStream());
-  if (!codec.hasScale())
-    return op.setForm(Form::numbers);
+  if (!codec.hasScale()) {
+    op.setForm(Form::numbers);
+    return success();
+  }
+  if (codec.hasZero() && !op.getSums())
+    return op.emitOpError() << "expected `sums` of the rows: the codec has zeros";
   int64_t dim = cache.getDim(op.getStream()), width = cache.getRun(op.getStream());
   if (op.getSums())
     width = dim * cast<MemRefType>(op.getRows().getType()).getDimSize(0) / cast<MemRefType>(op.getSums().getType()).getDimSize(0);
@@ -148,6 +157,7 @@ void Folder::foldOverChannels(ProductOp op) {
   }
   op.replaceAllUsesWith(result);
   op.erase();
+  return success();
 }
 
 /// What is read from scratch, once more: kept, it would take a register from the loops of all runs.
@@ -216,7 +226,8 @@ struct FoldScales : PassWrapper<FoldScales, OperationPass<func::FuncOp>> {
       if (failed(folder.fold(op)))
         return signalPassFailure();
     for (ProductOp op : products)
-      folder.fold(op);
+      if (failed(folder.fold(op)))
+        return signalPassFailure();
   }
 };
 

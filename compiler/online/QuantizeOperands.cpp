@@ -27,7 +27,7 @@ public:
   explicit Quantizer(func::FuncOp func) : b(func), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")) {}
 
   void quantize(OperandsOp op);
-  void quantize(ProductOp op);
+  LogicalResult quantize(ProductOp op);
 
 private:
   KernelBuilder b;
@@ -90,10 +90,16 @@ void Quantizer::quantize(OperandsOp op) {
   units.put(op, checked); // behind the start that was put after it
 }
 
+static OperandForm formOf(ProductOp op) {
+  CodecAttr codec = op.getBlock().getType().getCache().getCodec(op.getStream());
+  return familyOf(codec).operandForm(codec, op.getDot());
+}
+
+static bool isShifted(ProductOp op) { return formOf(op).shift; }
+
 /// Where the sum of an integer record starts, for each row; null for 0.
 Value Quantizer::shiftOf(ProductOp op) {
-  CodecAttr codec = op.getBlock().getType().getCache().getCodec(op.getStream());
-  OperandForm form = familyOf(codec).operandForm(codec, op.getDot());
+  OperandForm form = formOf(op);
   if (Value start = starts.get(op); start || !form.shift || !op.getSums())
     return start;
   int64_t rows = typeOf(op.getTile()).getDimSize(0);
@@ -101,6 +107,15 @@ Value Quantizer::shiftOf(ProductOp op) {
   Value less = b.spread(b.f32(-double(form.shift * form.factor)), 0, b.tileF32({rows}));
   Value start = b.mulf(sum, less);
   return arith::FPToSIOp::create(b, b.loc, b.tile({rows}, b.getI32Type()), start);
+}
+
+/// Whether scratch may change between an op and a place further down in its block.
+static bool mayChange(Value home, Operation *from, Block::iterator to) {
+  auto writes = [&](Operation &op) {
+    bool reads = isa<FetchOp, ProductOp, MultiplyOp>(op);
+    return op.getNumRegions() || (!reads && llvm::is_contained(op.getOperands(), home));
+  };
+  return llvm::any_of(llvm::make_range(std::next(from->getIterator()), to), writes);
 }
 
 /// Moves what computes `value`, and nothing else, to where the builder stands.
@@ -111,6 +126,8 @@ void Quantizer::placeHere(Value value) {
     bool moves = isa_and_nonnull<FetchOp, RowOp, SpreadOp, arith::MulFOp, arith::AddFOp, arith::CmpIOp>(op);
     if (!moves || (!op->use_empty() && !op->hasOneUse()) || op->getBlock() != b.getInsertionBlock())
       return;
+    if (auto fetch = dyn_cast<FetchOp>(op); fetch && mayChange(fetch.getHome(), op, b.getInsertionPoint()))
+      return;
     for (Value operand : op->getOperands())
       self(self, operand);
     chain.push_back(op);
@@ -120,7 +137,7 @@ void Quantizer::placeHere(Value value) {
     op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
 }
 
-void Quantizer::quantize(ProductOp op) {
+LogicalResult Quantizer::quantize(ProductOp op) {
   start(op);
   bool isInteger = isIntegerDot(op.getDot());
   Value unit = units.get(op), init = op.getInit();
@@ -130,6 +147,8 @@ void Quantizer::quantize(ProductOp op) {
   if (joins) {
     RankedTensorType type = typeOf(op.getTile()), sums = isInteger ? type.clone(b.getI32Type()) : type;
     Value shift = isInteger ? shiftOf(op) : Value(), from;
+    if (!shift && isInteger && isShifted(op))
+      return op.emitOpError() << "expected `sums` of the rows, or rows of kv.operands: the record's codes are shifted";
     if (shift)
       from = b.spread(shift, 0, sums);
     else
@@ -158,6 +177,7 @@ void Quantizer::quantize(ProductOp op) {
   }
   op.getSumsMutable().clear();
   op.getFirstSumMutable().clear();
+  return success();
 }
 
 struct QuantizeOperands : PassWrapper<QuantizeOperands, OperationPass<func::FuncOp>> {
@@ -193,7 +213,8 @@ struct QuantizeOperands : PassWrapper<QuantizeOperands, OperationPass<func::Func
     for (OperandsOp op : writers)
       quantizer.quantize(op);
     for (ProductOp op : products)
-      quantizer.quantize(op);
+      if (failed(quantizer.quantize(op)))
+        return signalPassFailure();
     for (OperandsOp op : writers)
       op.erase();
   }
