@@ -140,7 +140,8 @@ TEST_P(PassResults, AreTheSameBeforeAndAfter) {
 
 INSTANTIATE_TEST_SUITE_P(All, PassResults,
                          testing::Combine(testing::ValuesIn(specs),
-                                          testing::Values("x86-64-v4+vnni", "generic", "aarch64+dotprod+fp16+i8mm+bf16", "sm_90")),
+                                          testing::Values("x86-64-v4+vnni", "generic", "aarch64+dotprod+fp16",
+                                                          "aarch64+dotprod+fp16+i8mm+bf16", "sm_90")),
                          nameOf);
 
 class GeneratedSpecs : public testing::TestWithParam<uint64_t> {};
