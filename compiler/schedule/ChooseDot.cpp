@@ -79,8 +79,8 @@ void chooseDots(const Capabilities &target, const Work &work, Choice &choice) {
   choice.scores.dot = dots.fastest(Stream::key);
   choice.sums.dot = dots.fastest(Stream::value);
   bool matrix = isMatrixDot(target, choice.scores.dot);
-  if (matrix !=
-      isMatrixDot(target, choice.sums.dot)) // numbers of rows would change maps in every block: only if a schedule says so
+  // Numbers of rows would change maps in every block: only where a schedule says so.
+  if (matrix != isMatrixDot(target, choice.sums.dot))
     choice.scores.dot = choice.sums.dot = Dot::f32;
   else if (matrix)
     choice.block.tokens = matrixBlock(work.cache);
