@@ -211,7 +211,7 @@ LogicalResult RowOp::verify() {
   return success();
 }
 
-/// Of a tile of rows, whether all rows are in one vector or in every lane.
+/// Whether all rows of a tile are in one vector or in every lane.
 static bool isOneVector(TileAttr placed, RankedTensorType rows) {
   return placed.getDim() < 0 || (placed.getDim() == 0 && placed.getLanes() == rows.getDimSize(0));
 }

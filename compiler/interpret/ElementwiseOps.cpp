@@ -62,7 +62,7 @@ struct Adder {
                   [f](Data &result, const Data *const *x, size_t i) { result.floats[i] = f(x[0]->floats[i], x[1]->floats[i]); });
     });
   }
-  /// Of numbers with their sign.
+  /// Takes integers with their sign.
   template <typename OpType> void signed2(int64_t (*f)(int64_t, int64_t)) {
     table.addGeneric<OpType>([f](Frame &frame, Operation *op) {
       const unsigned width = widthOf(op->getResult(0).getType());
@@ -244,7 +244,7 @@ static llvm::Error runCompareFloats(Frame &frame, arith::CmpFOp op) {
   });
 }
 
-/// Of anything by a scalar, or of tiles element by element.
+/// Chooses anything by a scalar, or tiles element by element.
 static llvm::Error runSelect(Frame &frame, arith::SelectOp op) {
   const Data &condition = frame.data(op.getCondition());
   if (condition.shape.empty()) {

@@ -137,6 +137,8 @@ struct BlockAttend : BlockRows {
 llvm::SmallVector<mlir::Value> masksBetween(KernelBuilder &b, mlir::RankedTensorType slice, int64_t slices, mlir::Value begin,
                                             mlir::Value end);
 
+inline mlir::RankedTensorType typeOf(mlir::Value tile) { return mlir::cast<mlir::RankedTensorType>(tile.getType()); }
+
 /// Whether a tile is a constant 0 that is spread.
 bool isZeroTile(mlir::Value tile);
 

@@ -26,8 +26,6 @@ bool isZeroTile(Value tile) {
 
 namespace {
 
-RankedTensorType typeOf(Value tile) { return cast<RankedTensorType>(tile.getType()); }
-
 class Folder {
 public:
   explicit Folder(func::FuncOp func) : b(func), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")) {}

@@ -20,8 +20,6 @@ using namespace mlir;
 namespace kv {
 namespace {
 
-RankedTensorType typeOf(Value tile) { return cast<RankedTensorType>(tile.getType()); }
-
 class Quantizer {
 public:
   explicit Quantizer(func::FuncOp func) : b(func), schedule(func->getAttrOfType<ScheduleAttr>("kv.schedule")) {}
@@ -87,7 +85,7 @@ void Quantizer::quantize(OperandsOp op) {
     Value start = b.mulf(total, splat(-double(form.shift * form.factor)));
     starts.put(op, arith::FPToSIOp::create(b, b.loc, integers, start));
   }
-  units.put(op, checked); // behind the start that was put after it
+  units.put(op, checked);
 }
 
 static OperandForm formOf(ProductOp op) {

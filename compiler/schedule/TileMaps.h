@@ -13,12 +13,13 @@ public:
 
   /// The last dimension along lanes, the other along registers.
   mlir::Attribute alongLanes(mlir::RankedTensorType type) const;
-  /// Of a tile of rank 1, a number for each row: one vector, or a scalar of a row alone; each thread of a team has them all.
+  /// Places one number for each row, a tile of rank 1: in one vector, or a scalar where there is one row; each thread of a team has
+  /// them all.
   mlir::Attribute ofRows(mlir::RankedTensorType type) const;
   /// Sums of a product by a dot record.
   mlir::Attribute ofSums(mlir::RankedTensorType type, Dot dot) const;
-  /// Of a tile of rank 1 that is spread along dimension `dim` of `tile`, or what `tile` is reduced to along the other one. `map`:
-  /// of `tile`.
+  /// Places a tile of rank 1 that is spread along dimension `dim` of `tile`, or to which `tile` is reduced along the other one.
+  /// `map` is that of `tile`.
   mlir::Attribute ofLine(mlir::RankedTensorType tile, mlir::Attribute map, int64_t dim) const;
 
 private:
