@@ -1,5 +1,5 @@
 // Operations of the kv dialect: level 0 (KvOps.td), the step and its item (KvStepOps.td), the online level
-// (KvOnlineOps.td), levels 1 and 2 (KvTileOps.td).
+// (KvOnlineOps.td), levels 1 and 2 (KvTileOps.td, KvProductOps.td), machine operations (KvMachineOps.td).
 #ifndef KV_OPS_H
 #define KV_OPS_H
 

@@ -1,4 +1,4 @@
-// Rules of products and of what they multiply (KvTileOps.td). Each check names the rule that it enforces.
+// Rules of products and of what they multiply (KvProductOps.td). Each check names the rule that it enforces.
 #include "dialect/DotRecord.h"
 #include "dialect/KvOps.h"
 

@@ -1,4 +1,4 @@
-// Rules of the operations of levels 1 and 2 (KvTileOps.td). Each check names the rule that it enforces.
+// Rules of the operations of levels 1 and 2 (KvTileOps.td, KvMachineOps.td). Each check names the rule that it enforces.
 #include "dialect/DotRecord.h"
 #include "dialect/KvOps.h"
 #include "dialect/Storage.h"

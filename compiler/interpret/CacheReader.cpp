@@ -6,36 +6,6 @@
 
 namespace kv::tiles {
 
-Places::Places(const Region &region, int64_t heads, int64_t slots, int64_t channels) : offset(region.offset), bits(region.bits) {
-  for (int64_t h = 0; h < heads; ++h)
-    head.push_back(region.element(h, 0, 0));
-  for (int64_t t = 0; t < slots; ++t)
-    slot.push_back(region.element(0, t, 0));
-  for (int64_t d = 0; d < channels; ++d)
-    channel.push_back(region.element(0, 0, d));
-}
-
-uint32_t Places::load(const uint8_t *page, int64_t h, int64_t t, int64_t d) const {
-  const uint8_t *first = page + byte(h, t, d);
-  if (bits == 4)
-    return *first >> (element(h, t, d) % 2 * 4) & 15;
-  uint32_t stored = 0;
-  for (int64_t i = 0; i < bits / 8; ++i)
-    stored |= uint32_t(first[i]) << (8 * i);
-  return stored;
-}
-
-void Places::store(uint8_t *page, int64_t h, int64_t t, int64_t d, uint32_t stored) const {
-  uint8_t *first = page + byte(h, t, d);
-  if (bits == 4) {
-    const int64_t shift = element(h, t, d) % 2 * 4;
-    *first = uint8_t((*first & ~(15u << shift)) | (stored & 15) << shift);
-    return;
-  }
-  for (int64_t i = 0; i < bits / 8; ++i)
-    first[i] = uint8_t(stored >> (8 * i));
-}
-
 CacheReader::CacheReader(CacheType cache)
     : cache(cache), map(mapPage(cache)), codecs{Codec(cache.getKey()), Codec(cache.getValue())} {
   tokens.kind = KV_TOKENS_PAGED; // of a dense cache, one page

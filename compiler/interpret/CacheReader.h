@@ -4,25 +4,12 @@
 
 #include "compiler/interpret/Values.h"
 #include "compiler/reference/Codec.h"
-#include "dialect/Storage.h"
+#include "compiler/reference/Places.h"
 #include "kv/kv_tokens.h"
 
 #include <optional>
 
 namespace kv::tiles {
-
-/// Where elements of a region lie in a page: an index is a sum of what head, slot and channel contribute.
-struct Places {
-  int64_t offset = 0, bits = 0;
-  std::vector<int64_t> head, slot, channel;
-
-  Places() = default;
-  Places(const Region &region, int64_t heads, int64_t slots, int64_t channels);
-  int64_t element(int64_t h, int64_t t, int64_t d) const { return head[size_t(h)] + slot[size_t(t)] + channel[size_t(d)]; }
-  int64_t byte(int64_t h, int64_t t, int64_t d) const { return offset + element(h, t, d) * bits / 8; }
-  uint32_t load(const uint8_t *page, int64_t h, int64_t t, int64_t d) const;
-  void store(uint8_t *page, int64_t h, int64_t t, int64_t d, uint32_t stored) const;
-};
 
 class CacheReader {
 public:

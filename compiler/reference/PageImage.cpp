@@ -8,37 +8,6 @@
 
 namespace kv {
 
-PageImage::Places::Places(const Region &region, int64_t heads, int64_t slots, int64_t channels)
-    : offset(region.offset), bits(region.bits) {
-  for (int64_t h = 0; h < heads; ++h)
-    head.push_back(region.element(h, 0, 0));
-  for (int64_t t = 0; t < slots; ++t)
-    slot.push_back(region.element(0, t, 0));
-  for (int64_t d = 0; d < channels; ++d)
-    channel.push_back(region.element(0, 0, d));
-}
-
-uint32_t PageImage::Places::load(const uint8_t *page, int64_t element) const {
-  const uint8_t *byte = page + offset + element * bits / 8;
-  if (bits == 4)
-    return *byte >> (element % 2 * 4) & 15;
-  uint32_t result = 0;
-  for (int64_t i = 0; i < bits / 8; ++i) // little endian, whatever the host is
-    result |= uint32_t(byte[i]) << (8 * i);
-  return result;
-}
-
-void PageImage::Places::store(uint8_t *page, int64_t element, uint32_t value) const {
-  uint8_t *byte = page + offset + element * bits / 8;
-  if (bits == 4) {
-    unsigned shift = element % 2 * 4;
-    *byte = uint8_t((*byte & ~(15u << shift)) | (value & 15) << shift);
-    return;
-  }
-  for (int64_t i = 0; i < bits / 8; ++i)
-    byte[i] = uint8_t(value >> (8 * i));
-}
-
 PageImage::PageImage(CacheType cache) : map(mapPage(cache)), cache(cache) {
   tokens.kind = KV_TOKENS_PAGED; // of a dense cache, one page
   tokens.page_tokens = map.slots;
@@ -59,12 +28,12 @@ void PageImage::writeStream(const StoredStream &stream, const StreamPlaces &plac
   const auto [page, number, slot] = find(memory, token);
   for (int64_t head = 0; head < stream.heads; ++head) {
     for (int64_t d = 0; d < stream.dim; ++d)
-      places.codes.store(page, places.codes.element(head, slot, d), stream.code(token, head, d));
+      places.codes.store(page, head, slot, d, stream.code(token, head, d));
     for (int64_t group = 0; group < stream.groups; ++group) {
       const GroupParameters &parameters = stream.parameters(token, head, group);
-      places.scale->store(page, places.scale->element(head, slot, group), parameters.scale);
+      places.scale->store(page, head, slot, group, parameters.scale);
       if (places.zero)
-        places.zero->store(page, places.zero->element(head, slot, group), parameters.zero);
+        places.zero->store(page, head, slot, group, parameters.zero);
     }
   }
 }
@@ -75,10 +44,10 @@ void PageImage::readStream(StoredStream &stream, const StreamPlaces &places, int
   std::vector<GroupParameters> parameters;
   for (int64_t head = 0; head < stream.heads; ++head) {
     for (int64_t d = 0; d < stream.dim; ++d)
-      codes.push_back(places.codes.load(page, places.codes.element(head, slot, d)));
+      codes.push_back(places.codes.load(page, head, slot, d));
     for (int64_t group = 0; group < stream.groups; ++group)
-      parameters.push_back({places.scale->load(page, places.scale->element(head, slot, group)),
-                            places.zero ? places.zero->load(page, places.zero->element(head, slot, group)) : 0});
+      parameters.push_back(
+          {places.scale->load(page, head, slot, group), places.zero ? places.zero->load(page, head, slot, group) : 0});
   }
   stream.appendStored(codes, parameters);
 }
@@ -86,25 +55,26 @@ void PageImage::readStream(StoredStream &stream, const StreamPlaces &places, int
 std::optional<std::string> PageImage::compareStream(const StoredStream &stream, const StreamPlaces &places, int64_t token,
                                                     PagedMemory memory) const {
   const auto [page, number, slot] = find(memory, token);
-  auto describe = [&](const char *what, int64_t head, const char *unit, int64_t index, uint32_t seen, uint32_t want, const Places &at) {
-    return fmt::format("{} {} of token {} (page {}, slot {}), head {}, {} {}: {:#x} is stored, expected {:#x} (byte {} of the page)",
-                       places.name, what, token, number, slot, head, unit, index, seen, want,
-                       at.offset + at.element(head, slot, index) * at.bits / 8);
+  auto describe = [&](const char *what, int64_t head, const char *unit, int64_t index, uint32_t seen, uint32_t want,
+                      const Places &at) {
+    return fmt::format(
+        "{} {} of token {} (page {}, slot {}), head {}, {} {}: {:#x} is stored, expected {:#x} (byte {} of the page)", places.name,
+        what, token, number, slot, head, unit, index, seen, want, at.byte(head, slot, index));
   };
   for (int64_t head = 0; head < stream.heads; ++head) {
     for (int64_t group = 0; group < stream.groups; ++group) {
       const GroupParameters &want = stream.parameters(token, head, group);
-      uint32_t seen = places.scale->load(page, places.scale->element(head, slot, group));
+      uint32_t seen = places.scale->load(page, head, slot, group);
       if (seen != want.scale)
         return describe("scale", head, "group", group, seen, want.scale, *places.scale);
       if (!places.zero)
         continue;
-      seen = places.zero->load(page, places.zero->element(head, slot, group));
+      seen = places.zero->load(page, head, slot, group);
       if (seen != want.zero)
         return describe("zero", head, "group", group, seen, want.zero, *places.zero);
     }
     for (int64_t d = 0; d < stream.dim; ++d) {
-      uint32_t want = stream.code(token, head, d), seen = places.codes.load(page, places.codes.element(head, slot, d));
+      uint32_t want = stream.code(token, head, d), seen = places.codes.load(page, head, slot, d);
       if (seen == want)
         continue;
       Element element = stream.codec.element;

@@ -2,8 +2,8 @@
 #ifndef KV_REFERENCE_PAGEIMAGE_H
 #define KV_REFERENCE_PAGEIMAGE_H
 
+#include "compiler/reference/Places.h"
 #include "compiler/reference/Reference.h"
-#include "dialect/Storage.h"
 #include "kv/kv_tokens.h"
 
 #include <optional>
@@ -36,17 +36,6 @@ public:
   }
 
 private:
-  /// Where elements of a region lie. An index is a sum of what head, slot and channel contribute.
-  struct Places {
-    int64_t offset = 0, bits = 0;
-    std::vector<int64_t> head, slot, channel;
-
-    Places() = default;
-    Places(const Region &region, int64_t heads, int64_t slots, int64_t channels);
-    int64_t element(int64_t h, int64_t t, int64_t d) const { return head[h] + slot[t] + channel[d]; }
-    uint32_t load(const uint8_t *page, int64_t element) const;
-    void store(uint8_t *page, int64_t element, uint32_t bits) const;
-  };
   struct StreamPlaces {
     const char *name;
     Places codes;

@@ -1,5 +1,6 @@
 #include "tests/unit/reference/MockKernel.h"
 
+#include "compiler/reference/Places.h"
 #include "compiler/reference/codecs/Integer.h"
 #include "compiler/reference/codecs/Scalar.h"
 
@@ -59,22 +60,11 @@ bool isUsed(const kv_step &step, int64_t number) {
 }
 
 void put(uint8_t *page, const Region &region, int64_t h, int64_t t, int64_t d, uint32_t bits) {
-  uint8_t *byte = page + region.byte(h, t, d);
-  if (region.bits == 4) {
-    int shift = region.element(h, t, d) % 2 ? 4 : 0;
-    *byte = uint8_t((*byte & ~(15 << shift)) | int(bits & 15) << shift);
-  } else {
-    std::memcpy(byte, &bits, size_t(region.bits / 8));
-  }
+  storeElement(page + region.offset, region.element(h, t, d), region.bits, bits);
 }
 
 uint32_t get(const uint8_t *page, const Region &region, int64_t h, int64_t t, int64_t d) {
-  const uint8_t *byte = page + region.byte(h, t, d);
-  if (region.bits == 4)
-    return *byte >> (region.element(h, t, d) % 2 * 4) & 15;
-  uint32_t bits = 0;
-  std::memcpy(&bits, byte, size_t(region.bits / 8));
-  return bits;
+  return loadElement(page + region.offset, region.element(h, t, d), region.bits);
 }
 
 struct Stream {
