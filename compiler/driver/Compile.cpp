@@ -2,6 +2,7 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/driver/Pipeline.h"
 #include "compiler/driver/VerifyLevel.h"
+#include "compiler/kernels/Partial.h"
 #include "compiler/policy/Passes.h"
 #include "compiler/schedule/Choice.h"
 #include "compiler/targets/Emission.h"
@@ -85,7 +86,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
       auto schedule = attend->getAttrOfType<ScheduleAttr>("kv.schedule");
       kernel.splitTokens = schedule.getItem().getSplit();
       kernel.alignTokens = splitUnit(source.type, schedule.getBlock().getTokens());
-      kernel.rowBytes = (source.type.getValueDim() + 2) * 4; // maximum, sum and accumulator
+      kernel.rowBytes = Partial::bytesOfRow(source.type.getValueDim());
       kernel.queryBlock = schedule.getItem().getQueries();
       kernel.itemHeads = schedule.getItem().getHeads();
     }
@@ -168,7 +169,7 @@ LogicalResult checkTeamMemory(const LoweredModule &lowered) {
 }
 
 LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options) {
-  if (!lowered.target->capabilities.halide)
+  if (!lowered.target->takesHalide())
     return success();
   PhaseClock clock(options);
   ModuleOp module = *lowered.module;

@@ -170,7 +170,7 @@ private:
     variant.kernel = kernel;
     variant.target = target.name();
     variant.base = target.capabilities.name;
-    variant.route = target.capabilities.halide ? "halide" : "mlir";
+    variant.route = target.route();
     variant.architecture = target.architecture();
     variant.features = target.featureMask;
     variant.run[KV_PHASE_APPEND] = functions.append;

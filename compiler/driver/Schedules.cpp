@@ -68,8 +68,7 @@ static void findSlowPaths(size_t index, CacheType cache, ScheduleAttr schedule, 
   };
   int64_t lanes = schedule.getTeam().getLanes();
   for (Stream stream : allStreams) {
-    LoadAttr load = schedule.plan(StreamRef(stream).contract).getLoad();
-    if (schedule.getTeam().getThreads() || !gathers(load)) // threads read each for itself
+    if (!gathers(schedule, StreamRef(stream).contract))
       continue;
     const char *name = stream == Stream::key ? "keys" : "values";
     CodecAttr codec = stream == Stream::key ? cache.getKey() : cache.getValue();

@@ -188,59 +188,22 @@ void Adder::addConversions() {
 
 } // namespace
 
-static bool compare(arith::CmpIPredicate predicate, int64_t a, int64_t b, unsigned width) {
-  const uint64_t unsignedA = unsignedOf(a, width), unsignedB = unsignedOf(b, width);
-  switch (predicate) {
-  case arith::CmpIPredicate::eq:
-    return a == b;
-  case arith::CmpIPredicate::ne:
-    return a != b;
-  case arith::CmpIPredicate::slt:
-    return a < b;
-  case arith::CmpIPredicate::sle:
-    return a <= b;
-  case arith::CmpIPredicate::sgt:
-    return a > b;
-  case arith::CmpIPredicate::sge:
-    return a >= b;
-  case arith::CmpIPredicate::ult:
-    return unsignedA < unsignedB;
-  case arith::CmpIPredicate::ule:
-    return unsignedA <= unsignedB;
-  case arith::CmpIPredicate::ugt:
-    return unsignedA > unsignedB;
-  case arith::CmpIPredicate::uge:
-    return unsignedA >= unsignedB;
-  }
-  llvm_unreachable("all predicates are handled");
-}
-
 static llvm::Error runCompareIntegers(Frame &frame, arith::CmpIOp op) {
   const unsigned width = widthOf(op.getLhs().getType());
   const arith::CmpIPredicate predicate = op.getPredicate();
   if (width == 1 && predicate != arith::CmpIPredicate::eq && predicate != arith::CmpIPredicate::ne)
     return fail(op, "expected no order of i1");
   return each(frame, op, false, [&](Data &result, const Data *const *x, size_t i) {
-    result.integers[i] = compare(predicate, x[0]->integers[i], x[1]->integers[i], width);
+    const llvm::APInt a(width, unsignedOf(x[0]->integers[i], width)), b(width, unsignedOf(x[1]->integers[i], width));
+    result.integers[i] = arith::applyCmpPredicate(predicate, a, b);
   });
 }
 
-/// The relations that a predicate holds for: 1 equal, 2 greater, 4 less, 8 unordered.
-static unsigned relationsOf(arith::CmpFPredicate predicate) {
-  const auto number = unsigned(predicate);
-  if (predicate == arith::CmpFPredicate::UNO)
-    return 8;
-  if (number < unsigned(arith::CmpFPredicate::UEQ) || predicate == arith::CmpFPredicate::AlwaysTrue)
-    return number;
-  return (number - unsigned(arith::CmpFPredicate::ORD)) | 8;
-}
-
 static llvm::Error runCompareFloats(Frame &frame, arith::CmpFOp op) {
-  const unsigned relations = relationsOf(op.getPredicate());
-  return each(frame, op, false, [relations](Data &result, const Data *const *x, size_t i) {
-    const float a = x[0]->floats[i], b = x[1]->floats[i];
-    const unsigned relation = a == b ? 1 : a > b ? 2 : a < b ? 4 : 8;
-    result.integers[i] = (relations & relation) != 0;
+  const arith::CmpFPredicate predicate = op.getPredicate();
+  return each(frame, op, false, [predicate](Data &result, const Data *const *x, size_t i) {
+    const llvm::APFloat a(x[0]->floats[i]), b(x[1]->floats[i]);
+    result.integers[i] = arith::applyCmpPredicate(predicate, a, b);
   });
 }
 

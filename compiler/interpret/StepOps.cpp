@@ -1,61 +1,21 @@
 // What a kernel is told: fields of the step and of its item, and items of its own.
 #include "compiler/interpret/Frame.h"
+#include "compiler/kernels/LowerEntry.h"
 
 using namespace mlir;
 
 namespace kv::tiles {
 
-/// A number or an array of the step, by name.
-static std::variant<int64_t, const void *> fieldOf(const kv_step &step, StepField field) {
-#define KV_FIELD(name)                                                                                                             \
-  case StepField::name:                                                                                                            \
-    return step.name;
-#define KV_TENSOR(name)                                                                                                            \
-  case StepField::name:                                                                                                            \
-    return step.name.data;                                                                                                         \
-  case StepField::name##_token_stride:                                                                                             \
-    return step.name.token_stride;                                                                                                 \
-  case StepField::name##_head_stride:                                                                                              \
-    return step.name.head_stride;
-  switch (field) {
-    KV_FIELD(pages)
-    KV_FIELD(page_stride)
-    KV_FIELD(num_seqs)
-    KV_FIELD(query_start_loc)
-    KV_FIELD(seq_lens)
-    KV_FIELD(block_table)
-    KV_FIELD(block_table_stride)
-    KV_FIELD(slot_mapping)
-    KV_TENSOR(q)
-    KV_TENSOR(k)
-    KV_TENSOR(v)
-    KV_TENSOR(o)
-    KV_FIELD(lse)
-    KV_FIELD(workspace)
-  }
-#undef KV_TENSOR
-#undef KV_FIELD
-  llvm_unreachable("all fields are handled");
+/// The 64 bits of a field, a number or a pointer.
+static int64_t readField(const kv_step &step, StepField field) {
+  int64_t bits = 0;
+  std::memcpy(&bits, reinterpret_cast<const char *>(&step) + offsetOf(field), sizeof(bits));
+  return bits;
 }
-
-static void *addressOf(kv_item &item, ItemField field) {
-#define KV_FIELD(name)                                                                                                             \
-  case ItemField::name:                                                                                                            \
-    return &item.name;
-  switch (field) {
-    KV_FIELD(seq)
-    KV_FIELD(head)
-    KV_FIELD(num_heads)
-    KV_FIELD(query_begin)
-    KV_FIELD(query_end)
-    KV_FIELD(token_begin)
-    KV_FIELD(token_end)
-    KV_FIELD(partial)
-    KV_FIELD(num_partials)
-    KV_FIELD(scratch)
-  }
-#undef KV_FIELD
-  llvm_unreachable("all fields are handled");
+static int64_t readField(const kv_item &item, ItemField field) {
+  int64_t bits = 0;
+  std::memcpy(&bits, reinterpret_cast<const char *>(&item) + offsetOf(field), sizeof(bits));
+  return bits;
 }
 
 /// Entry `index` of an array of T that the caller owns.
@@ -67,12 +27,12 @@ template <typename T> static llvm::Expected<T> entryOf(Frame &frame, Operation *
 }
 
 static llvm::Error runStep(Frame &frame, StepOp op) {
-  auto field = fieldOf(frame.run.step, op.getField());
-  if (auto *number = std::get_if<int64_t>(&field)) {
-    frame.set(op.getValue(), Data::ofInteger(*number));
+  const int64_t field = readField(frame.run.step, op.getField());
+  if (kindOf(op.getField()) == FieldKind::number) {
+    frame.set(op.getValue(), Data::ofInteger(field));
     return llvm::Error::success();
   }
-  const void *array = std::get<const void *>(field);
+  const void *array = reinterpret_cast<const void *>(field);
   if (!op.getIndex()) {
     frame.set(op.getValue(), Address(const_cast<void *>(array)));
     return llvm::Error::success();
@@ -94,8 +54,7 @@ static llvm::Error runStep(Frame &frame, StepOp op) {
 }
 
 static llvm::Error runItem(Frame &frame, ItemOp op) {
-  int64_t bits = 0;
-  std::memcpy(&bits, addressOf(const_cast<kv_item &>(frame.item), op.getField()), sizeof(bits));
+  const int64_t bits = readField(frame.item, op.getField());
   if (bits == unsetField)
     return fail(op, "`{}` of the item has not been set", stringifyItemField(op.getField()).str());
   if (kindOf(op.getField()) == FieldKind::number)
@@ -120,13 +79,12 @@ static llvm::Error runNewItem(Frame &frame, NewItemOp op) {
 }
 
 static llvm::Error runSetItem(Frame &frame, SetItemOp op) {
-  void *field = addressOf(*reinterpret_cast<kv_item *>(frame.address(op.getItem())), op.getField());
   int64_t bits = 0;
   if (kindOf(op.getField()) == FieldKind::number)
     bits = frame.integer(op.getValue());
   else
     bits = reinterpret_cast<int64_t>(frame.address(op.getValue()));
-  std::memcpy(field, &bits, sizeof(bits));
+  std::memcpy(frame.address(op.getItem()) + offsetOf(op.getField()), &bits, sizeof(bits));
   return llvm::Error::success();
 }
 

@@ -45,8 +45,6 @@ int64_t offsetOf(StepField field) {
 // Flags and the fields of features follow.
 int64_t stepBytes() { return offsetof(kv_step, flags); }
 
-namespace {
-
 int64_t offsetOf(ItemField field) {
 #define KV_FIELD(name)                                                                                                             \
   case ItemField::name:                                                                                                            \
@@ -66,6 +64,8 @@ int64_t offsetOf(ItemField field) {
 #undef KV_FIELD
   llvm_unreachable("all fields are handled");
 }
+
+namespace {
 
 class EntryLowering : KernelBuilder {
 public:

@@ -11,8 +11,9 @@ namespace kv {
 /// step and whose second, if it reads fields of one, the item.
 void lowerEntry(mlir::func::FuncOp func);
 
-/// Where a field lies in kv_step, in bytes.
+/// Where a field lies in kv_step, or kv_item, in bytes.
 int64_t offsetOf(StepField field);
+int64_t offsetOf(ItemField field);
 /// Bytes of kv_step that kernels read.
 int64_t stepBytes();
 

@@ -1,5 +1,6 @@
 // kv.finish -> o and lse of every row, or its part of the item's partial result.
 #include "compiler/kernels/AttendKernel.h"
+#include "compiler/kernels/Partial.h"
 #include "compiler/kernels/Passes.h"
 
 using namespace mlir;
@@ -45,19 +46,19 @@ void lower(KernelBuilder &b, FinishOp op) {
       [&] {
         int64_t chunk = b.rowChunk(dim);
         // Partial results of a head lie split after split.
-        Value floats = b.mul(numRows, dim + 2), splits = b.read(ItemField::num_partials);
-        Value heads = b.sub(op.getHead(), op.getFirstHead()), ofHead = b.KernelBuilder::mul(splits, floats);
+        Value elements = Partial::elements(b, numRows, dim), splits = b.read(ItemField::num_partials);
+        Value heads = b.sub(op.getHead(), op.getFirstHead()), ofHead = b.mul(splits, elements);
         Value before = arith::MulIOp::create(b, b.loc, heads, ofHead);
         Value own = b.at(partial, b.mul(before, 4));
+        Partial place{b, numRows, zero, dim};
         b.loop(zero, numRows, 1, [&](Value row) {
           Value greatest = maximum(row);
-          b.store(greatest, b.at(own, b.mul(row, 4)));
+          b.store(greatest, b.at(own, b.mul(place.maximum(row), 4)));
           Value sum = scalar(op.getSum(), row);
-          b.store(sum, b.at(own, b.mul(b.add(numRows, row), 4)));
-          Value accumulators = b.mul(numRows, 2), element = b.add(accumulators, b.mul(row, dim));
+          b.store(sum, b.at(own, b.mul(place.sum(row), 4)));
           b.loop(zero, b.i64(dim), chunk, [&](Value channel) {
             Value tile = b.fetch(op.getAccumulator(), b.add(op.getFirst(), row), channel, {1, chunk});
-            SaveOp::create(b, b.loc, tile, own, b.add(element, channel), b.getF32Type());
+            SaveOp::create(b, b.loc, tile, own, place.accumulator(row, channel), b.getF32Type());
           });
         });
       });

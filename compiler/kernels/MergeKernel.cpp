@@ -2,6 +2,7 @@
 //
 //   M = max over k of max_k;  w_k = exp(max_k - M);  sum = add of sum_k * w_k;  acc = add of acc_k * w_k
 #include "compiler/kernels/AttendKernel.h"
+#include "compiler/kernels/Partial.h"
 
 #include <cfloat>
 
@@ -18,26 +19,26 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
   Value firstQuery = b.read(StepField::query_start_loc, seq);
   int64_t dim = spec.cache.getValueDim();
   Value numRows = b.mul(b.sub(queryEnd, queryBegin), spec.group());
-  Value size = b.mul(numRows, dim + 2); // floats of one partial
+  Value size = Partial::elements(b, numRows, dim);
+  auto split = [&](Value k) { return Partial{b, numRows, b.mul(k, size), dim}; };
   auto number = [&](Value element) { return b.load(b.getF32Type(), b.at(partial, b.mul(element, 4))); };
 
   b.loop(zero, numRows, 1, [&](Value row) {
     Value greatest = b.loop(zero, count, 1, {b.f32(-FLT_MAX)}, [&](Value k, ValueRange best) -> SmallVector<Value> {
-      return {b.maxf(number(b.add(b.mul(k, size), row)), best[0])};
+      return {b.maxf(number(split(k).maximum(row)), best[0])};
     })[0];
     auto weight = [&](Value k) {
-      Value below = b.subf(number(b.add(b.mul(k, size), row)), greatest);
+      Value below = b.subf(number(split(k).maximum(row)), greatest);
       return b.exp2(b.mulf(below, b.f32(log2e)));
     };
     Value sum = b.loop(zero, count, 1, {b.f32(0)}, [&](Value k, ValueRange total) -> SmallVector<Value> {
-      Value part = number(b.add(b.add(b.mul(k, size), numRows), row));
+      Value part = number(split(k).sum(row));
       return {b.addf(total[0], b.mulf(part, weight(k)))};
     })[0];
     auto accumulator = [&](Value channel, int64_t chunk) {
-      Value accumulators = b.mul(numRows, 2), element = b.add(b.add(accumulators, b.mul(row, dim)), channel);
       Value init = b.spread(b.f32(0), 0, b.tileF32({1, chunk}));
       return b.loop(zero, count, 1, {init}, [&](Value k, ValueRange total) -> SmallVector<Value> {
-        Value part = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), partial, b.add(element, b.mul(k, size)), b.getF32Type());
+        Value part = LoadOp::create(b, b.loc, b.tileF32({1, chunk}), partial, split(k).accumulator(row, channel), b.getF32Type());
         return {b.addf(total[0], b.mulf(part, b.spreadLike(weight(k), part)))};
       })[0];
     };

@@ -45,7 +45,8 @@ void BlockAttend::inTiles(function_ref<void()> body) {
 }
 
 void BlockAttend::attendBlock() {
-  if (carried || !(schedule.getTeam().getThreads() || sharesSoftmax || tile.several))
+  bool fits = !sharesSoftmax && !tile.several && (many.rows || schedule.getItem().getQueries() * group() <= one.rows);
+  if (fits)
     return attendRows(zero());
   if (!sharesSoftmax)
     return b.loop(zero(), op.getPadded(), tile.rows, [&](Value ofHead) {

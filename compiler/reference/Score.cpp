@@ -57,72 +57,15 @@ Kernel constant(double value) {
 }
 
 Kernel compare(arith::CmpFPredicate predicate) {
-  return binary([=](double a, double b) -> double {
-    bool unordered = std::isnan(a) || std::isnan(b);
-    switch (predicate) {
-    case arith::CmpFPredicate::AlwaysFalse:
-      return false;
-    case arith::CmpFPredicate::OEQ:
-      return a == b;
-    case arith::CmpFPredicate::OGT:
-      return a > b;
-    case arith::CmpFPredicate::OGE:
-      return a >= b;
-    case arith::CmpFPredicate::OLT:
-      return a < b;
-    case arith::CmpFPredicate::OLE:
-      return a <= b;
-    case arith::CmpFPredicate::ONE:
-      return !unordered && a != b;
-    case arith::CmpFPredicate::ORD:
-      return !unordered;
-    case arith::CmpFPredicate::UEQ:
-      return unordered || a == b;
-    case arith::CmpFPredicate::UGT:
-      return unordered || a > b;
-    case arith::CmpFPredicate::UGE:
-      return unordered || a >= b;
-    case arith::CmpFPredicate::ULT:
-      return unordered || a < b;
-    case arith::CmpFPredicate::ULE:
-      return unordered || a <= b;
-    case arith::CmpFPredicate::UNE:
-      return unordered || a != b;
-    case arith::CmpFPredicate::UNO:
-      return unordered;
-    case arith::CmpFPredicate::AlwaysTrue:
-      return true;
-    }
-    return false;
-  });
+  return binary(
+      [=](double a, double b) -> double { return arith::applyCmpPredicate(predicate, llvm::APFloat(a), llvm::APFloat(b)); });
 }
 
 Kernel compare(arith::CmpIPredicate predicate) {
   return binary([=](double a, double b) -> double {
-    auto u = [](double x) { return uint64_t(int64_t(x)); };
-    switch (predicate) {
-    case arith::CmpIPredicate::eq:
-      return a == b;
-    case arith::CmpIPredicate::ne:
-      return a != b;
-    case arith::CmpIPredicate::slt:
-      return a < b;
-    case arith::CmpIPredicate::sle:
-      return a <= b;
-    case arith::CmpIPredicate::sgt:
-      return a > b;
-    case arith::CmpIPredicate::sge:
-      return a >= b;
-    case arith::CmpIPredicate::ult:
-      return u(a) < u(b);
-    case arith::CmpIPredicate::ule:
-      return u(a) <= u(b);
-    case arith::CmpIPredicate::ugt:
-      return u(a) > u(b);
-    case arith::CmpIPredicate::uge:
-      return u(a) >= u(b);
-    }
-    return false;
+    auto bits = [](double x) { return llvm::APInt(64, uint64_t(int64_t(x))); };
+    const llvm::APInt left = bits(a), right = bits(b);
+    return arith::applyCmpPredicate(predicate, left, right);
   });
 }
 

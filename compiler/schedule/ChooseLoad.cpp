@@ -102,7 +102,11 @@ LoadAttr matrixLoad(CacheType cache, StreamRef stream, bool staged) {
   return productLoad(cache, stream, /*lanes=*/1);
 }
 
-bool gathers(LoadAttr load) { return load.getKind() == LoadKind::rows || load.getKind() == LoadKind::single; }
+static bool gathers(LoadAttr load) { return load.getKind() == LoadKind::rows || load.getKind() == LoadKind::single; }
+
+bool gathers(ScheduleAttr schedule, Contract contract) {
+  return !schedule.getTeam().getThreads() && gathers(schedule.plan(contract).getLoad());
+}
 
 bool gathersInAutoOrder(CacheType cache, StreamRef stream, int64_t lanes) {
   MLIRContext *context = cache.getContext();

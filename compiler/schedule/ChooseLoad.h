@@ -12,8 +12,8 @@ LoadAttr productLoad(CacheType cache, StreamRef stream, int64_t lanes);
 /// The load of a thread for a matrix record. `staged`: blocks are read from memory of the team.
 LoadAttr matrixLoad(CacheType cache, StreamRef stream, bool staged);
 
-/// Whether lanes are read one at a time, several times slower than a vector.
-bool gathers(LoadAttr load);
+/// Whether the lanes of a vector are read one at a time, several times slower than together. Threads read each for itself.
+bool gathers(ScheduleAttr schedule, Contract contract);
 /// The same of a stream of `cache` if both its orders were `auto`.
 bool gathersInAutoOrder(CacheType cache, StreamRef stream, int64_t lanes);
 

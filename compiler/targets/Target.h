@@ -45,6 +45,8 @@ struct Target {
 
   std::string twinName; ///< of the Halide route; empty: this is no twin
   const std::string &name() const { return twinName.empty() ? capabilities.name : twinName; }
+  bool takesHalide() const { return capabilities.halide; }
+  llvm::StringRef route() const { return takesHalide() ? "halide" : "mlir"; }
   bool isLaunched() const { return computeCapability != 0; }
   /// Empty where no processor stands for the target.
   const std::string &modelledCpu() const { return modelCpu.empty() ? tuneCpu : modelCpu; }

@@ -249,7 +249,7 @@ std::vector<const Target *> targetsOf(const RouteChoices &choices, llvm::ArrayRe
 
 bool isChosen(const RouteChoices &choices, llvm::StringRef kernel, const Target &target) {
   const RouteChoice *choice = find(choices, kernel, target.capabilities.name);
-  return choice && choice->halide == target.capabilities.halide;
+  return choice && choice->halide == target.takesHalide();
 }
 
 } // namespace kv

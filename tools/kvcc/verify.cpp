@@ -3,6 +3,7 @@
 #include "compiler/support/Files.h"
 #include "compiler/support/Json.h"
 #include "kv/kv.h"
+#include "kv/kv_tokens.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/CrashReport.h"
 #include "tools/kvcc/Output.h"
@@ -120,7 +121,7 @@ double memoryHere() {
 bool checkMemory(const ModuleSpec &module) {
   for (const CacheSpec &cache : module.caches) {
     bool dense = cache.type.getLayout().getKind() == LayoutKind::dense;
-    int64_t pages = dense ? 4 : 12 + 10000 / cache.map.slots;
+    int64_t pages = dense ? 4 : 12 + kv_entries(cache.tokens, 10000);
     double needed = 3 * static_cast<double>(pages) * static_cast<double>(cache.map.bytes), here = memoryHere();
     if (needed <= here)
       continue;

@@ -1,5 +1,6 @@
 #include "tests/unit/interpret/Scene.h"
 
+#include "compiler/kernels/Partial.h"
 #include "compiler/schedule/Choice.h"
 #include "dialect/Visible.h"
 #include "kv/kv.h"
@@ -262,7 +263,8 @@ llvm::Error Scene::attendItem(mlir::ModuleOp module, const std::string &name, St
   if (!split || total <= split)
     return run(module, name + ".attend", step.step, item, step.memory);
   const int64_t splits = (total + split - 1) / split, group = spec.headsQ / cache.type.getHeads();
-  const int64_t size = (item.query_end - item.query_begin) * group * (cache.type.getValueDim() + 2);
+  const int64_t rows = (item.query_end - item.query_begin) * group;
+  const int64_t size = rows * Partial::bytesOfRow(cache.type.getValueDim()) / int64_t(sizeof(float));
   std::vector<float> partials(size_t(item.num_heads * splits * size), NAN);
   KernelMemory memory = step.memory;
   memory.write(partials.data(), int64_t(partials.size() * sizeof(float)));

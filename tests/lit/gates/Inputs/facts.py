@@ -13,15 +13,15 @@ import table
 FACTS = {  # pattern, in sources, and the home that may have it
     "offset of a field": (r"offsetof\(kv_", ("compiler/kernels/LowerEntry.cpp", "runtime/src/check_")),  # and who refuses it by name
     "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b",
-                          ("compiler/schedule/", "dialect/KvSchedule")),
-    "route": (r"\bgetRoute\(|capabilities\.halide", ("compiler/schedule/", "compiler/halide/")),
+                          ("compiler/schedule/", "compiler/distribute/", "dialect/KvSchedule")),
+    "route": (r"\bgetRoute\(|capabilities\.halide", ("compiler/schedule/", "compiler/halide/", "compiler/targets/")),
     "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
     "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)|[/%] (?:\w+(?:->|\.))?(?:page_tokens|map\.slots)\b",
                                "dialect/TokenMap.h"),  # its twin is runtime/include/kv/kv_tokens.h
     "what codes are": (r"\bisInteger\(\)", "compiler/codecs/"),
     "region of a page": (r"\bRegionRole::", "dialect/Storage"),
     "who sees what": (r"\bcausal\b", "compiler/policy/AnalyzeMask.cpp"),
-    "form of a partial": (r"getValueDim\(\) \+ 2", "compiler/online/State.cpp"),
+    "form of a partial": (r"(?:\b[dD]im|getValueDim\(\)|channels) \+ 2\b", "compiler/kernels/Partial.h"),
 }
 
 root, here = pathlib.Path(sys.argv[1]), pathlib.Path(__file__).parent
