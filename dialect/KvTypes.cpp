@@ -48,9 +48,11 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, St
   return checkStream("value", valueDim, value, layout.getValue());
 }
 
-LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t channels) {
+LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t channels, int64_t observers) {
   if (rows < 1 || channels < 1) // C1
     return emitError() << "expected at least one row and one channel, got " << rows << " x " << channels;
+  if (observers < 0) // C1
+    return emitError() << "expected observers that are not negative, got " << observers;
   return success();
 }
 

@@ -43,13 +43,14 @@ def Kv_StateType : TypeDef<Kv_Dialect, "State"> {
   let summary = "what attention has so far of an item's rows";
   let description = [{
     Of each row, as kv.attend_block joins them: the maximum, the sum and the accumulator of `channels` values. `!kv.state<32 x 128>`
-    is of 32 rows. OrderLoops says where it is kept.
+    is of 32 rows. OrderLoops says where it is kept. `!kv.state<32 x 128, 2>` would also have what two observers keep of each row and
+    token; no pass lowers it yet, and OrderLoops refuses it.
 
     Rules:
-    - C1: rows and channels are positive.
+    - C1: rows and channels are positive; observers are not negative.
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$channels);
-  let assemblyFormat = "`<` $rows `x` $channels `>`";
+  let parameters = (ins "int64_t":$rows, "int64_t":$channels, DefaultValuedParameter<"int64_t", "0">:$observers);
+  let assemblyFormat = "`<` $rows `x` $channels (`,` $observers^)? `>`";
   let genVerifyDecl = 1;
 }
 

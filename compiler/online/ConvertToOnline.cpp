@@ -136,7 +136,7 @@ void OnlineAttend::makeHomes() {
   }
   if (cache.getKey().hasZero() || keyShift(cache, schedule))
     sums = b.scratch("qsum", cache.getKeyDim() / keyRun() * maxRows, 1, b.getF32Type());
-  state = StartStateOp::create(b, b.loc, StateType::get(b.getContext(), maxRows, cache.getValueDim()));
+  state = StartStateOp::create(b, b.loc, StateType::get(b.getContext(), maxRows, cache.getValueDim(), /*observers=*/0));
 }
 
 void OnlineAttend::startRows(Value head, Value first) {

@@ -1,6 +1,7 @@
 // kv.for_blocks -> scf loops over blocks of tokens and, inside, kv heads: pages are read whole, in the order in which they lie in
 // memory. Each block is acquired where it is worked on, and names the block ahead, which reading it prefetches. The state is in
-// scratch; where it fits a thread's registers it goes around the innermost loop as values.
+// scratch; where it fits a thread's registers it goes around the innermost loop as values. Loops that are chained by the state, one
+// for each segment of a cache, hand it on in scratch.
 #include "compiler/online/Passes.h"
 #include "compiler/schedule/RowTiles.h"
 #include "compiler/schedule/StreamAccess.h"
@@ -127,8 +128,22 @@ void OrderedLoops::attendInnermost(Value first, Value last, function_ref<Span(Va
     return b.loop(first, last, 1, work);
   int64_t rows = schedule.getRows().getOne(), columns = schedule.getSums().getSlice();
   RankedTensorType perRow = b.tileF32({rows}), slice = b.tileF32({rows, columns});
-  SmallVector<Value> init = {b.spread(b.f32(-std::numeric_limits<double>::infinity()), 0, perRow), b.spread(b.f32(0), 0, perRow)};
-  init.append(cache.getValueDim() / columns, b.spread(b.f32(0), 0, slice));
+  int64_t slices = cache.getValueDim() / columns;
+  Value start = zero();
+  SmallVector<Value> init;
+  if (op.getInit().getDefiningOp<StartStateOp>()) {
+    Value none = b.f32(-std::numeric_limits<double>::infinity()), nothing = b.f32(0);
+    init.push_back(b.spread(none, 0, perRow));
+    init.push_back(b.spread(nothing, 0, perRow));
+    init.append(slices, b.spread(nothing, 0, slice));
+  } else {
+    for (Value home : homes.take_front(2))
+      init.push_back(b.fetch(home, start, start, {rows}));
+    for (int64_t i = 0; i < slices; ++i) {
+      Value column = b.i64(i * columns);
+      init.push_back(b.fetch(homes[2], start, column, {rows, columns}));
+    }
+  }
   SmallVector<Value> result = b.loop(first, last, 1, init, [&](Value at, ValueRange state) {
     carried = SmallVector<Value>(state);
     work(at);
@@ -227,17 +242,20 @@ struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
       states.back().emitOpError() << "expected one state in a function";
       return signalPassFailure();
     }
-    SmallVector<Value> homes = makeHomes(states.front());
+    if (int64_t observers = states.front().getType().getObservers()) {
+      states.front().emitOpError() << "expected a state without observers, got " << observers << "; they are not lowered yet";
+      return signalPassFailure();
+    }
     SmallVector<ForBlocksOp> loops;
     SmallVector<Operation *> around; // inner ones first
     getOperation().walk([&](Operation *op) {
       if (auto loop = dyn_cast<ForBlocksOp>(op))
         loops.push_back(loop);
-      else if (auto finish = dyn_cast<FinishOp>(op))
-        finish.getStateMutable().assign(homes);
       else if (isa<scf::ForOp, scf::IfOp>(op) && llvm::any_of(op->getResultTypes(), llvm::IsaPred<StateType>))
         around.push_back(op);
     });
+    SmallVector<Value> homes = makeHomes(states.front(), loops);
+    getOperation().walk([&](FinishOp op) { op.getStateMutable().assign(homes); });
     for (ForBlocksOp op : loops) {
       OrderedLoops(getOperation(), op, homes).build();
       op.replaceAllUsesWith(op.getInit());
@@ -253,8 +271,13 @@ struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
   }
 
 private:
+  /// Whether a loop begins with no tokens, or with what another one has left.
+  static bool isChained(ForBlocksOp loop) {
+    return loop.getInit().getDefiningOp<StartStateOp>() || loop.getInit().getDefiningOp<ForBlocksOp>();
+  }
+
   /// Scratch for the state. The rows are started where their queries are; those in registers where their loop begins.
-  SmallVector<Value> makeHomes(StartStateOp op) {
+  SmallVector<Value> makeHomes(StartStateOp op, ArrayRef<ForBlocksOp> loops) {
     KernelBuilder b(getOperation());
     b.loc = op.getLoc();
     b.setInsertionPoint(op);
@@ -264,7 +287,7 @@ private:
     homes.push_back(b.scratch("sum", rows, 1, b.getF32Type()));
     homes.push_back(b.scratch("acc", rows, channels, b.getF32Type()));
     auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
-    if (schedule.getBlock().getState() == StatePlace::scratch)
+    if (schedule.getBlock().getState() == StatePlace::scratch || !llvm::all_of(loops, isChained))
       getOperation().walk([&](StartRowsOp start) { start.getStateMutable().assign(homes); });
     return homes;
   }

@@ -68,13 +68,13 @@ struct Comparison {
 };
 
 /// Every attend of a file, on a target's schedule.
-void comparePasses(const std::string &text, llvm::StringRef targetName, int64_t tokens, Masks masks, uint64_t seed = 1) {
+void comparePasses(const std::string &text, llvm::StringRef targetName, int64_t tokens, Unusual unusual, uint64_t seed = 1) {
   SCOPED_TRACE(text);
   File file(text);
   ASSERT_TRUE(file.level0);
   const Target *target = findTarget(targetName);
   ASSERT_TRUE(target) << targetName.str();
-  std::vector<Snapshot> snapshots = takeSnapshots(*file.level0, *target, masks);
+  std::vector<Snapshot> snapshots = takeSnapshots(*file.level0, *target, unusual);
   ASSERT_FALSE(snapshots.empty());
   for (const KernelSpec &kernel : file.spec.kernels) {
     if (kernel.kind != KV_OP_ATTEND)
@@ -135,7 +135,7 @@ std::string nameOf(const testing::TestParamInfo<std::tuple<Spec, const char *>> 
 
 TEST_P(PassResults, AreTheSameBeforeAndAfter) {
   auto [spec, target] = GetParam();
-  comparePasses(std::string("cache ") + spec.cache + "\nattend " + spec.attend + "\n", target, 110, Masks::classes);
+  comparePasses(std::string("cache ") + spec.cache + "\nattend " + spec.attend + "\n", target, 110, {.masks = Masks::classes});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PassResults,
@@ -144,6 +144,14 @@ INSTANTIATE_TEST_SUITE_P(All, PassResults,
                                                           "aarch64+dotprod+fp16+i8mm+bf16", "sm_90")),
                          nameOf);
 
+/// Loops that the state chains, in scratch and in registers, inside loops over ranges and under row tiles of two kinds.
+TEST(ChainedLoops, GiveWhatOneLoopGives) {
+  for (const Spec &spec : specs)
+    for (const char *target : {"x86-64-v3", "sm_90"})
+      if (llvm::StringRef name = spec.name; name == "F16" || name == "Bytes" || name == "Nibbles" || name == "Holes")
+        comparePasses(std::string("cache ") + spec.cache + "\nattend " + spec.attend + "\n", target, 110, {.chained = true});
+}
+
 class GeneratedSpecs : public testing::TestWithParam<uint64_t> {};
 
 /// What the oracle draws, on a target each: its schedules say blocks, splits, heads and records that are not the targets' own.
@@ -151,7 +159,7 @@ TEST_P(GeneratedSpecs, AreTheSameBeforeAndAfter) {
   static const char *const targets[] = {
       "generic",        "x86-64-v3", "x86-64-v4+vnni+fastbf16", "aarch64+dotprod+fp16+i8mm", "x86-64-v4+vnni+bf16",
       "aarch64+sve256", "sm_80"};
-  comparePasses(generateSpec(GetParam()), targets[GetParam() % std::size(targets)], 70, Masks::always, GetParam());
+  comparePasses(generateSpec(GetParam()), targets[GetParam() % std::size(targets)], 70, {}, GetParam());
 }
 
 // Quick ones, of every target.

@@ -3,6 +3,8 @@
 #include "compiler/driver/Pipeline.h"
 #include "compiler/kernels/Passes.h"
 #include "compiler/online/Passes.h"
+#include "compiler/schedule/Choice.h"
+#include "dialect/KernelBuilder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/Verifier.h"
@@ -72,11 +74,35 @@ static void choose(ModuleOp module, Masks masks) {
   });
 }
 
+/// Two loops for each: over its first block or pages, and over the others.
+static void chainLoops(ModuleOp module) {
+  SmallVector<ForBlocksOp> loops;
+  module.walk([&](ForBlocksOp loop) { loops.push_back(loop); });
+  for (ForBlocksOp loop : loops) {
+    auto func = loop->getParentOfType<func::FuncOp>();
+    KernelBuilder b(func);
+    b.loc = loop.getLoc();
+    b.setInsertionPoint(loop);
+    int64_t tokens = func->getAttrOfType<ScheduleAttr>("kv.schedule").getBlock().getTokens();
+    Value middle = b.add(loop.getBegin(), splitUnit(loop.getAttend().getCache(), tokens));
+    auto cut = [&](Value begin, Value end, Value init) {
+      auto part = cast<ForBlocksOp>(b.clone(*loop));
+      part.getBeginMutable().assign(begin);
+      part.getEndMutable().assign(end);
+      part.getInitMutable().assign(init);
+      return part.getEndState();
+    };
+    Value first = cut(loop.getBegin(), b.min(middle, loop.getEnd()), loop.getInit());
+    loop.getEndState().replaceAllUsesWith(cut(middle, b.max(middle, loop.getEnd()), first));
+    loop.erase();
+  }
+}
+
 bool haveSame(ModuleOp a, ModuleOp b, const std::string &function) {
   return isSame(a.lookupSymbol(function), b.lookupSymbol(function));
 }
 
-std::vector<Snapshot> takeSnapshots(ModuleOp level0, const Target &target, Masks masks) {
+std::vector<Snapshot> takeSnapshots(ModuleOp level0, const Target &target, Unusual unusual) {
   std::vector<Snapshot> snapshots;
   OwningOpRef<ModuleOp> module(level0.clone());
   for (const Phase &phase : loweringPhases(target)) {
@@ -94,7 +120,9 @@ std::vector<Snapshot> takeSnapshots(ModuleOp level0, const Target &target, Masks
     if (failed(passes.run(*module)) || failed(verify(*module)))
       return {};
     if (phase.name == "schedule")
-      choose(*module, masks);
+      choose(*module, unusual.masks);
+    if (phase.name == "online" && unusual.chained)
+      chainLoops(*module);
   }
   return {};
 }

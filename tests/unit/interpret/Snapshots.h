@@ -20,10 +20,17 @@ struct Snapshot {
 /// Whether two modules have the same function of that name.
 bool haveSame(mlir::ModuleOp a, mlir::ModuleOp b, const std::string &function);
 
-/// Takes a copy of `level0` through the pipeline of the target, up to the end of level 1, with `masks` in its schedules. The first snapshot is what the phase
+/// What kernels may be like that no policy chooses.
+struct Unusual {
+  Masks masks = Masks::always;
+  /// Two loops over blocks in place of each, chained by the state as those of a cache's segments.
+  bool chained = false;
+};
+
+/// Takes a copy of `level0` through the pipeline of the target, up to the end of level 1. The first snapshot is what the phase
 /// `tile` starts from; then comes one for each pass that has changed what is run. Empty where a phase fails: MLIR's diagnostics say
 /// why.
-std::vector<Snapshot> takeSnapshots(mlir::ModuleOp level0, const Target &target, Masks masks);
+std::vector<Snapshot> takeSnapshots(mlir::ModuleOp level0, const Target &target, Unusual unusual);
 
 } // namespace kv
 
