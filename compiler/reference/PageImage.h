@@ -29,7 +29,8 @@ public:
   void write(const Reference &sequence, int64_t begin, int64_t end, PagedMemory memory) const;
   /// Reads the first `tokens` tokens.
   Reference read(int64_t tokens, PagedMemory memory) const;
-  /// The first stored element of tokens [0, tokens) that differs, in words; nothing when all agree. NaNs of scalar codecs agree.
+  /// The first stored element of tokens [0, tokens) that differs, in words; nothing when all agree. NaNs of f32, f16 and bf16
+  /// agree, whatever their bits.
   std::optional<std::string> compare(const Reference &sequence, PagedMemory memory, int64_t tokens) const;
   std::optional<std::string> compare(const Reference &sequence, PagedMemory memory) const {
     return compare(sequence, memory, sequence.length());

@@ -96,3 +96,22 @@ TEST(PageImage, OneFlippedBitIsFound) {
   page[image.map.codes(Stream::value).byte(1, 8, 5)] ^= 1; // slot 8 is past the end: its bytes do not matter
   EXPECT_EQ(image.compare(sequence, pages.memory()), std::nullopt);
 }
+
+TEST(PageImage, NanOfEightBitsHasOneCode) {
+  for (const char *element : {"f16", "f8e4m3"}) {
+    CacheType type =
+        resolveAuto(cacheType(std::string(R"(name = "c", heads = 1, keyDim = 8, valueDim = 8, key = #kv.codec<)") + element +
+                              ">, value = #kv.codec<f16>, layout = #kv.layout<paged 1, key = auto, value = auto>"));
+    PageImage image(type);
+    Reference sequence(type);
+    const float nans[8] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    sequence.append(1, nans, nans);
+    Pages pages(image, 1);
+    image.write(sequence, 0, 1, pages.memory());
+    EXPECT_EQ(image.compare(sequence, pages.memory()), std::nullopt);
+    for (uint8_t &byte : pages.bytes) // signs of NaN
+      if (byte == 0x7e || byte == 0x7f)
+        byte ^= 0x80;
+    EXPECT_EQ(image.compare(sequence, pages.memory()).has_value(), element == std::string("f8e4m3")) << element;
+  }
+}
