@@ -52,6 +52,8 @@ static std::vector<std::pair<std::string, std::string>> readFields(ScheduleAttr 
   addUnlessZero("many rows", rows.getMany());
   addUnlessZero("many key slice", scores.getManySlice());
   addUnlessZero("many value slice", sums.getManySlice());
+  if (block.getMasks() == Masks::classes)
+    fields.emplace_back("masks", stringifyMasks(block.getMasks()).str());
   addUnlessZero("softmax rows", mostSoftmaxRows(target.capabilities, lanes, block.getTokens()));
   return fields;
 }

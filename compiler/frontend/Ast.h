@@ -110,7 +110,7 @@ struct ScheduleSyntax {
   struct Entry {
     Word key;
     ExprPtr value; ///< of a number
-    Word word;     ///< of `dot`
+    Word word;     ///< of `dot` and `masks`
   };
   Word attend, target;
   std::vector<Entry> entries;

@@ -118,6 +118,10 @@ private:
           return;
         }
         value = *result;
+      } else if (entry.key.text == "masks" && !symbolizeMasks(entry.word.text)) {
+        diagnostics.error(DiagKind::schedule_value, entry.word.range,
+                          {"masks", "`always` or `classes`", "`" + entry.word.text.take_front(40).str() + "`"});
+        return;
       }
       checked.entries.push_back({entry.key.text, value, entry.word.text});
     }

@@ -110,8 +110,8 @@ ExprPtr Parser::parsePrimary() {
     return expr;
   }
   // A clause on the next line means that the expression is missing.
-  static const StringRef clauses[] = {"mask",  "score", "scale",  "accuracy", "sinks", "layout",   "keep",
-                                      "block", "split", "unroll", "dot",      "rope",  "prefetch", "heads",  "stream"};
+  static const StringRef clauses[] = {"mask",  "score",  "scale", "accuracy", "sinks",    "layout", "keep",   "block",
+                                      "split", "unroll", "dot",   "rope",     "prefetch", "heads",  "stream", "masks"};
   bool isClause = token.startsLine && is_contained(clauses, token.text);
   if (token.kind == TokenKind::name && !isClause)
     return parseNamed();

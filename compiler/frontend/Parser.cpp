@@ -222,7 +222,7 @@ void Parser::parseSchedule() {
       schedule->target = takeWord();
     }
   }
-  static const StringRef clauses[] = {"block", "split", "unroll", "dot", "prefetch", "heads"};
+  static const StringRef clauses[] = {"block", "split", "unroll", "dot", "prefetch", "heads", "masks"};
   if (!good)
     skipTo({"{"});
   good &= parseBlock("a schedule", clauses, [&] { return parseScheduleEntry(*schedule); });
@@ -236,8 +236,8 @@ bool Parser::parseScheduleEntry(ScheduleSyntax &schedule) {
   for (const ScheduleSyntax::Entry &other : schedule.entries)
     if (other.key.text == entry.key.text && !once(other.key, entry.key, quoted(entry.key.text)))
       return false;
-  if (entry.key.text == "dot") {
-    if (!expectName(entry.word, "the name of a dot instruction"))
+  if (entry.key.text == "dot" || entry.key.text == "masks") {
+    if (!expectName(entry.word, entry.key.text == "dot" ? "the name of a dot instruction" : "`always` or `classes`"))
       return false;
   } else if (!(entry.value = parseExpr())) {
     return false;

@@ -20,7 +20,7 @@ struct Overrides {
 
   LogicalResult apply() {
     return success(succeeded(applyDot()) && succeeded(applyBlock()) && succeeded(applyUnroll()) && succeeded(applyPrefetch()) &&
-                   succeeded(applyHeads()) && succeeded(checkStages()) && succeeded(applySplit()));
+                   succeeded(applyHeads()) && succeeded(checkStages()) && succeeded(applySplit()) && succeeded(applyMasks()));
   }
 
 private:
@@ -47,6 +47,7 @@ private:
   LogicalResult applyHeads();
   LogicalResult checkStages() const;
   LogicalResult applySplit();
+  LogicalResult applyMasks();
 };
 
 /// The records that an instruction named in a schedule stands for.
@@ -165,6 +166,16 @@ LogicalResult Overrides::applySplit() {
   read("split", split);
   if (split % unit || split < unit)
     return wrong("split") << "expected a `split` that is a multiple of " << unit << " tokens, got " << split;
+  return success();
+}
+
+LogicalResult Overrides::applyMasks() {
+  auto entry = entries.getAs<StringAttr>("masks");
+  if (!entry)
+    return success();
+  choice.block.masks = *symbolizeMasks(entry.getValue());
+  if (target.halide && choice.block.masks == Masks::classes)
+    return wrong("masks") << "the Halide route computes every block with its mask: expected `masks always`";
   return success();
 }
 

@@ -18,7 +18,7 @@ struct Generator {
 
   Random random;
   Random later; ///< for what came later: the rest of a seed's spec stays what it was
-  const bool hides; ///< whether masks may hide tokens before others
+  const bool hides; ///< whether masks may hide tokens before others, and have classes
   int64_t headsKv = 1, headsQ = 1, dimK = 8, dimV = 8, slots = 16, tile = 0;
   bool paged = true;
 
@@ -33,6 +33,7 @@ struct Generator {
   std::string attend(const std::string &name, const std::string &queryType);
   std::string score(bool &usesSlope, bool &usesBias);
   std::string mask();
+  std::string masks();
   std::string schedule(const std::string &name);
   std::string otherSchedules(const std::string &name);
 };
@@ -217,6 +218,8 @@ std::string Generator::blockOf() {
   return fmt::format("split {}{}", unit * random.between(1, 3), text);
 }
 
+std::string Generator::masks() { return hides && later.chance(3) ? "; masks classes" : ""; }
+
 /// Small splits, so that short sequences have many; and other numbers of the schedule.
 std::string Generator::schedule(const std::string &name) {
   static const Names targets = {"generic", "x86-64-v3", "x86-64-v3+vnni", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+bf16"};
@@ -231,7 +234,7 @@ std::string Generator::schedule(const std::string &name) {
       text += fmt::format("; prefetch {}", random.between(0, 4));
     if (random.chance(3))
       text += fmt::format("; heads {}", random.between(1, headsKv));
-    text += " }\n";
+    text += masks() + " }\n";
   }
   return text;
 }
@@ -259,7 +262,7 @@ std::string Generator::otherSchedules(const std::string &name) {
       text += fmt::format("; block {}", 32 * random.between(1, 2));
     if (random.chance(4))
       text += "; dot fma";
-    text += " }\n";
+    text += masks() + " }\n";
   }
   return text;
 }

@@ -8,7 +8,8 @@
 namespace kv {
 
 /// The text of the file of this seed: one cache, one or two attends, perhaps schedules. The same on every machine.
-/// Without `hides`, masks hide no tokens before others, which the Halide route refuses; the rest is the same.
+/// Without `hides`, masks hide no tokens before others and schedules have no classes of them, which the Halide route refuses; the
+/// rest is the same.
 std::string generateSpec(uint64_t seed, bool hides = true);
 
 } // namespace kv
