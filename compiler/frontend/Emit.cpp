@@ -11,7 +11,6 @@
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 
-using namespace llvm;
 using namespace mlir;
 
 namespace kv {
@@ -19,13 +18,13 @@ namespace kv {
 namespace {
 class Emitter {
 public:
-  Emitter(const CheckedFile &file, const SourceMgr &sources, MLIRContext &context)
+  Emitter(const CheckedFile &file, const llvm::SourceMgr &sources, MLIRContext &context)
       : file(file), sources(sources), b(&context), context(context) {}
 
   OwningOpRef<ModuleOp> run() {
     OwningOpRef<ModuleOp> module = ModuleOp::create(b, locate(file.caches.front().syntax->name.range));
     b.setInsertionPointToEnd(module->getBody());
-    for (auto [index, cache] : enumerate(file.caches)) {
+    for (auto [index, cache] : llvm::enumerate(file.caches)) {
       emitAppend(cache);
       for (const CheckedAttend &attend : file.attends)
         if (attend.cache == index) {
@@ -73,7 +72,7 @@ private:
     SmallVector<Type> types(llvm::make_second_range(arguments));
     auto function = func::FuncOp::create(b, loc, name.str(), b.getFunctionType(types, results));
     Block *entry = function.addEntryBlock();
-    for (auto [argument, named] : zip(entry->getArguments(), arguments))
+    for (auto [argument, named] : llvm::zip(entry->getArguments(), arguments))
       argument.setLoc(NameLoc::get(b.getStringAttr(named.first), loc));
     b.setInsertionPointToStart(entry);
     return function;
@@ -153,7 +152,7 @@ private:
                      {},
                      cache.parameters,
                      locateScore};
-    for (auto [array, value] : zip(attend.syntax->arrays, arrays))
+    for (auto [array, value] : llvm::zip(attend.syntax->arrays, arrays))
       names.arrays[array.name.text] = value;
     YieldOp::create(b, loc, emitScore(*attend.score, names, b));
   }
@@ -184,13 +183,13 @@ private:
   }
 
   const CheckedFile &file;
-  const SourceMgr &sources;
+  const llvm::SourceMgr &sources;
   OpBuilder b;
   MLIRContext &context;
 };
 } // namespace
 
-OwningOpRef<ModuleOp> emitModule(const CheckedFile &file, const SourceMgr &sources, MLIRContext &context) {
+OwningOpRef<ModuleOp> emitModule(const CheckedFile &file, const llvm::SourceMgr &sources, MLIRContext &context) {
   context.loadDialect<KvDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect, tensor::TensorDialect>();
   return Emitter(file, sources, context).run();
 }

@@ -12,7 +12,6 @@
 
 #include <cmath>
 
-using namespace llvm;
 using namespace mlir;
 
 namespace kv {

@@ -1,0 +1,1 @@
+// Nothing: this file is there for the headers that are compiled before it (KvccTargets.cmake).
