@@ -233,6 +233,66 @@ TEST(InterpretOps, ProductsOfRoundedRows) {
   }
 }
 
+/// What a product takes of a stream: what elements stand for, their numbers, or codes as a record has them.
+TEST(InterpretOps, FormsOfProducts) {
+  Bench bench;
+  bench.fill("!bytes");
+  auto product = [&](const std::string &form) {
+    return bench.run(std::string(acquireBytes) + rows + R"(
+      %init = kv.spread %zero along 0 : f32 -> tensor<2x8xf32>
+      %tile = kv.product %q[%c0], key f32)" +
+                     form + R"( of %block contract d at %c0 over [%c0, %c16) unroll 1 init %init
+              : memref<2x16xf32>, !kv.block<16 of !bytes> -> tensor<2x8xf32>)" +
+                     saveTile);
+  };
+  const StoredStream &keys = bench.sequence->key;
+  auto expect = [&](llvm::function_ref<double(int64_t token, int64_t channel)> element) {
+    for (size_t i = 0; i < 16; ++i) {
+      double want = 0;
+      for (size_t d = 0; d < 16; ++d)
+        want += double(bench.in[i / 8 * 16 + d]) * element(int64_t(i) % 8, int64_t(d));
+      EXPECT_EQ(bench.out[i], float(want)) << i;
+    }
+  };
+  EXPECT_EQ(product(" as values"), "");
+  expect([&](int64_t token, int64_t d) { return keys.decoded(token, 1)[size_t(d)]; });
+  EXPECT_EQ(product(" as numbers"), "");
+  expect([&](int64_t token, int64_t d) { return int8_t(keys.code(token, 1, d)); });
+  EXPECT_EQ(product(""), ""); // the record f32 has them as they are
+  expect([&](int64_t token, int64_t d) { return int8_t(keys.code(token, 1, d)); });
+}
+
+TEST(InterpretOps, WeightsBecomeRowsOfProducts) {
+  Bench bench;
+  bench.fill("!bytes");
+  EXPECT_EQ(bench.run(std::string(acquireBytes) + rows + R"(
+    %p = kv.scratch "p" : memref<2x8xf32>
+    %left = kv.fetch %q[%c0, %c0] : memref<2x16xf32> -> tensor<2x4xf32>
+    %right = kv.fetch %q[%c0, %c4] : memref<2x16xf32> -> tensor<2x4xf32>
+    %w:2 = kv.weigh %left, %right for value of %block group %c0 : tensor<2x4xf32>, tensor<2x4xf32> of !kv.block<16 of !bytes>
+           -> tensor<2x4xf32>, tensor<2x4xf32>
+    kv.operands %w#0, %w#1 to %p[%c0] for value of !bytes lift 4.0 : tensor<2x4xf32>, tensor<2x4xf32> to memref<2x8xf32>
+    %tile = kv.fetch %p[%c0, %c0] : memref<2x8xf32> -> tensor<2x8xf32>)" +
+                      saveTile),
+            "");
+  for (size_t i = 0; i < 16; ++i)
+    EXPECT_EQ(bench.out[i], bench.in[i / 8 * 16 + i % 8] / 4) << i;
+}
+
+TEST(InterpretOps, AnotherMapIsTheSameTile) {
+  Bench bench;
+  EXPECT_EQ(bench.run(std::string(rows) + R"(
+    %wide = kv.fetch %q[%c0, %c0] : memref<2x16xf32> -> tensor<2x8xf32, #kv.tile<lanes = 8, dim = 1>>
+    %tall = kv.relayout %wide : tensor<2x8xf32, #kv.tile<lanes = 8, dim = 1>> -> tensor<2x8xf32, #kv.tile<lanes = 2, dim = 0>>
+    %turned = kv.scratch "turned" : memref<2x8xf32>
+    kv.store %tall to %turned[%c0, %c0] : tensor<2x8xf32, #kv.tile<lanes = 2, dim = 0>>, memref<2x8xf32>
+    %tile = kv.fetch %turned[%c0, %c0] : memref<2x8xf32> -> tensor<2x8xf32>)" +
+                      saveTile),
+            "");
+  for (size_t i = 0; i < 16; ++i)
+    EXPECT_EQ(bench.out[i], bench.in[i / 8 * 16 + i % 8]) << i;
+}
+
 TEST(InterpretOps, WhatIsDecodedIsMultipliedAlike) {
   Bench bench;
   bench.fill("!bytes");
