@@ -1,5 +1,9 @@
 #include "tools/kvcc/BenchKernels.h"
 
+#include "llvm/Object/Archive.h"
+#include "llvm/Object/ObjectFile.h"
+#include "llvm/TargetParser/Host.h"
+
 namespace kv {
 
 BenchKernels::BenchKernels(Source &source, llvm::ArrayRef<const Target *> targets) {
@@ -17,10 +21,11 @@ BenchKernels::BenchKernels(Source &source, llvm::ArrayRef<const Target *> target
   }
 }
 
-llvm::Expected<BenchSetup> BenchKernels::setup(const KernelSpec &spec, llvm::StringRef target) const {
+llvm::Expected<BenchSetup> BenchKernels::setup(const KernelSpec &spec, llvm::StringRef target, bool library) const {
   const CacheSpec &cache = compiled.module.caches[spec.cache];
-  auto kernel = loader->kernel(spec.name);
-  auto append = loader->kernel(cache.name + "_append");
+  const Loader &kernels = library ? *other : *loader;
+  auto kernel = kernels.kernel(spec.name);
+  auto append = kernels.kernel(cache.name + "_append");
   if (!kernel || !append)
     return llvm::joinErrors(kernel.takeError(), append.takeError());
   BenchSetup setup;
@@ -28,7 +33,42 @@ llvm::Expected<BenchSetup> BenchKernels::setup(const KernelSpec &spec, llvm::Str
   setup.spec = &spec;
   setup.row = findRow(*kernel, target);
   setup.append = findRow(*append, target);
+  if (!setup.row || !setup.append)
+    return llvm::createStringError("`" + spec.name + "` has no code for `" + target + "`" + (library ? " in the library" : ""));
   return setup;
+}
+
+/// The objects of this machine's architecture.
+static llvm::Expected<std::vector<ObjectFile>> readObjects(llvm::MemoryBufferRef library) {
+  auto archive = llvm::object::Archive::create(library);
+  if (!archive)
+    return archive.takeError();
+  const llvm::Triple host(llvm::sys::getDefaultTargetTriple());
+  std::vector<ObjectFile> objects;
+  llvm::Error error = llvm::Error::success();
+  for (const llvm::object::Archive::Child &child : (*archive)->children(error)) {
+    auto bytes = child.getMemoryBufferRef();
+    auto object = bytes ? llvm::object::ObjectFile::createObjectFile(*bytes) : bytes.takeError();
+    if (!object)
+      return llvm::joinErrors(std::move(error), object.takeError());
+    if ((*object)->getArch() == host.getArch())
+      objects.push_back({bytes->getBufferIdentifier().str(), bytes->getBuffer().str()});
+  }
+  if (error)
+    return std::move(error);
+  return objects;
+}
+
+llvm::Error BenchKernels::loadLibrary(llvm::StringRef file) {
+  auto buffer = llvm::MemoryBuffer::getFile(file);
+  if (!buffer)
+    return llvm::createFileError(file, buffer.getError());
+  auto objects = readObjects(**buffer);
+  auto loaded = objects ? Loader::load(*objects) : objects.takeError();
+  if (!loaded)
+    return llvm::createFileError(file, loaded.takeError());
+  other.emplace(std::move(*loaded));
+  return llvm::Error::success();
 }
 
 } // namespace kv

@@ -20,14 +20,18 @@ public:
   /// What could not be loaded; empty where the status is ok or stderr has it.
   const std::string &problem() const { return wrong; }
   llvm::ArrayRef<KernelSpec> specs() const { return compiled.module.kernels; }
-  /// A kernel on a target with what fills its cache; machine and sizes are left to the caller.
-  llvm::Expected<BenchSetup> setup(const KernelSpec &spec, llvm::StringRef target) const;
+  /// A kernel on a target with what fills its cache; machine and sizes are left to the caller. `library`: as another kvcc has
+  /// compiled it.
+  llvm::Expected<BenchSetup> setup(const KernelSpec &spec, llvm::StringRef target, bool library = false) const;
+
+  /// Loads a static library that another kvcc has made of the same file, to be timed beside it.
+  llvm::Error loadLibrary(llvm::StringRef file);
 
 private:
   CompileStatus outcome;
   std::string wrong;
   Compiled compiled;
-  std::optional<Loader> loader;
+  std::optional<Loader> loader, other;
 };
 
 } // namespace kv

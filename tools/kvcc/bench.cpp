@@ -29,11 +29,13 @@ struct BenchArguments {
   int64_t batch = 1;
   std::string lengths = "uniform";
   double seconds = 0.5;
+  std::string against;
   bool inTurn = false, json = false;
 };
 
 struct BenchRow {
   std::string kernel, target, mode, yardstick;
+  bool ofLibrary; ///< of `--against`
   int threads;
   int64_t context, queries;
   double bytes, flops;
@@ -46,6 +48,10 @@ struct BenchRow {
   /// The rate over that of memory. None where hot: the last-level cache gives a part, or all.
   std::optional<double> share() const { return mode == "cold" ? std::optional(rate() / memoryRate()) : std::nullopt; }
   double flopRate() const { return flops / seconds(); }
+  bool isSameStep(const BenchRow &other) const {
+    return std::tie(kernel, target, mode, threads, context, queries) ==
+           std::tie(other.kernel, other.target, other.mode, other.threads, other.context, other.queries);
+  }
 };
 
 bool isWanted(const BenchArguments &arguments, const KernelSpec &spec) {
@@ -123,6 +129,7 @@ public:
       for (const BenchRow &row : rows)
         all.push_back({{"kernel", row.kernel},
                        {"target", row.target},
+                       {"library", row.ofLibrary ? nlohmann::json(arguments.against) : nlohmann::json()},
                        {"threads", row.threads},
                        {"context", row.context},
                        {"batch", arguments.batch},
@@ -159,13 +166,14 @@ private:
   void printTable() const {
     bool manyQueries = llvm::any_of(arguments.queries, [](int64_t queries) { return queries > 1; });
     size_t width = 20; // of the targets
+    auto nameOf = [](const BenchRow &row) { return row.ofLibrary ? row.target + ", library" : row.target; };
     for (const BenchRow &row : rows)
-      width = std::max(width, row.target.size());
+      width = std::max(width, nameOf(row).size());
     printOut("{:<28} {:<{}} {:>7} {:>8} ", "kernel", "target", width, "threads", "context");
     printOut("{}{:<5} {:>10} {:>6} {:>10} {:>7} {:>11} {:>6} {:>6} {:>8}{}\n", manyQueries ? "queries " : "", "mode", "us",
              "spread", "bytes", "GB/s", "memory GB/s", "spread", "share", "GFLOP/s", manyQueries ? " of peak" : "");
     for (const BenchRow &row : rows) {
-      printOut("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, row.target, width, row.threads ? std::to_string(row.threads) : "-",
+      printOut("{:<28} {:<{}} {:>7} {:>8} ", row.kernel, nameOf(row), width, row.threads ? std::to_string(row.threads) : "-",
                row.context);
       if (manyQueries)
         printOut("{:>7} ", row.queries);
@@ -182,6 +190,15 @@ private:
     if (manyQueries && llvm::any_of(rows, [](const BenchRow &row) { return row.peakRate() > 0; }))
       printOut("peak: of f32 multiply-adds, measured in between; products of narrower types may pass it\n");
     printOut("us, memory GB/s: medians of samples; spread: from the first quarter of them to the third, over the median\n");
+    printRatios();
+  }
+
+  void printRatios() const {
+    for (const BenchRow &row : rows)
+      for (const BenchRow &other : rows)
+        if (!row.ofLibrary && other.ofLibrary && row.isSameStep(other))
+          printOut("{} on {}, {} threads, context {}, {} queries, {}: {:.3f} of the library's time\n", row.kernel, row.target,
+                   row.threads, row.context, row.queries, row.mode, row.seconds() / other.seconds());
   }
 
   static bool fail(llvm::StringRef message) {
@@ -203,8 +220,10 @@ private:
     std::vector<std::vector<Row>> groups; // what is measured in turn
     for (const KernelSpec &spec : kernels.specs())
       for (const Target *target : targets)
-        if (isWanted(arguments, spec) && !addRows(spec, target->name(), machine, groups))
-          return false;
+        for (bool ofLibrary : {false, true})
+          if ((!ofLibrary || !arguments.against.empty()) && isWanted(arguments, spec) &&
+              !addRows(spec, target->name(), ofLibrary, machine, groups))
+            return false;
     return llvm::all_of(groups, [&](llvm::ArrayRef<Row> group) { return runGroup(group, machine); });
   }
 
@@ -212,10 +231,12 @@ private:
   struct Row {
     BenchSetup setup;
     std::string target;
+    bool ofLibrary;
   };
 
-  bool addRows(const KernelSpec &spec, const std::string &target, BenchMachine &machine, std::vector<std::vector<Row>> &groups) {
-    auto setup = kernels.setup(spec, target);
+  bool addRows(const KernelSpec &spec, const std::string &target, bool ofLibrary, BenchMachine &machine,
+               std::vector<std::vector<Row>> &groups) {
+    auto setup = kernels.setup(spec, target, ofLibrary);
     if (!setup)
       return fail(llvm::toString(setup.takeError()));
     setup->machine = &machine;
@@ -229,7 +250,7 @@ private:
         if (!arguments.inTurn || groups.size() <= group)
           groups.emplace_back();
         if (takes(spec, queries))
-          (arguments.inTurn ? groups[group] : groups.back()).push_back({*setup, target});
+          (arguments.inTurn ? groups[group] : groups.back()).push_back({*setup, target, ofLibrary});
         ++group;
       }
     return true;
@@ -255,8 +276,9 @@ private:
     for (const auto &steps : cases)
       counts.push_back(BenchSamples::stepsOfSample(*steps, cold));
     double end = now() + arguments.seconds * static_cast<double>(group.size());
-    while (samples[0].size() < 7 || now() < end)
-      for (size_t i = 0; i < group.size(); ++i) {
+    for (int pass = 0; samples[0].size() < 8 || now() < end; ++pass)
+      for (size_t place = 0; place < group.size(); ++place) {
+        size_t i = pass % 2 ? group.size() - 1 - place : place; // to and fro: none always follows the same one
         samples[i].take(*cases[i], counts[i], cold);
         if (!checkCase(group[i], *cases[i]))
           return false;
@@ -273,8 +295,8 @@ private:
         addNote(
             fmt::format("{} on {}, context {}, {}: {} of {} samples were preempted in every try; the least disturbed one counts",
                         setup.spec->name, group[i].target, setup.context, mode, preempted, samples[i].size()));
-      rows.push_back({setup.spec->name, group[i].target, mode, machine.yardstick(), machine.threads(), setup.context, setup.queries,
-                      steps.bytesPerStep(), steps.flopsPerStep(), std::move(samples[i])});
+      rows.push_back({setup.spec->name, group[i].target, mode, machine.yardstick(), group[i].ofLibrary, machine.threads(),
+                      setup.context, setup.queries, steps.bytesPerStep(), steps.flopsPerStep(), std::move(samples[i])});
     }
     return true;
   }
@@ -313,6 +335,11 @@ int runBench(const BenchArguments &arguments) {
     return reportInternalError(compiled.problem());
   if (compiled.status() != CompileStatus::ok)
     return exitCodeOf(compiled.status());
+  if (!arguments.against.empty())
+    if (llvm::Error error = compiled.loadLibrary(arguments.against)) {
+      llvm::errs() << "kvcc: error: " << llvm::toString(std::move(error)) << "\n";
+      return exitUserError;
+    }
   Bench bench(arguments, compiled);
   if (!bench.run(targets))
     return exitUserError;
@@ -349,8 +376,13 @@ void addBench(CLI::App &app, Command &chosen) {
   command->add_option("--seconds", arguments->seconds, "time for each row")->check(numberFrom(0.01, 60))->capture_default_str();
   command->add_flag("--in-turn", arguments->inTurn,
                     "one sample of each kernel and target after the other, on the same caches, so that all meet the same noise");
+  command->add_option("--against", arguments->against,
+                      "a static library that another kvcc has made of the same file: its kernels are timed in turn with these");
   command->add_flag("--json", arguments->json, "print JSON");
-  command->callback([arguments, &chosen] { chosen = [arguments] { return runBench(*arguments); }; });
+  command->callback([arguments, &chosen] {
+    arguments->inTurn |= !arguments->against.empty();
+    chosen = [arguments] { return runBench(*arguments); };
+  });
 }
 
 } // namespace kv
