@@ -46,21 +46,42 @@ std::vector<SourceFunction> readFunctions(ModuleOp module) {
   return functions;
 }
 
-/// Renames the functions of the module to the symbols of the object and says which kernel has which.
-std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunction> sources, const Target &target) {
+/// Makes declarations of the functions whose code is in another object, where any is called, and drops the others.
+void dropForeign(ModuleOp module, const llvm::StringMap<const Target *> &owners, const llvm::StringMap<func::FuncOp> &functions) {
+  SmallVector<func::FuncOp> foreign;
+  for (const auto &owned : owners)
+    foreign.push_back(functions.lookup(owned.first()));
+  for (func::FuncOp func : foreign) {
+    func.eraseBody();
+    func.setPrivate();
+    func->setDiscardableAttrs(ArrayRef<NamedAttribute>());
+  }
+  for (func::FuncOp func : foreign)
+    if (SymbolTable::symbolKnownUseEmpty(func, module))
+      func.erase();
+}
+
+/// Renames the functions of the module to the symbols of the objects and says which kernel has which.
+std::vector<KernelFunctions> nameKernels(LoweredModule &lowered) {
+  ModuleOp module = *lowered.module;
+  const Target &target = *lowered.target;
   llvm::StringMap<func::FuncOp> functions;
   for (func::FuncOp func : module.getOps<func::FuncOp>())
     functions[func.getName()] = func;
+  auto ownerOf = [&](const std::string &function) -> const Target & {
+    const Target *owner = lowered.owners.lookup(function);
+    return owner ? *owner : target;
+  };
   llvm::StringMap<std::string> renamed;
   auto rename = [&](const std::string &kernel, StringRef kind) -> std::string {
     std::string old = kernelSymbol(kernel, kind);
     func::FuncOp func = functions.lookup(old);
     if (!func)
       return "";
-    return renamed[old] = mangle(kernel, target, kind);
+    return renamed[old] = mangle(kernel, ownerOf(old), kind);
   };
   std::vector<KernelFunctions> result;
-  for (const SourceFunction &source : sources) {
+  for (const SourceFunction &source : lowered.functions) {
     KernelFunctions kernel;
     kernel.name = source.name;
     kernel.cache = source.type;
@@ -79,7 +100,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
     if (source.attend) {
       kernel.visible = source.visible;
       kernel.attend = rename(source.name, "attend");
-      kernel.plainAttend = mangle(plain, target, "attend");
+      kernel.plainAttend = mangle(plain, ownerOf(kernelSymbol(plain, "attend")), "attend");
       kernel.merge = rename(plain, "merge");
       func::FuncOp attend = functions.lookup(kernelSymbol(plain, "attend"));
       needScratch(attend);
@@ -98,6 +119,7 @@ std::vector<KernelFunctions> nameKernels(ModuleOp module, ArrayRef<SourceFunctio
   });
   for (auto &[old, name] : renamed)
     functions[old].setName(name);
+  dropForeign(module, lowered.owners, functions);
   return result;
 }
 
@@ -143,7 +165,7 @@ static FailureOr<bool> runPhases(ModuleOp module, ArrayRef<Phase> phases, PhaseC
 
 FailureOr<LoweredModule> lowerForTarget(OwningOpRef<ModuleOp> module, const Target &target, const LowerOptions &options) {
   PhaseClock clock(options);
-  LoweredModule lowered{&target, std::move(module), {}, true, {}};
+  LoweredModule lowered{&target, std::move(module), {}, true, {}, {}};
   if (clock.finished("source", *lowered.module))
     return lowered;
   lowered.functions = readFunctions(*lowered.module);
@@ -186,7 +208,7 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
   const Target &target = *lowered.target;
   ModuleOp module = *lowered.module;
   TargetObject object;
-  object.kernels = nameKernels(module, lowered.functions, target);
+  object.kernels = nameKernels(lowered);
   if (target.addEntries)
     target.addEntries(module, object.kernels);
   FailureOr<bool> finished = runPhases(module, {llvmPhase()}, clock);
@@ -204,11 +226,42 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
   return object;
 }
 
+/// Whether a machine that `target` runs on runs the code of `from`.
+static bool runsCodeOf(const Target &target, const Target &from) {
+  return target.triple == from.triple && target.vectorBits == from.vectorBits && !target.isLaunched() &&
+         (from.featureMask & ~target.featureMask) == 0;
+}
+
 bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other) {
-  const Target &target = *lowered.target, &from = *other.target;
-  return target.triple == from.triple && target.halide == from.halide && target.vectorBits == from.vectorBits &&
-         !target.isLaunched() && (from.featureMask & ~target.featureMask) == 0 &&
+  return runsCodeOf(*lowered.target, *other.target) && lowered.target->halide == other.target->halide &&
          OperationEquivalence::isEquivalentTo(lowered.module.get(), other.module.get(), OperationEquivalence::IgnoreLocations);
+}
+
+/// Whether both modules have the same function of that name, and the same behind its calls.
+static bool haveSame(ModuleOp a, ModuleOp b, StringRef name) {
+  auto left = a.lookupSymbol<func::FuncOp>(name), right = b.lookupSymbol<func::FuncOp>(name);
+  if (!left || !right || left.isDeclaration() || right.isDeclaration())
+    return false;
+  for (StringRef attribute : {"kv.scratch_bytes", "kv.scratch_on_stack"}) // a schedule says how it was made
+    if (left->getAttr(attribute) != right->getAttr(attribute))
+      return false;
+  if (!OperationEquivalence::isRegionEquivalentTo(&left.getBody(), &right.getBody(), OperationEquivalence::IgnoreLocations))
+    return false;
+  WalkResult calls = left.walk(
+      [&](func::CallOp call) { return haveSame(a, b, call.getCallee()) ? WalkResult::advance() : WalkResult::interrupt(); });
+  return !calls.wasInterrupted();
+}
+
+void shareFunctions(LoweredModule &lowered, ArrayRef<const LoweredModule *> others) {
+  if (lowered.target->takesHalide())
+    return;
+  for (func::FuncOp func : lowered.module->getOps<func::FuncOp>())
+    for (const LoweredModule *other : others)
+      if (!other->target->takesHalide() && runsCodeOf(*lowered.target, *other->target) &&
+          haveSame(*lowered.module, *other->module, func.getName())) {
+        lowered.owners[func.getName()] = other->target;
+        break;
+      }
 }
 
 } // namespace kv

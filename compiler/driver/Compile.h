@@ -30,6 +30,7 @@ struct LoweredModule {
   std::vector<SourceFunction> functions;
   bool stopped; ///< where `until` wanted it; nothing is to be emitted
   halide::Functions made;
+  llvm::StringMap<const Target *> owners; ///< of functions whose code another target's object has (shareFunctions)
 };
 
 /// Level 0 -> kernels in instructions of the target. Errors are reported through MLIR's diagnostics.
@@ -49,6 +50,10 @@ mlir::FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerO
 /// Whether the code of `other`, whose target may have fewer features, is as good: what the target has besides makes no difference
 /// to these kernels. Neither has been emitted.
 bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other);
+
+/// Leaves to the objects of `others` what is the same function there: appends and merges of targets that differ in dot instructions
+/// alone. The first of `others` that has it owns it. Nothing has been emitted.
+void shareFunctions(LoweredModule &lowered, llvm::ArrayRef<const LoweredModule *> others);
 
 /// The registries and extensions that the context of a compilation needs.
 void registerDialects(mlir::DialectRegistry &registry);

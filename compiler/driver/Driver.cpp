@@ -105,6 +105,13 @@ public:
 
   /// Whether the code of `other` is as good as its own.
   bool canTakeCodeOf(const TargetCompilation &other) const { return emitsCodeOf(lowered, other.lowered); }
+  /// Leaves functions to `others`, which have them too.
+  void takeFunctionsOf(ArrayRef<const TargetCompilation *> others) {
+    SmallVector<const LoweredModule *> modules;
+    for (const TargetCompilation *other : others)
+      modules.push_back(&other->lowered);
+    shareFunctions(lowered, modules);
+  }
 
   CompileStatus emit() {
     if (lowered.stopped)
@@ -205,6 +212,13 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
     owners.push_back(&*find_if(reverse(compilations), [&](const TargetCompilation &other) {
       return &other == &compilation || (!options.assembly && compilation.canTakeCodeOf(other));
     }));
+  SmallVector<const TargetCompilation *> needLess; // than those that come next
+  if (!options.assembly)
+    for (auto [owner, compilation] : reverse(zip_equal(owners, compilations)))
+      if (owner == &compilation) {
+        compilation.takeFunctionsOf(needLess);
+        needLess.push_back(&compilation);
+      }
   for (auto [owner, compilation] : zip_equal(owners, compilations))
     if (owner == &compilation)
       if (CompileStatus status = compilation.emit(); status != CompileStatus::ok)
