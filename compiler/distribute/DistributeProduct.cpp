@@ -308,9 +308,7 @@ void Product::addRest(SmallVector<Value> &acc) {
   acc = b.onlyIf(d.scalar(op.getRefined()), acc, [&] {
     SmallVector<Value> sums(acc.size(), b.like(0, acc.front().getType()));
     ofRest = true;
-    int64_t loads = std::exchange(unroll, paired ? 2 : 1); // few rows have outliers: short code
     run(sums);
-    unroll = loads;
     ofRest = false;
     for (auto [sum, before] : llvm::zip_equal(sums, acc))
       sum = b.KernelBuilder::add(b.shrS(sum, llvm::Log2_64(uint64_t(restUnits))), before);

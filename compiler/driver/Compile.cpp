@@ -226,10 +226,10 @@ FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions
   return object;
 }
 
-/// Whether a machine that `target` runs on runs the code of `from`.
+/// Whether a machine that `target` runs on runs the code of `from`, made by the same route.
 static bool runsCodeOf(const Target &target, const Target &from) {
-  return target.triple == from.triple && target.vectorBits == from.vectorBits && !target.isLaunched() &&
-         (from.featureMask & ~target.featureMask) == 0;
+  return target.triple == from.triple && target.route() == from.route() && target.vectorBits == from.vectorBits &&
+         !target.isLaunched() && (from.featureMask & ~target.featureMask) == 0;
 }
 
 bool emitsCodeOf(const LoweredModule &lowered, const LoweredModule &other) {
@@ -257,8 +257,7 @@ void shareFunctions(LoweredModule &lowered, ArrayRef<const LoweredModule *> othe
     return;
   for (func::FuncOp func : lowered.module->getOps<func::FuncOp>())
     for (const LoweredModule *other : others)
-      if (!other->target->takesHalide() && runsCodeOf(*lowered.target, *other->target) &&
-          haveSame(*lowered.module, *other->module, func.getName())) {
+      if (runsCodeOf(*lowered.target, *other->target) && haveSame(*lowered.module, *other->module, func.getName())) {
         lowered.owners[func.getName()] = other->target;
         break;
       }

@@ -14,7 +14,7 @@ FACTS = {  # pattern, in sources, and the home that may have it
     "offset of a field": (r"offsetof\(kv_", ("compiler/kernels/LowerEntry.cpp", "runtime/src/check_")),  # and who refuses it by name
     "lanes are threads": (r"\bgetThreads\(|\bb\.threads\b|\bchoice\.threads\b|\bschedule\.threads\b",
                           ("compiler/schedule/", "compiler/distribute/", "dialect/KvSchedule")),
-    "route": (r"\bgetRoute\(|capabilities\.halide", ("compiler/schedule/", "compiler/halide/", "compiler/targets/")),
+    "route": (r"\bgetRoute\(|capabilities\.halide|\btakesHalide\(", ("compiler/schedule/", "compiler/halide/", "compiler/targets/")),
     "key or value": (r"\bisKey\b|== Stream::key|Stream::key \?|!= Stream::key", "dialect/Cache/"),
     "token to page and slot": (r"b\.(?:div|rem)\([^;]*(?:slots|tokensPerPage\(\)|inPage)\)|[/%] (?:\w+(?:->|\.))?(?:page_tokens|map\.slots)\b",
                                "dialect/TokenMap.h"),  # its twin is runtime/include/kv/kv_tokens.h
