@@ -26,6 +26,10 @@ llvm::Expected<BenchSetup> BenchKernels::setup(const KernelSpec &spec, llvm::Str
   const Loader &kernels = library ? *other : *loader;
   auto kernel = kernels.kernel(spec.name);
   auto append = kernels.kernel(cache.name + "_append");
+  if (library && (!kernel || !append)) {
+    llvm::consumeError(llvm::joinErrors(kernel.takeError(), append.takeError()));
+    return llvm::createStringError("the library has no `" + spec.name + "`: it is not of this file");
+  }
   if (!kernel || !append)
     return llvm::joinErrors(kernel.takeError(), append.takeError());
   BenchSetup setup;

@@ -150,6 +150,9 @@ TEST(ChainedLoops, GiveWhatOneLoopGives) {
     for (const char *target : {"x86-64-v3", "sm_90"})
       if (llvm::StringRef name = spec.name; name == "F16" || name == "Bytes" || name == "Nibbles" || name == "Holes")
         comparePasses(std::string("cache ") + spec.cache + "\nattend " + spec.attend + "\n", target, 110, {.chained = true});
+  comparePasses("cache c(Hq = 4, Hkv = 2, D = 32) { k, v: f16 layout paged(64) }\n" // whose state is in registers
+                "attend a(q: f16[1]) on c -> (o: f16, lse: f32) { mask j <= i }\n",
+                "sm_90", 110, {.chained = true});
 }
 
 class GeneratedSpecs : public testing::TestWithParam<uint64_t> {};
