@@ -256,7 +256,7 @@ struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
     });
     SmallVector<Value> homes = makeHomes(states.front(), loops);
     getOperation().walk([&](FinishOp op) { op.getStateMutable().assign(homes); });
-    for (ForBlocksOp op : loops) {
+    for (ForBlocksOp op : llvm::reverse(loops)) { // each while it still begins with what the one before it has left
       OrderedLoops(getOperation(), op, homes).build();
       op.replaceAllUsesWith(op.getInit());
       op.erase();
