@@ -191,11 +191,12 @@ LogicalResult checkTeamMemory(const LoweredModule &lowered) {
 }
 
 LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options) {
-  if (!lowered.target->takesHalide())
-    return success();
   PhaseClock clock(options);
   ModuleOp module = *lowered.module;
-  llvm::Expected<halide::Functions> functions = halide::buildFunctions(halide::writePlan(module, lowered.target->halide));
+  halide::Plan plan = halide::writePlan(module, lowered.target->halide);
+  if (plan.isEmpty())
+    return success();
+  llvm::Expected<halide::Functions> functions = halide::buildFunctions(plan);
   if (!functions)
     return module.emitError() << llvm::toString(functions.takeError());
   lowered.made = std::move(*functions);
@@ -253,8 +254,6 @@ static bool haveSame(ModuleOp a, ModuleOp b, StringRef name) {
 }
 
 void shareFunctions(LoweredModule &lowered, ArrayRef<const LoweredModule *> others) {
-  if (lowered.target->takesHalide())
-    return;
   for (func::FuncOp func : lowered.module->getOps<func::FuncOp>())
     for (const LoweredModule *other : others)
       if (runsCodeOf(*lowered.target, *other->target) && haveSame(*lowered.module, *other->module, func.getName())) {

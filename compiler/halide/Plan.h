@@ -105,6 +105,8 @@ struct Plan {
   std::string target; ///< of Halide: architecture, system, features
   std::vector<Block> blocks;
   std::vector<Row> rows;
+
+  bool isEmpty() const { return blocks.empty() && rows.empty(); }
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Axis, coordinate, divisor, extent, stride, modulus)

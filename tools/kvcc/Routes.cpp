@@ -24,9 +24,8 @@ namespace kv {
 static constexpr int64_t context = 8192; ///< tokens of the sequence that is attended, where a cache holds as many
 static constexpr double secondsOfKernel = 0.6, worthIt = 0.97;
 
-static const RouteChoice *find(const RouteChoices &choices, llvm::StringRef kernel, llvm::StringRef target) {
-  auto found = llvm::find_if(choices, [&](const RouteChoice &one) { return one.kernel == kernel && one.target == target; });
-  return found == choices.end() ? nullptr : &*found;
+static const Target *makerOf(const Target &target, llvm::StringRef route) {
+  return route == "halide" ? halideTwin(target) : &target;
 }
 
 //===- measuring -------------------------------------------------------------------------------------------------------------===//
@@ -110,7 +109,8 @@ public:
     json rows = json::parse((*text)->getBuffer().str(), nullptr, /*allow_exceptions=*/false);
     auto isRow = [](const json &row) {
       std::string route = textIn(row, "route");
-      return !textIn(row, "kernel").empty() && !textIn(row, "target").empty() && (route == "mlir" || route == "halide") &&
+      const Target *target = findTarget(textIn(row, "target"));
+      return !textIn(row, "kernel").empty() && target && halideTwin(*target) && (route == "mlir" || route == "halide") &&
              std::isfinite(numberIn(row, "mlir_us")) && std::isfinite(numberIn(row, "halide_us"));
     };
     return rows.is_array() && llvm::all_of(rows, isRow) ? std::optional(rows) : std::nullopt;
@@ -194,12 +194,12 @@ std::optional<RouteChoices> findBestRoutes(Source &source, llvm::ArrayRef<const 
     }
     print(*rows, from);
     for (const json &row : *rows)
-      choices.push_back({row["kernel"], row["target"], row["route"] == "halide"});
+      choices.push_back({row["kernel"], makerOf(*findTarget(row["target"].get_ref<const std::string &>()), textIn(row, "route"))});
   }
   for (const Target *target : targets)
-    for (const KernelSpec &kernel : source.spec().kernels)
-      if (!find(choices, kernel.name, target->name()))
-        choices.push_back({kernel.name, target->name(), false});
+    if (!llvm::is_contained(local, target))
+      for (const KernelSpec &kernel : source.spec().kernels)
+        choices.push_back({kernel.name, target});
   return choices;
 }
 
@@ -229,9 +229,10 @@ std::optional<RouteChoices> readRoutes(const std::string &manifest, const Module
       std::string route = target->isLaunched() ? "mlir" : routeOf(kernel.name, target->name());
       if (route != "mlir" && route != "halide")
         return fail(fmt::format("expected the manifest of a library that has `{}` for `{}`", kernel.name, target->name()));
-      if (route == "halide" && !halideTwin(*target))
+      const Target *maker = makerOf(*target, route);
+      if (!maker)
         return fail(fmt::format("`{}` has no Halide route", target->name()));
-      choices.push_back({kernel.name, target->name(), route == "halide"});
+      choices.push_back({kernel.name, maker});
     }
   return choices;
 }
@@ -241,15 +242,14 @@ std::optional<RouteChoices> readRoutes(const std::string &manifest, const Module
 std::vector<const Target *> targetsOf(const RouteChoices &choices, llvm::ArrayRef<const Target *> targets) {
   std::vector<const Target *> all;
   for (const Target *target : targets)
-    for (bool halide : {false, true})
-      if (llvm::any_of(choices, [&](const RouteChoice &one) { return one.target == target->name() && one.halide == halide; }))
-        all.push_back(halide ? halideTwin(*target) : target);
+    for (const Target *maker : {target, halideTwin(*target)})
+      if (llvm::any_of(choices, [&](const RouteChoice &one) { return one.maker == maker; }))
+        all.push_back(maker);
   return all;
 }
 
 bool isChosen(const RouteChoices &choices, llvm::StringRef kernel, const Target &target) {
-  const RouteChoice *choice = find(choices, kernel, target.capabilities.name);
-  return choice && choice->halide == target.takesHalide();
+  return llvm::any_of(choices, [&](const RouteChoice &one) { return one.kernel == kernel && one.maker == &target; });
 }
 
 } // namespace kv

@@ -10,10 +10,10 @@
 
 namespace kv {
 
-/// A kernel on a target, which is named without its route.
+/// A kernel and the target, or the twin of one, that is to make it.
 struct RouteChoice {
-  std::string kernel, target;
-  bool halide = false;
+  std::string kernel;
+  const Target *maker;
 };
 using RouteChoices = std::vector<RouteChoice>;
 
