@@ -25,4 +25,8 @@ void decode(const Codec &codec, llvm::ArrayRef<uint32_t> stored, llvm::ArrayRef<
     decodeScalars(codec.element, stored, values);
 }
 
+bool isSameCode(const Codec &codec, uint32_t a, uint32_t b) {
+  return a == b || (!codec.integer && isSameScalar(codec.element, a, b));
+}
+
 } // namespace kv

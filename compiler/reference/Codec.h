@@ -39,6 +39,10 @@ void encode(const Codec &codec, llvm::ArrayRef<float> values, llvm::MutableArray
 void decode(const Codec &codec, llvm::ArrayRef<uint32_t> stored, llvm::ArrayRef<GroupParameters> parameters,
             llvm::MutableArrayRef<float> values);
 
+/// Whether a kernel may store the one where the reference stores the other: equal, or two codes of a NaN that the codec leaves
+/// free.
+bool isSameCode(const Codec &codec, uint32_t a, uint32_t b);
+
 } // namespace kv
 
 #endif

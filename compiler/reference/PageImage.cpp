@@ -75,13 +75,8 @@ std::optional<std::string> PageImage::compareStream(const StoredStream &stream, 
     }
     for (int64_t d = 0; d < stream.dim; ++d) {
       uint32_t want = stream.code(token, head, d), seen = places.codes.load(page, head, slot, d);
-      if (seen == want)
-        continue;
-      Element element = stream.codec.element;
-      bool isFree = !stream.codec.integer && element != Element::f8e4m3; // whose NaN has one code
-      if (isFree && std::isnan(decodeScalar(element, want)) && std::isnan(decodeScalar(element, seen)))
-        continue;
-      return describe("code", head, "channel", d, seen, want, places.codes);
+      if (seen != want && !isSameCode(stream.codec, seen, want))
+        return describe("code", head, "channel", d, seen, want, places.codes);
     }
   }
   return std::nullopt;

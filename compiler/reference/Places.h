@@ -3,14 +3,42 @@
 #define KV_REFERENCE_PLACES_H
 
 #include "dialect/Storage.h"
+#include "llvm/Support/Endian.h"
 
 #include <vector>
 
 namespace kv {
 
 /// Element `index` of `bits` bits, 4, 8, 16 or 32, little endian whatever the host is. To store one of 4 leaves the other nibble.
-uint32_t loadElement(const uint8_t *base, int64_t index, int64_t bits);
-void storeElement(uint8_t *base, int64_t index, int64_t bits, uint32_t stored);
+inline uint32_t loadElement(const uint8_t *base, int64_t index, int64_t bits) {
+  const uint8_t *first = base + index * bits / 8;
+  switch (bits) {
+  case 4:
+    return *first >> (index % 2 * 4) & 15;
+  case 8:
+    return *first;
+  case 16:
+    return llvm::support::endian::read16le(first);
+  default:
+    return llvm::support::endian::read32le(first);
+  }
+}
+inline void storeElement(uint8_t *base, int64_t index, int64_t bits, uint32_t stored) {
+  uint8_t *first = base + index * bits / 8;
+  const int64_t shift = index % 2 * 4;
+  switch (bits) {
+  case 4:
+    *first = uint8_t((*first & ~(15u << shift)) | (stored & 15) << shift);
+    return;
+  case 8:
+    *first = uint8_t(stored);
+    return;
+  case 16:
+    return llvm::support::endian::write16le(first, uint16_t(stored));
+  default:
+    return llvm::support::endian::write32le(first, stored);
+  }
+}
 
 /// An element's index is a sum of what head, slot and channel contribute; channels of scales and zeros are groups.
 struct Places {

@@ -1,6 +1,8 @@
 // Fixture.cpp: see Fixture.h.
 #include "Fixture.h"
 
+#include <algorithm>
+
 namespace kv::e2e {
 
 static std::vector<Case> findCases() {
@@ -36,8 +38,10 @@ std::string nameOf(const testing::TestParamInfo<Case> &info) {
 static void expectBytes(const std::vector<uint8_t> &got, const std::vector<uint8_t> &wanted, const char *what, const char *part,
                         size_t b) {
   ASSERT_EQ(got.size(), wanted.size()) << what;
-  for (size_t i = 0; i < got.size(); ++i)
-    ASSERT_EQ(got[i], wanted[i]) << what << ": byte " << i << " of " << got.size() << " of " << part << " of sequence " << b;
+  const auto [at, other] = std::mismatch(got.begin(), got.end(), wanted.begin());
+  if (at != got.end())
+    FAIL() << what << ": byte " << at - got.begin() << " of " << got.size() << " of " << part << " of sequence " << b << " is "
+           << int{*at} << ", expected " << int{*other};
 }
 
 void expectSame(const Outcome &got, const Outcome &wanted, const char *what, bool pages) {

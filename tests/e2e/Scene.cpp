@@ -3,6 +3,7 @@
 #include "kv/kv_tokens.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -30,19 +31,23 @@ private:
   uint64_t state;
 };
 
-void store(void *memory, int64_t index, float value, int32_t type) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
+/// Stores from element `index` on; exact for these values. Loops without branches: much of a run is spent here.
+void store(void *memory, int64_t index, const std::vector<float> &values, int32_t type) {
   if (type == KV_TYPE_F32) {
-    memcpy(static_cast<char *>(memory) + index * 4, &bits, 4);
+    memcpy(static_cast<char *>(memory) + index * 4, values.data(), values.size() * 4);
     return;
   }
-  uint16_t half = bits >> 16; // exact for these values
-  if (type == KV_TYPE_F16 && value != value)
-    half = 0x7e00;
-  else if (type == KV_TYPE_F16)
-    half = value == 0 ? 0 : (bits >> 16 & 0x8000) | (((bits >> 23 & 0xff) - 112) << 10) | (bits >> 13 & 0x3ff);
-  memcpy(static_cast<char *>(memory) + index * 2, &half, 2);
+  auto *halves = static_cast<uint16_t *>(memory) + index;
+  if (type == KV_TYPE_BF16) {
+    for (size_t i = 0; i < values.size(); ++i)
+      halves[i] = std::bit_cast<uint32_t>(values[i]) >> 16;
+    return;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
+    const uint32_t half = (bits >> 16 & 0x8000) | (((bits >> 23 & 0xff) - 112) << 10) | (bits >> 13 & 0x3ff);
+    halves[i] = values[i] != values[i] ? 0x7e00 : values[i] == 0 ? 0 : half;
+  }
 }
 
 int64_t bytesOf(int32_t type) { return type == KV_TYPE_F32 ? 4 : 2; }
@@ -83,7 +88,7 @@ StepTensors::StepTensors(const Kernels &kernels, const std::vector<Sequence> &to
   fillInput(k, tokens, kernel.heads_kv, kernel.dim_k, 2);
   fillInput(v, tokens, kernel.heads_kv, kernel.dim_v, 3);
   for (int64_t i = 0; i < kernel.num_arguments * kernel.heads_q; ++i)
-    store(params.data(), i, Values(4, 0, 0, i).at(0) / 16, KV_TYPE_F32);
+    store(params.data(), i, {Values(4, 0, 0, i).at(0) / 16}, KV_TYPE_F32);
   for (size_t b = 0; b < starts.size(); ++b)
     static_cast<int32_t *>(startLoc.data())[b] = static_cast<int32_t>(starts[b]);
   for (size_t b = 0; b < tokens.size(); ++b)
@@ -96,6 +101,7 @@ void StepTensors::fillInput(const Buffer &buffer, const std::vector<Sequence> &t
                             uint64_t salt) const {
   int64_t tokenStride, headStride;
   strides(heads, dim, tokenStride, headStride);
+  std::vector<float> row(static_cast<size_t>(dim));
   for (size_t b = 0; b < tokens.size(); ++b)
     for (int64_t i = 0; i < tokens[b].queries; ++i)
       for (int64_t h = 0; h < heads; ++h) {
@@ -103,7 +109,8 @@ void StepTensors::fillInput(const Buffer &buffer, const std::vector<Sequence> &t
         Values values(salt, tokens[b].id, token, h);
         const bool isNan = nanAt && salt != 1 && token == tokens[b].whole - nanAt;
         for (int64_t d = 0; d < dim; ++d)
-          store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride + d, isNan ? NAN : values.at(d), kernel.q_type);
+          row[static_cast<size_t>(d)] = isNan ? NAN : values.at(d);
+        store(buffer.data(), (starts[b] + i) * tokenStride + h * headStride, row, kernel.q_type);
       }
 }
 

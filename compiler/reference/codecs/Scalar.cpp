@@ -105,6 +105,11 @@ void encodeScalars(Element element, llvm::ArrayRef<float> values, llvm::MutableA
     bits = encodeScalar(element, value);
 }
 
+bool isSameScalar(Element element, uint32_t a, uint32_t b) {
+  bool isFree = element != Element::f8e4m3; // which stores one
+  return a == b || (isFree && std::isnan(decodeScalar(element, a)) && std::isnan(decodeScalar(element, b)));
+}
+
 void decodeScalars(Element element, llvm::ArrayRef<uint32_t> stored, llvm::MutableArrayRef<float> values) {
   for (auto [bits, value] : llvm::zip_equal(stored, values))
     value = decodeScalar(element, bits);

@@ -32,6 +32,9 @@ float roundTo(Element type, float value);
 void encodeScalars(Element element, llvm::ArrayRef<float> values, llvm::MutableArrayRef<uint32_t> stored);
 void decodeScalars(Element element, llvm::ArrayRef<uint32_t> stored, llvm::MutableArrayRef<float> values);
 
+/// Whether two stored numbers are equal, or NaN of a type that has no one code for it.
+bool isSameScalar(Element element, uint32_t a, uint32_t b);
+
 } // namespace kv
 
 #endif
