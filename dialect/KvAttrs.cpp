@@ -66,6 +66,10 @@ static constexpr bool isInOrder() {
 }
 static_assert(isInOrder());
 
+// The same roles, as kernels and the runtime call them.
+static_assert(int(ArgumentRole::sinks) == KV_ROLE_SINKS && int(ArgumentRole::mask) == KV_ROLE_MASK &&
+              int(ArgumentRole::scales) == KV_ROLE_SCALES && int(ArgumentRole::rope) == KV_ROLE_ROPE);
+
 static const ElementFacts &factsOf(Element element) { return elements[size_t(element)]; }
 
 int64_t bitsOf(Element element) { return factsOf(element).bits; }
@@ -304,6 +308,18 @@ static bool isBound(AffineExpr expr) {
   auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
   return constant && ((expr.getKind() == AffineExprKind::Mul && constant.getValue() >= 0) ||
                       (expr.getKind() == AffineExprKind::FloorDiv && constant.getValue() > 0));
+}
+
+LogicalResult OutputAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type type, int64_t heads, bool,
+                                 ArrayRef<ArgumentRole>) {
+  if (!isTensorElement(type) || heads < 1) // output C1
+    return emitError() << "expected f32, f16 or bf16 and at least one head, got " << type << " and " << heads;
+  return success();
+}
+
+std::optional<int64_t> OutputAttr::find(ArgumentRole role) const {
+  const auto *found = llvm::find(getArguments(), role);
+  return found == getArguments().end() ? std::nullopt : std::optional<int64_t>(found - getArguments().begin());
 }
 
 LogicalResult VisibleAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<AffineMap> low, ArrayRef<AffineMap> high) {

@@ -9,6 +9,9 @@
 
 namespace kv {
 
+/// What tensors of tokens have.
+inline bool isTensorElement(mlir::Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
 /// Facts of element types, from one table. How they are spelled is said once, in KvAttrs.td.
 int64_t bitsOf(Element element);
 /// Whether it stores integer codes, which have scales.

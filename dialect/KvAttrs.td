@@ -26,6 +26,11 @@ def Kv_LayoutKindEnum : Kv_Enum<"LayoutKind", "how tokens are found", [
 def Kv_AccuracyEnum : Kv_Enum<"Accuracy", "tolerance promised by an attend", [
   I32EnumAttrCase<"exact", 0>, I32EnumAttrCase<"high", 1>, I32EnumAttrCase<"fast", 2>]>;
 
+// In kv_argument_role's order, which dialect/KvAttrs.cpp checks.
+def Kv_ArgumentRoleEnum : Kv_Enum<"ArgumentRole", "what a declared array is to an attend", [
+  I32EnumAttrCase<"array", 0>, // of a score or mask expression
+  I32EnumAttrCase<"sinks", 1>, I32EnumAttrCase<"mask", 2>, I32EnumAttrCase<"scales", 3>, I32EnumAttrCase<"rope", 4>]>;
+
 def Kv_ElementAttr : EnumAttr<Kv_Dialect, Kv_ElementEnum, "element">;
 def Kv_AccuracyAttr : EnumAttr<Kv_Dialect, Kv_AccuracyEnum, "accuracy">;
 
@@ -133,6 +138,27 @@ def Kv_DotEnum : Kv_Enum<"Dot", "dot record", [
   I32EnumAttrCase<"u8u8x2", 16>
 ]>;
 def Kv_DotAttr : EnumAttr<Kv_Dialect, Kv_DotEnum, "dot">;
+
+def Kv_OutputAttr : Kv_Attr<"Output", "output"> {
+  let summary = "how finished rows of attention leave";
+  let description = [{
+        #kv.output<f16, heads = 32, lse = true>
+        #kv.output<f16, heads = 64, lse = false, arguments = [array, sinks]>     the step's second array has the sinks
+
+    Rules:
+    - C1: the type is f32, f16 or bf16, and there is at least one query head.
+  }];
+  let parameters = (ins "::mlir::Type":$type, "int64_t":$heads, "bool":$lse,
+                        OptionalArrayRefParameter<"::kv::ArgumentRole">:$arguments);
+  let assemblyFormat = [{
+    `<` $type `,` `heads` `=` $heads `,` `lse` `=` $lse (`,` `arguments` `=` `[` $arguments^ `]`)? `>`
+  }];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The number of the step's argument that has this role, if one has.
+    std::optional<int64_t> find(ArgumentRole role) const;
+  }];
+}
 
 def Kv_VisibleAttr : Kv_Attr<"Visible", "visible"> {
   let summary = "which tokens a query sees, as runs of tokens that ascend with its position";

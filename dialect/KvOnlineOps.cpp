@@ -16,8 +16,6 @@ static bool isPositive(const APFloat &number) {
   return std::isfinite(value) && value > 0;
 }
 
-static bool isTensorElement(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
-
 LogicalResult EncodeTokenOp::verify() {
   if (!isTensorElement(getType())) // C1
     return emitOpError() << "expected f32, f16 or bf16, got " << getType();
@@ -62,8 +60,8 @@ LogicalResult ForBlocksOp::verify() {
 AttendBlockOp ForBlocksOp::getAttend() { return *getBody().getOps<AttendBlockOp>().begin(); }
 
 LogicalResult FinishOp::verify() {
-  if (!isTensorElement(getType()) || !isPositive(getUnit()) || int64_t(getGroup()) < 1 || int64_t(getHeads()) < 1) // C1
-    return emitOpError() << "expected f32, f16 or bf16, a positive finite unit, and `group` and `heads` of at least 1";
+  if (!isPositive(getUnit()) || int64_t(getGroup()) < 1) // C1
+    return emitOpError() << "expected a positive finite unit and a `group` of at least 1";
   bool isValue = getState().size() == 1 && isa<StateType>(getState().front().getType());
   bool inHomes = getState().size() == 3 && llvm::all_of(getState().getTypes(), llvm::IsaPred<MemRefType>);
   if (!isValue && !inHomes) // C2

@@ -95,22 +95,22 @@ def Kv_ForBlocksOp : Kv_Op<"for_blocks", [SingleBlock, RecursiveMemoryEffects, T
 def Kv_FinishOp : Kv_Op<"finish", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "results of an item's rows on one kv head: o and lse, or the partial result of a split";
   let description = [{
-    Rows are those of kv.attend_block. With maximum m, sum and accumulator of a row, o = acc / sum in the output's type, and where `lse`
-    is and the caller wants it, lse = u m + log(sum), where u is `unit`, times the row's scale where there are any. A row that has seen
-    nothing has o = 0 and lse = -infinity. With `sinks`, the number of an argument a[heads], exp(a[h]) is one more term of a row's sum
-    that no value goes with: lse = log(exp(a[h]) + exp(u m) sum). An item with a place for partial results leaves u m, sum and accumulator there instead: those
-    of head `firstHead` come first.
+    Rows are those of kv.attend_block. With maximum m, sum and accumulator of a row, o = acc / sum in the output's type, and where
+    `output` has lse and the caller wants it, lse = u m + log(sum), where u is `unit`, times the row's scale where there are any. A row
+    that has seen nothing has o = 0 and lse = -infinity. With an argument a[heads] of sinks, exp(a[h]) is one more term of a row's sum
+    that no value goes with: lse = log(exp(a[h]) + exp(u m) sum). An item with a place for partial results leaves u m, sum and
+    accumulator there instead: those of head `firstHead` come first.
 
     Rules:
-    - C1: the type is f32, f16 or bf16; `unit`, `group` and `heads` are positive.
+    - C1: `unit` and `group` are positive.
     - C2: the state is one value, or three homes.
   }];
   let arguments = (ins I64:$seq, I64:$head, I64:$firstHead, I64:$first, I64:$rows, I64:$query, Optional<Kv_Home>:$scales,
-                       Variadic<AnyTypeOf<[Kv_StateType, Kv_Home]>>:$state, TypeAttr:$type, F64Attr:$unit, I64Attr:$group,
-                       I64Attr:$heads, UnitAttr:$lse, OptionalAttr<I64Attr>:$sinks);
+                       Variadic<AnyTypeOf<[Kv_StateType, Kv_Home]>>:$state, F64Attr:$unit, I64Attr:$group,
+                       Kv_OutputAttr:$output);
   let assemblyFormat = [{
     `rows` `[` $first `,` $rows `]` `seq` $seq `head` $head `of` $firstHead `query` $query (`scales` $scales^)? `state` $state
-    `as` $type `unit` `(` $unit `)` `group` `(` $group `)` `heads` `(` $heads `)` (`lse` $lse^)? (`sinks` $sinks^)? attr-dict
+    `unit` `(` $unit `)` `group` `(` $group `)` `as` $output attr-dict
     `:` (`scales` type($scales)^ `,`)? type($state)
   }];
   let hasVerifier = 1;

@@ -77,6 +77,35 @@ template <typename OpType> static LogicalResult verifyAttended(OpType op) {
   return success();
 }
 
+Block::BlockArgListType declaredArrays(FunctionOpInterface function) {
+  unsigned first = 0;
+  auto isStep = [&](ValueRange values) {
+    for (Value value : values)
+      if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == &function.getFunctionBody().front())
+        first = std::max(first, argument.getArgNumber() + 1);
+  };
+  function.walk([&](Operation *op) {
+    if (auto append = dyn_cast<AppendOp>(op))
+      isStep({append.getKeys(), append.getValues(), append.getCache()});
+    else if (auto attend = dyn_cast<AttendOp>(op))
+      isStep({attend.getQuery(), attend.getCache()});
+    else if (auto both = dyn_cast<AppendAttendOp>(op))
+      isStep({both.getQuery(), both.getKeys(), both.getValues(), both.getCache()});
+  });
+  return function.getArguments().drop_front(first);
+}
+
+template <typename OpType> static OutputAttr outputFormOf(OpType op) {
+  SmallVector<ArgumentRole> roles;
+  for (Value array : declaredArrays(op->template getParentOfType<FunctionOpInterface>()))
+    roles.push_back(array == op.getSinks() ? ArgumentRole::sinks : ArgumentRole::array);
+  auto output = cast<RankedTensorType>(op.getOutput().getType());
+  return OutputAttr::get(op.getContext(), output.getElementType(), output.getDimSize(1), bool(op.getLse()), roles);
+}
+
+OutputAttr AttendOp::getOutputForm() { return outputFormOf(*this); }
+OutputAttr AppendAttendOp::getOutputForm() { return outputFormOf(*this); }
+
 LogicalResult AppendOp::verify() { return verifyAppended(*this); }
 
 LogicalResult AttendOp::verify() { return verifyAttended(*this); }

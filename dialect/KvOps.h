@@ -7,6 +7,7 @@
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/LLVMIR/LLVMTypes.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -19,6 +20,9 @@ FieldKind kindOf(ItemField field);
 
 /// Whether a region is empty or the score of an attend: of (f32, i32, i32, index), ended by kv.yield.
 bool isScore(mlir::Region &score);
+
+/// The arrays that the function of an append or attend declares: its arguments after the cache, the queries and the new tokens.
+mlir::Block::BlockArgListType declaredArrays(mlir::FunctionOpInterface function);
 
 } // namespace kv
 

@@ -43,6 +43,10 @@ class Kv_AttendLike<string opMnemonic, list<Trait> traits> : Kv_Op<opMnemonic, t
   // the score is s itself. They may use values defined above them.
   let regions = (region MaxSizedRegion<1>:$mask, MaxSizedRegion<1>:$score);
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// How its rows leave, with what each array that its function declares is to it.
+    OutputAttr getOutputForm();
+  }];
 }
 
 def Kv_AttendOp : Kv_AttendLike<"attend", []> {

@@ -92,8 +92,8 @@ public:
   }
 
   /// An array that the attend declares: a number for each query head.
-  Constant *argument(StringRef name, kv_argument_role role) {
-    return ConstantStruct::getAnon({string(name), i32(KV_ARGUMENT_F32), i32(role), i32(KV_AXIS_HEADS_Q), i32(KV_AXIS_NONE),
+  Constant *argument(StringRef name, ArgumentRole role) {
+    return ConstantStruct::getAnon({string(name), i32(KV_ARGUMENT_F32), i32(int32_t(role)), i32(KV_AXIS_HEADS_Q), i32(KV_AXIS_NONE),
                                     i32(KV_AXIS_NONE), i32(KV_AXIS_NONE)});
   }
 
@@ -150,8 +150,8 @@ public:
   Constant *kernel(const CacheSpec &cache, const KernelSpec &spec, ArrayRef<Constant *> rows, ArrayRef<Constant *> deviceRows) {
     bool attends = spec.kind != KV_OP_APPEND;
     SmallVector<Constant *> arguments;
-    for (auto [i, name] : enumerate(spec.params))
-      arguments.push_back(argument(name, spec.sinks == i ? KV_ROLE_SINKS : KV_ROLE_ARRAY));
+    for (const auto &[name, role] : spec.params)
+      arguments.push_back(argument(name, role));
     SmallVector<Constant *> fields = {i32(sizeof(kv_kernel)),
                                       i32(KV_ABI_VERSION),
                                       string(spec.name),

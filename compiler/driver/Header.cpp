@@ -161,7 +161,8 @@ private:
       if (kernel.hasLse)
         line(" *   lse  f32  [tokens][{}]   written; null when not wanted", kernel.headsQ);
       for (auto [i, param] : enumerate(kernel.params))
-        line(" *   arguments[{}]  {}: f32 [{}]{}", i, param, kernel.headsQ, kernel.sinks == i ? ", sinks" : "");
+        line(" *   arguments[{}]  {}: f32 [{}]{}", i, param.name, kernel.headsQ,
+             param.role == ArgumentRole::array ? "" : ", " + stringifyArgumentRole(param.role).str());
       line(" *   s = {:.9g} * q.k{}; mask {}", kernel.scale, kernel.score.empty() ? "" : "; score " + kernel.score, kernel.mask);
       if (kernel.visible.hasLow())
         line(" *   `ranges` says which tokens a step reads; pages of others may be anything");

@@ -73,8 +73,12 @@ uint64_t hashLayout(CacheType cache) {
 /// Fills in what attend and append_attend have in common.
 template <typename AttendLike> static void readAttend(AttendLike op, KernelSpec &spec) {
   spec.qType = typeOf(op.getQuery().getType());
+  OutputAttr output = op.getOutputForm();
   spec.oType = typeOf(op.getOutput().getType());
-  spec.hasLse = static_cast<bool>(op.getLse());
+  spec.hasLse = output.getLse();
+  spec.headsQ = output.getHeads();
+  for (auto [i, role] : llvm::enumerate(output.getArguments()))
+    spec.params.push_back({fmt::format("arguments[{}]", i), role});
   spec.visible = op.getVisibleAttr();
   if constexpr (std::is_same_v<AttendLike, AttendOp>)
     if (!spec.visible)
@@ -82,7 +86,6 @@ template <typename AttendLike> static void readAttend(AttendLike op, KernelSpec 
   spec.mask = op.getMask().empty() ? "true" : "custom";
   spec.accuracy = op.getAccuracy();
   spec.scale = op.getScale().convertToDouble();
-  spec.headsQ = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1);
   spec.minQueries = op.getMinQueries();
   spec.maxQueries = op.getMaxQueries();
   // Scores that share a text do the same; the header only says that there is one.
@@ -118,18 +121,15 @@ ModuleSpec readModule(ModuleOp level0) {
     spec.op = llvm::StringRef(spec.name).drop_front(cacheName.size() + 1).str();
     spec.cache = entry->second;
     bool appends = false, attends = false;
-    Value sinks;
     function.walk([&](Operation *op) {
       if (auto append = dyn_cast<AppendOp>(op)) {
         appends = true;
         spec.qType = spec.oType = typeOf(append.getKeys().getType());
       } else if (auto attend = dyn_cast<AttendOp>(op)) {
         attends = true;
-        sinks = attend.getSinks();
         readAttend(attend, spec);
       } else if (auto both = dyn_cast<AppendAttendOp>(op)) {
         appends = attends = true;
-        sinks = both.getSinks();
         readAttend(both, spec);
       }
     });
@@ -137,14 +137,9 @@ ModuleSpec readModule(ModuleOp level0) {
       continue;
     spec.kind = appends && attends ? KV_OP_APPEND_ATTEND : attends ? KV_OP_ATTEND : KV_OP_APPEND;
     module.caches[spec.cache].tokenType = spec.qType;
-    // Arguments: cache, [q], [k, v], then the declared arrays.
-    unsigned first = 1 + (attends ? 1 : 0) + (appends ? 2 : 0);
-    for (unsigned i = first; i < function.getNumArguments(); ++i) {
-      if (function.getArgument(i) == sinks)
-        spec.sinks = i - first;
-      auto name = function.getArgAttrOfType<StringAttr>(i, "kv.name");
-      spec.params.push_back(name ? name.getValue().str() : fmt::format("arguments[{}]", i - first));
-    }
+    for (auto [param, array] : llvm::zip(spec.params, declaredArrays(function)))
+      if (auto name = function.getArgAttrOfType<StringAttr>(array.getArgNumber(), "kv.name"))
+        param.name = name.str();
     module.kernels.push_back(std::move(spec));
   }
   return module;

@@ -23,6 +23,12 @@ struct CacheSpec {
   kv_type tokenType = KV_TYPE_F32; ///< of q, k and v
 };
 
+/// A declared array: f32 [Hq].
+struct ParamSpec {
+  std::string name;
+  ArgumentRole role;
+};
+
 struct KernelSpec {
   std::string name; ///< of the C descriptor and of the level-0 function: "llama3_decode"
   std::string op;   ///< the part after "<cache>_": "decode", "append", "append_decode"
@@ -37,10 +43,13 @@ struct KernelSpec {
   int64_t headsQ = 0;
   int64_t minQueries = 0;
   int64_t maxQueries = 0;
-  std::vector<std::string> params; ///< names of the declared arrays, in order
-  std::optional<size_t> sinks;     ///< of the declared arrays, the one that `sinks` names
-  std::string mask;                ///< as in a `.kv` file
-  std::string score;               ///< empty when the score is s itself
+  std::vector<ParamSpec> params; ///< the declared arrays, in order
+  std::string mask;              ///< as in a `.kv` file
+  std::string score;             ///< empty when the score is s itself
+
+  bool has(ArgumentRole role) const {
+    return llvm::any_of(params, [&](const ParamSpec &param) { return param.role == role; });
+  }
 };
 
 struct ModuleSpec {

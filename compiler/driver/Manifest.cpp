@@ -106,9 +106,9 @@ std::string makeManifest(const Compiled &compiled, llvm::StringRef name, llvm::S
       entry["accuracy"] = stringifyAccuracy(kernel.accuracy).str();
       entry["tolerance"] = accuracyBound(kernel.accuracy, InputKind::normal);
       entry["arguments"] = json::array();
-      for (size_t i = 0; i < kernel.params.size(); ++i)
+      for (const auto &[name, role] : kernel.params)
         entry["arguments"].push_back(
-            {{"name", kernel.params[i]}, {"type", "f32"}, {"axes", {"Hq"}}, {"role", kernel.sinks == i ? "sinks" : "array"}});
+            {{"name", name}, {"type", "f32"}, {"axes", {"Hq"}}, {"role", stringifyArgumentRole(role).str()}});
     }
     entry["variants"] = json::array();
     for (const Variant &variant : compiled.variants)

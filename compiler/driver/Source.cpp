@@ -112,8 +112,8 @@ ModuleSpec Source::spec() const {
       std::string fused = (checkedFile->caches[attend.cache].name() + "_append_" + attend.name()).str();
       if (kernel.name != decode && kernel.name != fused)
         continue;
-      for (auto [name, array] : zip(kernel.params, attend.syntax->arrays))
-        name = array.name.text.str();
+      for (auto [param, array] : zip(kernel.params, attend.syntax->arrays))
+        param.name = array.name.text.str();
       kernel.mask = "j <= i";
       if (attend.mask) {
         raw_string_ostream stream(kernel.mask = "");

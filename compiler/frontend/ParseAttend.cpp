@@ -7,7 +7,6 @@ using namespace llvm;
 
 namespace kv {
 
-static const StringRef attendClauses[] = {"mask", "score", "scale", "accuracy", "sinks", "select"};
 static const StringRef floatTypes[] = {"f32", "f16", "bf16"};
 static const StringRef otherTypes[] = {"f16", "bf16", "f64", "f8e4m3", "f8e5m2", "i64", "i32",
                                        "i16", "i8",   "u32", "u16",    "u8",     "bool"};

@@ -10,7 +10,6 @@ using namespace llvm;
 
 namespace kv {
 
-static const StringRef cacheClauses[] = {"k", "v", "layout", "keep", "rope", "stream", "view"};
 static const StringRef codecOptions[] = {"group", "sym", "asym", "scale"};
 
 void Parser::parseCache() {

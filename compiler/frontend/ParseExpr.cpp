@@ -110,9 +110,7 @@ ExprPtr Parser::parsePrimary() {
     return expr;
   }
   // A clause on the next line means that the expression is missing.
-  static const StringRef clauses[] = {"mask",  "score",  "scale", "accuracy", "sinks",    "layout", "keep",   "block",
-                                      "split", "unroll", "dot",   "rope",     "prefetch", "heads",  "stream", "masks"};
-  bool isClause = token.startsLine && is_contained(clauses, token.text);
+  bool isClause = token.startsLine && (atClause(attendClauses) || atClause(cacheClauses) || atClause(scheduleClauses));
   if (token.kind == TokenKind::name && !isClause)
     return parseNamed();
   if (!token.is("(")) {

@@ -222,10 +222,9 @@ void Parser::parseSchedule() {
       schedule->target = takeWord();
     }
   }
-  static const StringRef clauses[] = {"block", "split", "unroll", "dot", "prefetch", "heads", "masks"};
   if (!good)
     skipTo({"{"});
-  good &= parseBlock("a schedule", clauses, [&] { return parseScheduleEntry(*schedule); });
+  good &= parseBlock("a schedule", scheduleClauses, [&] { return parseScheduleEntry(*schedule); });
   schedule->broken = !good;
   file.schedules.push_back(std::move(schedule));
 }

@@ -12,6 +12,11 @@
 
 namespace kv {
 
+// The words that begin a clause of each declaration, those that are refused among them.
+inline constexpr llvm::StringRef cacheClauses[] = {"k", "v", "layout", "keep", "rope", "stream", "view"};
+inline constexpr llvm::StringRef attendClauses[] = {"mask", "score", "scale", "accuracy", "sinks", "select"};
+inline constexpr llvm::StringRef scheduleClauses[] = {"block", "split", "unroll", "dot", "prefetch", "heads", "masks"};
+
 class Parser {
 public:
   Parser(llvm::StringRef buffer, bool scheduleFile, FileSyntax &file, Diagnostics &diagnostics)

@@ -18,39 +18,25 @@ struct AttendSpec {
   mlir::Region *score; ///< empty: the score is s itself
   double scale;
   VisibleAttr visible;
-  mlir::Type queryType, outputType;
-  int64_t heads;      ///< query heads
+  mlir::Type queryType;
   int64_t minQueries; ///< of a step
-  bool hasLse;
   Accuracy accuracy;
-  mlir::ValueRange params; ///< the declared arrays, in order
-  std::optional<int64_t> sinks; ///< the one whose terms join the denominators
+  OutputAttr output;
 
-  int64_t group() const { return heads / cache.getHeads(); }
+  int64_t group() const { return output.getHeads() / cache.getHeads(); }
 };
 
 template <typename OpType> AttendSpec describe(OpType op) {
   auto query = mlir::cast<mlir::RankedTensorType>(op.getQuery().getType());
-  // Arrays follow the operands that every attend has.
-  auto func = op->template getParentOfType<mlir::func::FuncOp>();
-  mlir::Value sinks = op.getSinks();
-  mlir::ValueRange params = func.getArguments().drop_front(op->getNumOperands() - bool(sinks));
-  std::optional<int64_t> numberOfSinks;
-  if (sinks)
-    numberOfSinks = llvm::find(params, sinks) - params.begin();
   return {op.getCache().getType(),
           op->template getAttrOfType<ScheduleAttr>("schedule"),
           &op.getScore(),
           op.getScale().convertToDouble(),
           op.getVisibleAttr(),
           query.getElementType(),
-          mlir::cast<mlir::RankedTensorType>(op.getOutput().getType()).getElementType(),
-          query.getDimSize(1),
           int64_t(op.getMinQueries()),
-          bool(op.getLse()),
           op.getAccuracy(),
-          params,
-          numberOfSinks};
+          op.getOutputForm()};
 }
 
 /// `CACHE_append.own` of a kv.append (FusedKernel.cpp).
@@ -85,21 +71,14 @@ private:
   mlir::Value clamped(mlir::Value row) { return b.min(row, b.sub(rows, b.i64(1))); }
 };
 
-/// What a kernel writes of a row.
-struct OutputSpec {
-  int64_t dim, heads; ///< value channels; query heads
-  mlir::Type type;    ///< of the output
-  bool hasLse;
-  std::optional<int64_t> sinks; ///< an argument, a number of each query head
-};
-
-/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum. With sinks a:
-/// M = max(maximum, a[h]), w = exp(maximum - M), sum' = sum w + exp(a[h] - M), output = acc w / sum', lse = M + log sum'.
+/// What attention has of a row.
 struct RowResult {
   mlir::Value maximum, sum;                                                        ///< f32
+  int64_t dim;                                                                     ///< value channels
   llvm::function_ref<mlir::Value(mlir::Value channel, int64_t chunk)> accumulator; ///< [1, chunk]
 };
-void writeRow(KernelBuilder &b, const OutputSpec &spec, mlir::Value token, mlir::Value head, const RowResult &row);
+/// Writes a finished row: output = acc / sum and, where the caller wants it, lse = maximum + log sum (Finish.cpp).
+void writeRow(KernelBuilder &b, OutputAttr form, mlir::Value token, mlir::Value head, const RowResult &row);
 
 } // namespace kv
 

@@ -33,10 +33,13 @@ struct Denominator {
 };
 } // namespace
 
-static Denominator denominatorOf(KernelBuilder &b, const OutputSpec &spec, Value head, const RowResult &row) {
-  if (!spec.sinks)
+/// With sinks a: M = max(maximum, a[h]), w = exp(maximum - M), sum' = sum w + exp(a[h] - M), output = acc w / sum', lse = M + log
+/// sum'.
+static Denominator denominatorOf(KernelBuilder &b, OutputAttr output, Value head, const RowResult &row) {
+  std::optional<int64_t> sinks = output.find(ArgumentRole::sinks);
+  if (!sinks)
     return {row.maximum, row.sum, b.f32(1)};
-  Value sink = b.argument(*spec.sinks, head), least = b.f32(-FLT_MAX), perLog2 = b.f32(log2e);
+  Value sink = b.argument(*sinks, head), least = b.f32(-FLT_MAX), perLog2 = b.f32(log2e);
   // A finite reference, so that what is -infinity gives exp(-infinity), not exp(NaN).
   Value greatest = b.maxf(b.maxf(row.maximum, sink), least);
   auto below = [&](Value x) { return b.exp2(b.mulf(b.subf(x, greatest), perLog2)); };
@@ -44,22 +47,22 @@ static Denominator denominatorOf(KernelBuilder &b, const OutputSpec &spec, Value
   return {greatest, b.addf(b.mulf(row.sum, weight), added), weight};
 }
 
-void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head, const RowResult &row) {
-  Denominator all = denominatorOf(b, spec, head, row);
+void writeRow(KernelBuilder &b, OutputAttr form, Value token, Value head, const RowResult &row) {
+  Denominator all = denominatorOf(b, form, head, row);
   Value zero = b.f32(0);
   Value empty = arith::CmpFOp::create(b, b.loc, arith::CmpFPredicate::OEQ, all.sum, zero);
   Value inverse = arith::SelectOp::create(b, b.loc, empty, zero, arith::DivFOp::create(b, b.loc, all.weight, all.sum));
   Value o = b.read(StepField::o);
   Value ofToken = b.mul(token, b.read(StepField::o_token_stride)), ofHead = b.mul(head, b.read(StepField::o_head_stride));
   Value element = b.add(ofToken, ofHead);
-  int64_t dim = spec.dim, chunk = b.rowChunk(dim);
+  int64_t dim = row.dim, chunk = b.rowChunk(dim);
   Value first = b.i64(0), end = b.i64(dim);
   b.loop(first, end, chunk, [&](Value channel) {
     Value tile = row.accumulator(channel, chunk);
-    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), spec.type);
-    SaveOp::create(b, b.loc, output, o, b.add(element, channel), spec.type);
+    Value output = keepFinite(b, b.mulf(tile, b.spreadLike(inverse, tile)), form.getType());
+    SaveOp::create(b, b.loc, output, o, b.add(element, channel), form.getType());
   });
-  if (!spec.hasLse)
+  if (!form.getLse())
     return;
   Value lse = b.read(StepField::lse);
   Value wanted = LLVM::ICmpOp::create(b, b.loc, LLVM::ICmpPredicate::ne, lse, LLVM::ZeroOp::create(b, b.loc, b.ptr()));
@@ -67,7 +70,7 @@ void writeRow(KernelBuilder &b, const OutputSpec &spec, Value token, Value head,
     Value log2 = math::Log2Op::create(b, b.loc, all.sum);
     Value log = b.addf(all.maximum, b.mulf(log2, b.f32(ln2)));
     Value value = arith::SelectOp::create(b, b.loc, empty, b.f32(-std::numeric_limits<double>::infinity()), log);
-    b.store(value, b.at(lse, b.mul(b.add(b.mul(token, spec.heads), head), 4)));
+    b.store(value, b.at(lse, b.mul(b.add(b.mul(token, form.getHeads()), head), 4)));
   });
 }
 

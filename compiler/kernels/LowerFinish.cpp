@@ -12,7 +12,6 @@ namespace {
 void lower(KernelBuilder &b, FinishOp op) {
   int64_t group = int64_t(op.getGroup()), dim = cast<MemRefType>(op.getAccumulator().getType()).getDimSize(1);
   double unit = op.getUnit().convertToDouble();
-  OutputSpec output{dim, int64_t(op.getHeads()), op.getType(), op.getLse(), op.getSinks()};
   Value zero = b.i64(0), numRows = op.getRows();
   Value partial = b.read(ItemField::partial);
   Value null = LLVM::ZeroOp::create(b, b.loc, b.ptr());
@@ -40,7 +39,7 @@ void lower(KernelBuilder &b, FinishOp op) {
             return b.fetch(op.getAccumulator(), b.add(op.getFirst(), row), channel, {1, chunk});
           };
           Value token = b.add(firstQuery, rows.queryOf(row)), head = rows.headOf(row);
-          writeRow(b, output, token, head, {maximum(row), scalar(op.getSum(), row), accumulator});
+          writeRow(b, op.getOutput(), token, head, {maximum(row), scalar(op.getSum(), row), dim, accumulator});
         });
       },
       [&] {

@@ -44,8 +44,7 @@ void buildMergeKernel(ModuleOp module, func::FuncOp func, const AttendSpec &spec
     };
     Value query = b.add(queryBegin, b.div(row, spec.group()));
     Value firstHead = b.mul(head, spec.group()), queryHead = b.add(firstHead, b.rem(row, spec.group()));
-    OutputSpec output{dim, spec.heads, spec.outputType, spec.hasLse, spec.sinks};
-    writeRow(b, output, b.add(firstQuery, query), queryHead, {greatest, sum, accumulator});
+    writeRow(b, spec.output, b.add(firstQuery, query), queryHead, {greatest, sum, dim, accumulator});
   });
 }
 

@@ -209,7 +209,8 @@ void OnlineAttend::copyScore(mlir::Region &into) {
     if (!head)
       head = arith::IndexCastOp::create(b, b.loc, b.getI64Type(), block.getArgument(3));
     auto array = cast<BlockArgument>(op.getOperand(0));
-    unsigned number = array.getArgNumber() - cast<BlockArgument>(spec.params.front()).getArgNumber();
+    auto function = cast<FunctionOpInterface>(array.getOwner()->getParentOp());
+    unsigned number = array.getArgNumber() - declaredArrays(function).front().getArgNumber();
     b.setInsertionPoint(&op);
     op.replaceAllUsesWith(ValueRange{b.argument(number, head)});
     op.erase();
@@ -219,9 +220,8 @@ void OnlineAttend::copyScore(mlir::Region &into) {
 /// The maximum leaves as a score: what softmax has is a product in units of the row.
 void OnlineAttend::finish(Value head, Value first) {
   double unit = hasScore() ? 1 : roundsQueries() ? ln2 : factor() * ln2;
-  FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, state,
-                   spec.outputType, APFloat(unit), spec.group(), spec.heads, spec.hasLse,
-                   spec.sinks ? b.getI64IntegerAttr(*spec.sinks) : IntegerAttr());
+  FinishOp::create(b, b.loc, seq, head, firstHead, first, numRows, queryBegin, hasScore() ? Value() : scales, state, APFloat(unit),
+                   spec.group(), spec.output);
 }
 
 void OnlineAttend::build() {

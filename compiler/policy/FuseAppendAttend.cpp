@@ -44,8 +44,7 @@ struct FuseAppendAttend : PassWrapper<FuseAppendAttend, OperationPass<func::Func
   static void fuse(AppendOp append, AttendOp attend) {
     OpBuilder b(attend);
     SmallVector<Value> operands = {attend.getQuery(), append.getKeys(), append.getValues(), attend.getCache()};
-    if (Value sinks = attend.getSinks())
-      operands.push_back(sinks);
+    llvm::append_range(operands, attend->getOperands().drop_front(2)); // what comes after the query and the cache
     auto fused = AppendAttendOp::create(b, attend.getLoc(), attend->getResultTypes(), operands, attend->getAttrs());
     fused.getMask().takeBody(attend.getMask());
     fused.getScore().takeBody(attend.getScore());

@@ -232,7 +232,8 @@ SequenceData makeSequence(const CacheSpec &cache, const KernelSpec &spec, const 
     break;
   case Content::codes:
     // Score expressions are for logits of moderate size, and a sink is one beside which keys count.
-    fillCodes(data.k, type.getKey(), dim, input, score || spec.sinks ? Exponents{-20, -4} : Exponents{-100, 60}, random);
+    fillCodes(data.k, type.getKey(), dim, input, score || spec.has(ArgumentRole::sinks) ? Exponents{-20, -4} : Exponents{-100, 60},
+              random);
     // What o cannot hold would not be seen; scalars are safe from 1e-36 on.
     fillCodes(data.v, type.getValue(), type.getValueDim(), input,
               elementOf(spec.oType) == Element::f16 ? Exponents{-20, 5} : Exponents{type.getValue().isInteger() ? -149 : -119, 60},

@@ -179,6 +179,16 @@ func.func private @f() attributes {a = #kv.schedule<item = <queries = 1, heads =
 func.func private @f() attributes {a = #kv.map<[2, 3, 4], [-1, 2]>}
 
 // -----
+// output C1
+// expected-error @+1 {{expected f32, f16 or bf16 and at least one head, got 'f64' and 4}}
+func.func private @f() attributes {a = #kv.output<f64, heads = 4, lse = true>}
+
+// -----
+// output C1
+// expected-error @+1 {{expected f32, f16 or bf16 and at least one head, got 'f16' and 0}}
+func.func private @f() attributes {a = #kv.output<f16, heads = 0, lse = true>}
+
+// -----
 // visible C1
 // expected-error @+1 {{expected one to 4 runs of a low and a high map each, all but the last with an end}}
 func.func private @f() attributes {a = #kv.visible<low = [(i) -> (), (i) -> ()], high = [(i) -> (), (i) -> ()]>}

@@ -152,8 +152,8 @@ func.func @f(%n: i64, %table: !llvm.ptr, %q: memref<2x64xf32>, %none: !kv.state<
 // -----
 // finish C1
 func.func @f(%n: i64, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
-  // expected-error @+1 {{expected f32, f16 or bf16, a positive finite unit, and `group` and `heads` of at least 1}}
-  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %a as f16 unit(0.69) group(0) heads(4)
+  // expected-error @+1 {{expected a positive finite unit and a `group` of at least 1}}
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %a unit(0.69) group(0) as <f16, heads = 4, lse = false>
       : memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }
@@ -162,7 +162,7 @@ func.func @f(%n: i64, %m: memref<2x1xf32>, %a: memref<2x64xf32>) {
 // finish C2
 func.func @f(%n: i64, %m: memref<2x1xf32>) {
   // expected-error @+1 {{expected a state of one value or of three homes, got 2 values}}
-  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m as f16 unit(0.69) group(1) heads(4)
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m unit(0.69) group(1) as <f16, heads = 4, lse = false>
       : memref<2x1xf32>, memref<2x1xf32>
   return
 }

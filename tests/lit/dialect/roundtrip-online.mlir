@@ -57,10 +57,10 @@ func.func @around(%b: !kv.block<32 of !cache>, %n: i64, %q: memref<2x16xi32>, %m
     // CHECK: kv.yield %{{.*}} : !kv.state<2 x 64>
     kv.yield %next : !kv.state<2 x 64>
   } : !llvm.ptr -> !kv.state<2 x 64>
-  // CHECK: kv.finish rows{{.*}} state %[[END]] as f16
-  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %end as f16 unit(1.0) group(2) heads(4) : !kv.state<2 x 64>
-  // CHECK: kv.finish rows[%[[N]], %[[N]]] seq %[[N]] head %[[N]] of %[[N]] query %[[N]] scales %[[M]] state %[[M]], %[[M]], %{{.*}} as bf16 unit(1.000000e+00) group(2) heads(4) lse
-  kv.finish rows[%n, %n] seq %n head %n of %n query %n scales %m state %m, %m, %a as bf16 unit(1.0) group(2) heads(4) lse
+  // CHECK: kv.finish rows{{.*}} state %[[END]] unit({{.*}}) group(2) as <f16, heads = 4, lse = false, arguments = [array, sinks]> :
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %end unit(1.0) group(2) as <f16, heads = 4, lse = false, arguments = [array, sinks]> : !kv.state<2 x 64>
+  // CHECK: kv.finish rows[%[[N]], %[[N]]] seq %[[N]] head %[[N]] of %[[N]] query %[[N]] scales %[[M]] state %[[M]], %[[M]], %{{.*}} unit(1.000000e+00) group(2) as <bf16, heads = 4, lse = true>
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n scales %m state %m, %m, %a unit(1.0) group(2) as <bf16, heads = 4, lse = true>
       : scales memref<2x1xf32>, memref<2x1xf32>, memref<2x1xf32>, memref<2x64xf32>
   return
 }

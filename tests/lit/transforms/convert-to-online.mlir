@@ -25,7 +25,7 @@ func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tenso
 // CHECK:   %[[NEXT:.*]] = kv.attend_block any rows[%[[FIRST]], {{.*}}] of %[[Q]], %[[BLOCK]][%[[TOKEN]], %[[COUNT]]] head %[[HEAD]] {{.*}} state %[[STATE]] for {{.*}} group(2) least(2) scale(1.250000e-01) sees <low = [(d0) -> ()], high = [(d0) -> (d0 + 1)]>[%{{.*}}] accuracy( high)
 // CHECK:   kv.yield %[[NEXT]]
 // CHECK: scf.for
-// CHECK:   kv.finish rows[{{.*}}] seq %[[SEQ]] {{.*}} state %[[END]] as f16 unit(1.250000e-01) group(2) heads(4) lse
+// CHECK:   kv.finish rows[{{.*}}] seq %[[SEQ]] {{.*}} state %[[END]] unit(1.250000e-01) group(2) as <f16, heads = 4, lse = true>
 // CHECK-LABEL: func.func @c_a.merge(
 // CHECK: kv.exp2
 // CHECK: kv.save {{.*}} as f16

@@ -13,7 +13,7 @@
 // CHECK:   kv.item num_partials
 // CHECK:   kv.save {{.*}} as f32
 func.func @finish(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %head: i64, %m: memref<2x1xf32>, %acc: memref<2x32xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
-  kv.finish rows[%n, %n] seq %n head %head of %n query %n state %m, %m, %acc as bf16 unit(0.69) group(2) heads(4) lse
+  kv.finish rows[%n, %n] seq %n head %head of %n query %n state %m, %m, %acc unit(0.69) group(2) as <bf16, heads = 4, lse = true>
       : memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
   return
 }
@@ -27,7 +27,7 @@ func.func @finish(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %head: i64, %m: m
 // CHECK: arith.mulf %{{.*}}, %[[UNIT]]
 // CHECK-NOT: math.log2
 func.func @scaled(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %head: i64, %m: memref<2x1xf32>, %acc: memref<2x32xf32>, %s: memref<2x1xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
-  kv.finish rows[%n, %n] seq %n head %head of %n query %n scales %s state %m, %m, %acc as f32 unit(0.69) group(2) heads(4)
+  kv.finish rows[%n, %n] seq %n head %head of %n query %n scales %s state %m, %m, %acc unit(0.69) group(2) as <f32, heads = 4, lse = false>
       : scales memref<2x1xf32>, memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
   return
 }

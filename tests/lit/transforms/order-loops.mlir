@@ -20,7 +20,7 @@
 // CHECK:       %[[BLOCK:.*]] = kv.acquire {{.*}} ahead
 // CHECK:       kv.attend_block one {{.*}}, %[[BLOCK]]{{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] for
 // CHECK-NOT: kv.for_blocks
-// CHECK: kv.finish {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] as
+// CHECK: kv.finish {{.*}} state %[[MAX]], %[[SUM]], %[[ACC]] unit
 func.func @c_a(%c: !cache, %q: tensor<?x4x64xf16>) -> (tensor<?x4x32xf16>, tensor<?x4xf32>) {
   %o, %lse = kv.attend %q on %c scale(0.125) mask {^bb0(%i: i32, %j: i32, %h: index): %seen = arith.cmpi sle, %j, %i : i32 kv.yield %seen : i1} accuracy(high) queries(1, 8) {schedule = #schedule}
              : tensor<?x4x64xf16>, !cache -> tensor<?x4x32xf16>, tensor<?x4xf32>

@@ -30,7 +30,7 @@ func.func @arguments() attributes {kv.kernel, kv.schedule = #schedule} {
                          scores = <dot = f32, load = <vector[0] of 16>, slice = 32>, sums = <dot = f32, load = <vector[0] of 16>, slice = 32>, team = <lanes = 8>>
 func.func @online(%step: !llvm.ptr, %item: !llvm.ptr, %n: i64, %m: memref<2x1xf32>, %acc: memref<2x32xf32>) attributes {kv.kernel, kv.schedule = #schedule} {
   // expected-error @+1 {{'kv.finish' op is of the level `online`, and nothing says how it is distributed}}
-  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %acc as f32 unit(0.69) group(2) heads(4)
+  kv.finish rows[%n, %n] seq %n head %n of %n query %n state %m, %m, %acc unit(0.69) group(2) as <f32, heads = 4, lse = false>
       : memref<2x1xf32>, memref<2x1xf32>, memref<2x32xf32>
   return
 }

@@ -370,8 +370,8 @@ void mockKernels(const ModuleSpec &module, Fault fault, int64_t splitTokens, int
     kernel.ranges = spec.visible && spec.visible.differs() ? causalRanges : allRanges;
     kernel.step_bytes = sizeof(kv_step);
     mock.arguments.emplace_back();
-    for (const std::string &name : spec.params)
-      mock.arguments.back().push_back({mock.names.emplace_back(name).c_str(), KV_ARGUMENT_F32, KV_ROLE_ARRAY, {KV_AXIS_HEADS_Q}});
+    for (const auto &[name, role] : spec.params)
+      mock.arguments.back().push_back({mock.names.emplace_back(name).c_str(), KV_ARGUMENT_F32, int32_t(role), {KV_AXIS_HEADS_Q}});
     kernel.num_arguments = int64_t(spec.params.size());
     kernel.argument_size = sizeof(kv_argument_spec);
     kernel.arguments = mock.arguments.back().data();
