@@ -204,27 +204,27 @@ LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &op
   return success();
 }
 
-FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options) {
+FailureOr<TranslatedModule> translateForTarget(LoweredModule &lowered, const LowerOptions &options) {
   PhaseClock clock(options);
   const Target &target = *lowered.target;
   ModuleOp module = *lowered.module;
-  TargetObject object;
-  object.kernels = nameKernels(lowered);
+  TranslatedModule result;
+  result.kernels = nameKernels(lowered);
   if (target.addEntries)
-    target.addEntries(module, object.kernels);
+    target.addEntries(module, result.kernels);
   FailureOr<bool> finished = runPhases(module, {llvmPhase()}, clock);
   if (failed(finished))
     return failure();
   if (!*finished)
-    return object;
-  llvm::Expected<std::string> bytes = emitObject(module, lowered.made, target, options.assembly);
-  if (!bytes) {
-    module.emitError() << llvm::toString(bytes.takeError());
+    return result;
+  llvm::Expected<Translation> code = translate(module, lowered.made, target);
+  if (!code) {
+    module.emitError() << llvm::toString(code.takeError());
     return failure();
   }
-  object.bytes = std::move(*bytes);
-  clock.finished("object", module);
-  return object;
+  result.code.emplace(std::move(*code));
+  clock.finished("translate", module);
+  return result;
 }
 
 /// Whether a machine that `target` runs on runs the code of `from`, made by the same route.

@@ -3,7 +3,7 @@
 #define KV_COMPILE_H
 
 #include "compiler/halide/Halide.h"
-#include "compiler/targets/Target.h"
+#include "compiler/targets/Emission.h"
 
 namespace kv {
 
@@ -44,8 +44,14 @@ mlir::LogicalResult checkTeamMemory(const LoweredModule &lowered);
 /// does not cover the order of some codes), are reported through MLIR's diagnostics.
 mlir::LogicalResult makeHalideFunctions(LoweredModule &lowered, const LowerOptions &options);
 
-/// Kernels -> object, which is empty with `until`. Errors are reported through MLIR's diagnostics.
-mlir::FailureOr<TargetObject> emitForTarget(LoweredModule &lowered, const LowerOptions &options);
+/// Kernels by name, and the code of all, still to be generated.
+struct TranslatedModule {
+  std::vector<KernelFunctions> kernels;
+  std::optional<Translation> code; ///< none with `until`
+};
+
+/// Kernels -> LLVM IR. Errors are reported through MLIR's diagnostics.
+mlir::FailureOr<TranslatedModule> translateForTarget(LoweredModule &lowered, const LowerOptions &options);
 
 /// Whether the code of `other`, whose target may have fewer features, is as good: what the target has besides makes no difference
 /// to these kernels. Neither has been emitted.

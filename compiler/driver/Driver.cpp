@@ -7,6 +7,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/xxhash.h"
 
 #include <fmt/format.h>
@@ -113,21 +114,42 @@ public:
     shareFunctions(lowered, modules);
   }
 
-  CompileStatus emit() {
+  CompileStatus translate() {
     if (lowered.stopped)
       return CompileStatus::ok;
     if (mlir::failed(makeHalideFunctions(lowered, lowering)))
       return CompileStatus::userError;
-    mlir::FailureOr<TargetObject> result = emitForTarget(lowered, lowering);
+    mlir::FailureOr<TranslatedModule> result = translateForTarget(lowered, lowering);
     if (mlir::failed(result))
       return CompileStatus::internalError;
-    object = std::move(*result);
+    kernels = std::move(result->kernels);
+    code = std::move(result->code);
     return CompileStatus::ok;
+  }
+
+  /// Makes the object of what has been translated. It touches nothing of other compilations, nor of MLIR.
+  void generate() {
+    Timing clock;
+    if (Expected<std::string> bytes = generateCode(std::move(*code), options.assembly))
+      object = std::move(*bytes);
+    else
+      problem = toString(bytes.takeError());
+    clock.mark("object");
+    milliseconds = clock.steps[0].milliseconds;
+  }
+
+  /// Reports what `generate` has not.
+  CompileStatus finish() {
+    lowering.timing("object", milliseconds);
+    if (problem.empty())
+      return CompileStatus::ok;
+    lowered.module->emitError() << problem;
+    return CompileStatus::internalError;
   }
 
   /// Adds the target to `compiled`; its code is the object of `owner`, which may be this.
   void addTo(Compiled &compiled, const TargetCompilation &owner) const {
-    for (const KernelFunctions &functions : owner.object.kernels) {
+    for (const KernelFunctions &functions : owner.kernels) {
       auto kernel = find_if(compiled.module.kernels, [&](const KernelSpec &spec) { return spec.name == functions.name; });
       if (kernel == compiled.module.kernels.end() || (options.wants && !options.wants(functions.name, target)))
         continue;
@@ -139,11 +161,11 @@ public:
     }
     std::string name = objectName(source, options) + "." + owner.target.name();
     if (target.isLaunched())
-      return compiled.devices.push_back({name + ".ptx", target.name(), target.computeCapability, object.bytes});
+      return compiled.devices.push_back({name + ".ptx", target.name(), target.computeCapability, object});
     name += options.assembly ? ".s" : ".o";
     auto file = find_if(compiled.objects, [&](const ObjectFile &file) { return file.name == name; });
     if (file == compiled.objects.end())
-      file = compiled.objects.insert(file, {name, owner.object.bytes, target.architecture()});
+      file = compiled.objects.insert(file, {name, owner.object, target.architecture()});
     file->targets.push_back(target.name());
   }
 
@@ -154,7 +176,10 @@ private:
   LowerOptions lowering;
   bool chosen = false; ///< what is done has been decided: a failure is no fault of the user
   LoweredModule lowered;
-  TargetObject object;
+  std::vector<KernelFunctions> kernels;
+  std::optional<Translation> code;
+  std::string object, problem;
+  double milliseconds = 0; ///< that the object took
 
   DeviceVariant deviceVariant(size_t kernel, const KernelFunctions &functions) const {
     DeviceVariant variant;
@@ -193,7 +218,8 @@ private:
   }
 };
 
-/// Lowers for every target, then emits what differs.
+/// Lowers for every target, one after the other, for MLIR's context is not locked; then makes objects of what differs, on all
+/// cores.
 static CompileStatus compileTargets(Source &source, const CompileOptions &options, Compiled &compiled) {
   std::deque<TargetCompilation> compilations;
   bool prints = !options.until.empty();
@@ -201,7 +227,7 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
     TargetCompilation &compilation = compilations.emplace_back(source, *target, options);
     if (CompileStatus status = compilation.lower(); status != CompileStatus::ok)
       return status;
-    if (CompileStatus status = prints ? compilation.emit() : CompileStatus::ok; status != CompileStatus::ok)
+    if (CompileStatus status = prints ? compilation.translate() : CompileStatus::ok; status != CompileStatus::ok)
       return status;
   }
   if (prints)
@@ -219,9 +245,17 @@ static CompileStatus compileTargets(Source &source, const CompileOptions &option
         compilation.takeFunctionsOf(needLess);
         needLess.push_back(&compilation);
       }
+  DefaultThreadPool threads(hardware_concurrency());
+  for (auto [owner, compilation] : zip_equal(owners, compilations))
+    if (owner == &compilation) {
+      if (CompileStatus status = compilation.translate(); status != CompileStatus::ok)
+        return status;
+      threads.async([&compilation = compilation] { compilation.generate(); });
+    }
+  threads.wait();
   for (auto [owner, compilation] : zip_equal(owners, compilations))
     if (owner == &compilation)
-      if (CompileStatus status = compilation.emit(); status != CompileStatus::ok)
+      if (CompileStatus status = compilation.finish(); status != CompileStatus::ok)
         return status;
   for (auto [owner, compilation] : zip_equal(owners, compilations))
     compilation.addTo(compiled, *owner);

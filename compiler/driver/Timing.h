@@ -22,10 +22,13 @@ public:
     last = moment;
   }
 
+  /// Since this was made. Steps that ran side by side take more together.
+  double total() const { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count(); }
+
   std::vector<Step> steps;
 
 private:
-  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now(), last = start;
 };
 
 } // namespace kv

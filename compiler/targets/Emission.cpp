@@ -13,10 +13,8 @@
 #include "llvm/CodeGen/TargetPassConfig.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 
 #include <mutex>
 
@@ -99,39 +97,45 @@ static bool addPassesInOrder(llvm::TargetMachine &machine, llvm::legacy::PassMan
   return false;
 }
 
-llvm::Expected<std::string> emitObject(ModuleOp module, const halide::Functions &functions, const Target &target, bool assembly) {
+static llvm::Error fail(const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); }
+
+llvm::Expected<Translation> translate(ModuleOp module, const halide::Functions &functions, const Target &target) {
   initializeLLVM();
-  auto fail = [](const llvm::Twine &message) { return llvm::createStringError(llvm::inconvertibleErrorCode(), message); };
-  llvm::LLVMContext context;
-  DeclinedPasses declined;
-  context.setOptPassGate(declined);
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context, "kv");
-  if (!code)
+  Translation result{&target, std::make_unique<DeclinedPasses>(), std::make_unique<llvm::LLVMContext>(), {}, {}};
+  result.context->setOptPassGate(*result.gate);
+  result.code = translateModuleToLLVMIR(module, *result.context, "kv");
+  if (!result.code)
     return fail("translation to LLVM IR failed");
   llvm::Triple triple(target.triple);
   std::string message;
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, message);
   if (!backend)
     return fail("this LLVM cannot compile for `" + target.triple + "`: " + message);
-  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(triple, target.cpu, target.cpuFeatures,
-                                                                            llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
-                                                                            llvm::CodeGenOptLevel::Default));
-  code->setTargetTriple(triple);
-  code->setDataLayout(machine->createDataLayout());
-  if (llvm::Error error = halide::linkFunctions(*code, functions))
+  result.machine.reset(backend->createTargetMachine(triple, target.cpu, target.cpuFeatures, llvm::TargetOptions(),
+                                                    llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  result.code->setTargetTriple(triple);
+  result.code->setDataLayout(result.machine->createDataLayout());
+  if (llvm::Error error = halide::linkFunctions(*result.code, functions))
     return error;
+  return result;
+}
+
+llvm::Expected<std::string> generateCode(Translation translation, bool assembly) {
+  const Target &target = *translation.target;
+  llvm::TargetMachine &machine = *translation.machine;
+  llvm::Module &code = *translation.code;
   if (target.finish)
-    target.finish(*code, target, *machine);
+    target.finish(code, target, machine);
   else
-    finishLibrary(*code, target);
+    finishLibrary(code, target);
   llvm::SmallString<0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
   auto kind = assembly || target.isLaunched() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
-  if (target.keepsOrder ? addPassesInOrder(*machine, passes, stream, kind)
-                        : machine->addPassesToEmitFile(passes, stream, nullptr, kind))
+  if (target.keepsOrder ? addPassesInOrder(machine, passes, stream, kind)
+                        : machine.addPassesToEmitFile(passes, stream, nullptr, kind))
     return fail("this LLVM cannot emit a file for `" + target.triple + "`");
-  passes.run(*code);
+  passes.run(code);
   if (target.isLaunched() && buffer.str().contains(".extern .func"))
     return fail("the code calls a function that a device does not have: " +
                 buffer.str().substr(buffer.str().find(".extern .func")).take_until([](char c) { return c == ';'; }));

@@ -80,11 +80,6 @@ struct KernelFunctions {
   int64_t rowBytes = 0; ///< of a partial result
 };
 
-struct TargetObject {
-  std::string bytes; ///< a position-independent object file
-  std::vector<KernelFunctions> kernels;
-};
-
 } // namespace kv
 
 #endif

@@ -43,15 +43,14 @@ struct CompileArguments {
 
 /// Time by target, and the cost of one kernel: what a JIT's user waits for.
 void printTiming(const Timing &timing, const Compiled &compiled, size_t targets) {
-  double total = 0, lowering = 0;
+  double lowering = 0;
   for (const Timing::Step &step : timing.steps) {
     printOut("{:<44} {:>9.2f} ms\n", step.name, step.milliseconds);
-    total += step.milliseconds;
     if (step.name.find(' ') != std::string::npos)
       lowering += step.milliseconds;
   }
   size_t kernels = compiled.module.kernels.size();
-  printOut("{:<44} {:>9.2f} ms\n", "total", total);
+  printOut("{:<44} {:>9.2f} ms\n", "total", timing.total());
   if (kernels && targets)
     printOut("{} kernels x {} targets: {:.2f} ms a kernel\n", kernels, targets, lowering / static_cast<double>(kernels * targets));
 }
