@@ -180,6 +180,21 @@ int64_t kv_phase_items(const kv_kernel *kernel, const kv_variant *variant, const
 kv_status kv_run_part(const kv_kernel *kernel, const kv_variant *variant, const kv_step *step, int32_t phase, int32_t part,
                       int32_t parts);
 
+/* ---- States ---- */
+
+/* Joins what attends over disjoint sets of keys gave (caches of several machines, a shared prefix and a suffix, two kernels), each
+ * with `o: f32` and `lse`, for rows of `dim` channels:
+ *
+ *   M = max lse[i],  w[i] = exp(lse[i] - M),  merged = sum of w[i] o[i] / sum of w[i],  merged_lse = M + log(sum of w[i])
+ *
+ * o[i] is [rows][dim] and lse[i] [rows], i = 0 .. n - 1, both dense. States are added in their order, in double precision: the bits
+ * are the same on every machine. A row that a state has not seen (lse -infinity) adds nothing, whatever its o; one that none has
+ * seen, or of no states, is 0 and -infinity. An lse of +infinity or NaN makes its row NaN. Give sinks to one of the states alone.
+ * The result may lie where one of the states does, or merged_lse be null; otherwise arrays must not overlap. Any thread; none is
+ * made. Errors: NULL, SIZE, ALIGNMENT; nothing has been written then. */
+kv_status kv_merge_states(int64_t rows, int64_t dim, int64_t n, const float *const *o, const float *const *lse, float *merged,
+                          float *merged_lse);
+
 /* ---- Thread pool ---- */
 
 typedef struct kv_pool kv_pool;

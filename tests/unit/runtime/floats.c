@@ -1,5 +1,5 @@
 /* floats.c: kernels see round-to-nearest, subnormals and no traps whatever the caller has set, on its own thread and on those of a
- * pool; the caller finds its own state again. Prints "ok", or the first that is wrong. */
+ * pool, as kv_merge_states does; the caller finds its own state again. Prints "ok", or the first that is wrong. */
 #include "fake.h"
 
 #include <stdio.h>
@@ -40,6 +40,38 @@ static void check(const char *what, uint64_t state) {
   printf("%s with %#llx: %d of %d calls saw another state; afterwards it is %#llx\n", what, (unsigned long long)state, wrong, calls,
          (unsigned long long)after);
   exit(1);
+}
+
+/* kv_merge_states has the same bits on every processor and in every state: FNV-1a of them. */
+static void checkMerge(void) {
+  enum { rows = 37, dim = 70, n = 3 };
+  static float values[n][rows * dim], sums[n][rows], merged[rows * dim], mergedLse[rows];
+  const float *o[n], *lse[n];
+  uint32_t random = 1;
+  for (int i = 0; i < n; ++i) {
+    o[i] = values[i];
+    lse[i] = sums[i];
+    for (int k = 0; k < rows * dim; ++k)
+      values[i][k] = (float)(int32_t)(random = random * 1664525u + 1013904223u) * 0x1p-31f;
+    for (int k = 0; k < rows; ++k)
+      sums[i][k] = (float)(int32_t)(random = random * 1664525u + 1013904223u) * 0x1p-28f;
+  }
+  for (size_t i = 0; i < sizeof states / sizeof *states; ++i) {
+    writeState(states[i]);
+    const kv_status status = kv_merge_states(rows, dim, n, o, lse, merged, mergedLse);
+    const uint64_t after = readState();
+    writeState(states[0]);
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t k = 0; k < sizeof merged; ++k)
+      hash = (hash ^ ((const unsigned char *)merged)[k]) * 0x100000001b3u;
+    for (size_t k = 0; k < sizeof mergedLse; ++k)
+      hash = (hash ^ ((const unsigned char *)mergedLse)[k]) * 0x100000001b3u;
+    if (status == KV_OK && after == states[i] && hash == 0xa23522fa4a1ddff5u)
+      continue;
+    printf("kv_merge_states with %#llx: status %d, hash %#llx; afterwards it is %#llx\n", (unsigned long long)states[i],
+           (int)status, (unsigned long long)hash, (unsigned long long)after);
+    exit(1);
+  }
 }
 
 int main(void) {
@@ -97,6 +129,7 @@ int main(void) {
       return 1;
     }
   }
+  checkMerge();
   printf("ok\n");
   return 0;
 }
