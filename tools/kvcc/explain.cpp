@@ -5,6 +5,7 @@
 #include "compiler/driver/Schedules.h"
 #include "compiler/frontend/Printer.h"
 #include "compiler/reference/Tolerance.h"
+#include "dialect/Visible.h"
 #include "kv/kv.h"
 #include "tools/kvcc/Commands.h"
 #include "tools/kvcc/Output.h"
@@ -21,6 +22,7 @@ struct ExplainArguments {
   SourceArguments source;
   std::vector<std::string> targets; ///< none: all
   std::vector<int64_t> contexts = {1024, 8192, 32768, 131072};
+  int64_t queries = 0; ///< of a step; 0: as few as an attend takes
   double readRate = 40;
 };
 
@@ -55,18 +57,33 @@ void explainCache(const CacheSpec &cache) {
     explainRegion(cache.map, region);
 }
 
+/// What a step reads of the tokens that are there, in words.
+void explainMask(const KernelSpec &kernel, int64_t queries) {
+  std::string step = queries == 1 ? "a step of one query" : fmt::format("a step of {} queries", queries);
+  int64_t most = mostVisible(kernel.visible, queries);
+  if (kernel.visible.getRuns() == 1 && !kernel.visible.hasLow() && !most)
+    return comment("  mask {}: {} reads all tokens{}", kernel.mask, step,
+                   queries > 1 && kernel.visible.differs() ? ", each query those that it sees" : "");
+  comment("  mask {}: {} reads {}, in at most {} run{} of tokens; pages of others are neither read nor checked", kernel.mask, step,
+          most ? fmt::format("at most {} tokens of any context", most) : "what it sees", kernel.visible.getRuns(),
+          kernel.visible.getRuns() == 1 ? "" : "s");
+}
+
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
   comment("attend {}: {} query heads ({} a kv head), {} to {} queries, accuracy {} (relative RMS error {:g})", kernel.name,
           kernel.headsQ, kernel.headsQ / cache.type.getHeads(), kernel.minQueries, kernel.maxQueries,
           stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
-  comment("  {:>9} {:>14} {:>10} {:>11} {:>22}", "context", "cache bytes", "MFLOP", "flop/byte",
+  int64_t queries = std::clamp(arguments.queries, kernel.minQueries, kernel.maxQueries);
+  explainMask(kernel, queries);
+  comment("  {:>9} {:>11} {:>14} {:>10} {:>11} {:>22}", "context", "tokens read", "cache bytes", "MFLOP", "flop/byte",
           fmt::format("us at {:g} GB/s", arguments.readRate));
   for (int64_t context : arguments.contexts) {
-    double bytes = bytesPerToken(cache.type) * static_cast<double>(context);
+    int64_t newest = std::min(queries, context), tokens = countTokens(kernel.visible, newest, context);
+    double bytes = bytesPerToken(cache.type) * static_cast<double>(tokens);
     double flop = 2.0 * static_cast<double>(kernel.headsQ * (cache.type.getKeyDim() + cache.type.getValueDim())) *
-                  static_cast<double>(context);
-    comment("  {:>9} {:>14.0f} {:>10.1f} {:>11.1f} {:>22.1f}", context, bytes, flop * 1e-6, flop / bytes,
-            bytes / arguments.readRate * 1e-3);
+                  static_cast<double>(countSeen(kernel.visible, newest, context));
+    comment("  {:>9} {:>11} {:>14.0f} {:>10.1f} {:>11.1f} {:>22.1f}", context, tokens, bytes, flop * 1e-6,
+            tokens ? flop / bytes : 0, bytes / arguments.readRate * 1e-3);
   }
 }
 
@@ -148,6 +165,8 @@ void addExplain(CLI::App &app, Command &chosen) {
   declareList(*command, "--context", arguments->contexts, "contexts of the table")
       ->transform(integerFrom(1, INT32_MAX))
       ->capture_default_str();
+  command->add_option("--queries", arguments->queries, "new tokens of the table's step (default: as few as the attend takes)")
+      ->transform(integerFrom(1, INT32_MAX));
   command->add_option("--read-gbps", arguments->readRate, "read bandwidth for the time of a step")
       ->check(numberFrom(1e-3, 1e6))
       ->capture_default_str();
