@@ -21,7 +21,7 @@ struct AttendProblem {
   double scale = 1;
   MaskFunction mask;   ///< empty: all keys
   ScoreFunction score; ///< empty: the scaled products themselves
-  std::vector<double> sinks; ///< [headsQ]: exp of each joins its rows' denominators; or none
+  std::vector<double> sinks = {}; ///< [headsQ]: exp of each joins its rows' denominators; or none
 };
 
 /// output [queries][headsQ][valueDim], lse [queries][headsQ] (natural logarithm). A row that sees no key: 0 and -inf, or its

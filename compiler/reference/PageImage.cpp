@@ -73,9 +73,10 @@ std::optional<std::string> PageImage::compareStream(const StoredStream &stream, 
       if (seen != want.zero)
         return describe("zero", head, "group", group, seen, want.zero, *places.zero);
     }
-    for (int64_t d = 0; d < stream.dim; ++d) {
-      uint32_t want = stream.code(token, head, d), seen = places.codes.load(page, head, slot, d);
-      if (seen != want && !isSameCode(stream.codec, seen, want))
+    llvm::ArrayRef<uint32_t> wanted = stream.codesOf(token, head);
+    for (int64_t d = 0; (d = places.codes.findOther(page, head, slot, d, wanted)) < stream.dim; ++d) {
+      uint32_t want = wanted[size_t(d)], seen = places.codes.load(page, head, slot, d);
+      if (!isSameCode(stream.codec, seen, want))
         return describe("code", head, "channel", d, seen, want, places.codes);
     }
   }

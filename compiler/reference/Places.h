@@ -53,6 +53,8 @@ struct Places {
   uint32_t load(const uint8_t *page, int64_t h, int64_t t, int64_t d) const {
     return loadElement(page + offset, element(h, t, d), bits);
   }
+  /// The first channel from `d` on that does not hold what is wanted of it; as many as there are when all do.
+  int64_t findOther(const uint8_t *page, int64_t h, int64_t t, int64_t d, llvm::ArrayRef<uint32_t> wanted) const;
   void store(uint8_t *page, int64_t h, int64_t t, int64_t d, uint32_t stored) const {
     storeElement(page + offset, element(h, t, d), bits, stored);
   }

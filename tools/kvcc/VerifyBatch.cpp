@@ -44,17 +44,14 @@ VerifyTensor::VerifyTensor(Element type, int64_t tokens, int64_t heads, int64_t 
 }
 
 void VerifyTensor::set(int64_t token, int64_t head, const float *values) {
-  uint8_t *target = row(token, head);
-  for (int64_t d = 0; d < dim; ++d) {
-    uint32_t stored = encodeScalar(type, values[d]);
-    std::memcpy(target + d * width, &stored, size_t(width));
-  }
+  llvm::SmallVector<uint32_t, 256> stored(static_cast<size_t>(dim));
+  encodeScalars(type, {values, stored.size()}, stored);
+  for (auto [d, bits] : llvm::enumerate(stored))
+    storeElement(row(token, head), int64_t(d), width * 8, bits);
 }
 
 double VerifyTensor::get(int64_t token, int64_t head, int64_t channel) const {
-  uint32_t stored = 0;
-  std::memcpy(&stored, row(token, head) + channel * width, size_t(width));
-  return decodeScalar(type, stored);
+  return decodeScalar(type, loadElement(row(token, head), channel, width * 8));
 }
 
 bool VerifyTensor::gapsIntact() const {
