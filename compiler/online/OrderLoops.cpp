@@ -272,7 +272,7 @@ struct OrderLoops : PassWrapper<OrderLoops, OperationPass<func::FuncOp>> {
 
 private:
   /// Whether a loop begins with no tokens, or with what another one has left.
-  static bool isChained(ForBlocksOp loop) {
+  static bool beginsKnown(ForBlocksOp loop) {
     return loop.getInit().getDefiningOp<StartStateOp>() || loop.getInit().getDefiningOp<ForBlocksOp>();
   }
 
@@ -287,7 +287,7 @@ private:
     homes.push_back(b.scratch("sum", rows, 1, b.getF32Type()));
     homes.push_back(b.scratch("acc", rows, channels, b.getF32Type()));
     auto schedule = getOperation()->getAttrOfType<ScheduleAttr>("kv.schedule");
-    if (schedule.getBlock().getState() == StatePlace::scratch || !llvm::all_of(loops, isChained))
+    if (schedule.getBlock().getState() == StatePlace::scratch || !llvm::all_of(loops, beginsKnown))
       getOperation().walk([&](StartRowsOp start) { start.getStateMutable().assign(homes); });
     return homes;
   }

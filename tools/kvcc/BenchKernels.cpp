@@ -4,6 +4,8 @@
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <fmt/format.h>
+
 namespace kv {
 
 BenchKernels::BenchKernels(Source &source, llvm::ArrayRef<const Target *> targets) {
@@ -32,6 +34,11 @@ llvm::Expected<BenchSetup> BenchKernels::setup(const KernelSpec &spec, llvm::Str
   }
   if (!kernel || !append)
     return llvm::joinErrors(kernel.takeError(), append.takeError());
+  // The first fields of a descriptor are those of every version; no others are read before they are known to be there.
+  for (const kv_kernel *each : {*kernel, *append})
+    if (library && each->abi_version != KV_ABI_VERSION)
+      return llvm::createStringError(
+          fmt::format("the library has ABI version {}; this kvcc runs {}", each->abi_version, KV_ABI_VERSION));
   BenchSetup setup;
   setup.cache = &cache;
   setup.spec = &spec;

@@ -115,7 +115,7 @@ RunnerBuild::~RunnerBuild() {
 
 llvm::Error RunnerBuild::compile(llvm::StringRef source, const std::string &object) {
   return invoke(
-      {"-std=c11", "-O2", "-pthread", "-I" + sources, "-I" + sources + "/runtime/include", "-c", source.str(), "-o", object},
+      {"-std=c11", "-O1", "-pthread", "-I" + sources, "-I" + sources + "/runtime/include", "-c", source.str(), "-o", object},
       "compile `" + source.str() + "`");
 }
 
