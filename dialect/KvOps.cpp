@@ -79,18 +79,18 @@ template <typename OpType> static LogicalResult verifyAttended(OpType op) {
 
 Block::BlockArgListType declaredArrays(FunctionOpInterface function) {
   unsigned first = 0;
-  auto isStep = [&](ValueRange values) {
+  auto skip = [&](ValueRange values) {
     for (Value value : values)
       if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == &function.getFunctionBody().front())
         first = std::max(first, argument.getArgNumber() + 1);
   };
   function.walk([&](Operation *op) {
     if (auto append = dyn_cast<AppendOp>(op))
-      isStep({append.getKeys(), append.getValues(), append.getCache()});
+      skip({append.getKeys(), append.getValues(), append.getCache()});
     else if (auto attend = dyn_cast<AttendOp>(op))
-      isStep({attend.getQuery(), attend.getCache()});
+      skip({attend.getQuery(), attend.getCache()});
     else if (auto both = dyn_cast<AppendAttendOp>(op))
-      isStep({both.getQuery(), both.getKeys(), both.getValues(), both.getCache()});
+      skip({both.getQuery(), both.getKeys(), both.getValues(), both.getCache()});
   });
   return function.getArguments().drop_front(first);
 }

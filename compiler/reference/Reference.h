@@ -20,7 +20,7 @@ public:
 
   int64_t tokens() const { return count; }
   uint32_t code(int64_t token, int64_t head, int64_t channel) const { return codes[(token * heads + head) * dim + channel]; }
-  /// Of all channels.
+  /// The codes of all channels.
   llvm::ArrayRef<uint32_t> codesOf(int64_t token, int64_t head) const {
     return llvm::ArrayRef(codes).slice(size_t((token * heads + head) * dim), size_t(dim));
   }

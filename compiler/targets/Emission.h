@@ -14,7 +14,8 @@ namespace kv {
 /// Passes from arith, vector and scf to the llvm dialect.
 void addLowerToLLVM(mlir::PassManager &passes);
 
-/// A module in LLVM IR with all that generating its code needs, and nothing of MLIR. Members go from the last to the first.
+/// A module in LLVM IR with all that generating its code needs, and nothing of MLIR. Destruction runs from the last member to the
+/// first: the code goes before its context. Do not assign one over another, which would not.
 struct Translation {
   const Target *target;
   std::unique_ptr<llvm::OptPassGate> gate;

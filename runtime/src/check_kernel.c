@@ -38,7 +38,7 @@ static kv_status checkDeclared(const kv_kernel *kernel) {
     const kv_argument_spec *spec = kvrt_argument_at(kernel, i);
     if (!spec->name)
       return kvrt_fail(KV_ERROR_KERNEL, "%s: argument %lld has no name", name, (long long)i);
-    if (spec->type != KV_ARGUMENT_F32 || spec->role < KV_ROLE_ARRAY || spec->role > KV_ROLE_ROPE ||
+    if (spec->type != KV_ARGUMENT_F32 || (spec->role != KV_ROLE_ARRAY && spec->role != KV_ROLE_SINKS) ||
         spec->axes[0] != KV_AXIS_HEADS_Q || spec->axes[1] || spec->axes[2] || spec->axes[3])
       return kvrt_fail(
           KV_ERROR_KERNEL, "%s: argument %lld, %s, has type %d, role %d, axes %d, %d, %d, %d; this runtime knows f32 [Hq]", name,

@@ -65,8 +65,10 @@ static void mergeRow(int64_t row, int64_t dim, int64_t n, const float *const *o,
     double sums[chunk] = {0};
     for (int64_t i = 0; i < n && !isEmpty; ++i) {
       const double weight = expOf(lse[i][row] - greatest) / total;
+      if (weight == 0) /* whatever is in o */
+        continue;
       const float *from = o[i] + row * dim + first;
-      for (int64_t d = 0; d < count && weight != 0; ++d)
+      for (int64_t d = 0; d < count; ++d)
         sums[d] += weight * from[d];
     }
     for (int64_t d = 0; d < count; ++d)
@@ -80,8 +82,10 @@ kv_status kv_merge_states(int64_t rows, int64_t dim, int64_t n, const float *con
                           float *mergedLse) {
   const int64_t most = (int64_t)1 << 31;
   if (rows < 0 || rows > most || dim < 1 || dim > most || n < 0 || n > most || rows * dim > INT64_MAX / 4)
-    return kvrt_fail(KV_ERROR_SIZE, "%lld states of %lld rows of %lld channels; expected 0 .. 2^31 states and rows, 1 .. 2^31 channels",
-                     (long long)n, (long long)rows, (long long)dim);
+    return kvrt_fail(
+        KV_ERROR_SIZE,
+        "%lld states of %lld rows of %lld channels; expected 0 .. 2^31 states and rows, 1 .. 2^31 channels, together below 2^61",
+        (long long)n, (long long)rows, (long long)dim);
   if (rows == 0)
     return KV_OK;
   if (!merged || (n && (!o || !lse)))

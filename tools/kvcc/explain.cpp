@@ -64,9 +64,11 @@ void explainMask(const KernelSpec &kernel, int64_t queries) {
   if (kernel.visible.getRuns() == 1 && !kernel.visible.hasLow() && !most)
     return comment("  mask {}: {} reads all tokens{}", kernel.mask, step,
                    queries > 1 && kernel.visible.differs() ? ", each query those that it sees" : "");
-  comment("  mask {}: {} reads {}, in at most {} run{} of tokens; pages of others are neither read nor checked", kernel.mask, step,
-          most ? fmt::format("at most {} tokens of any context", most) : "what it sees", kernel.visible.getRuns(),
-          kernel.visible.getRuns() == 1 ? "" : "s");
+  comment(
+      "  mask {}: {} sees {}, in at most {} run{} of tokens; it reads these and the rest of their blocks, and neither reads nor "
+      "checks other pages",
+      kernel.mask, step, most ? fmt::format("at most {} tokens of any context", most) : "a part of the tokens",
+      kernel.visible.getRuns(), kernel.visible.getRuns() == 1 ? "" : "s");
 }
 
 void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const ExplainArguments &arguments) {
@@ -75,7 +77,7 @@ void explainKernel(const CacheSpec &cache, const KernelSpec &kernel, const Expla
           stringifyAccuracy(kernel.accuracy).str(), accuracyBound(kernel.accuracy, InputKind::normal));
   int64_t queries = std::clamp(arguments.queries, kernel.minQueries, kernel.maxQueries);
   explainMask(kernel, queries);
-  comment("  {:>9} {:>11} {:>14} {:>10} {:>11} {:>22}", "context", "tokens read", "cache bytes", "MFLOP", "flop/byte",
+  comment("  {:>9} {:>11} {:>14} {:>10} {:>11} {:>22}", "context", "tokens seen", "cache bytes", "MFLOP", "flop/byte",
           fmt::format("us at {:g} GB/s", arguments.readRate));
   for (int64_t context : arguments.contexts) {
     int64_t newest = std::min(queries, context), tokens = countTokens(kernel.visible, newest, context);

@@ -289,7 +289,7 @@ typedef struct kv_tokens {
   kv_tiers streams[KV_MAX_STREAMS];
 } kv_tokens;
 
-/* What an argument is. The runtime checks it by type and axes; its role is for its kernel and for messages. */
+/* What an argument is. */
 typedef enum kv_argument_type { KV_ARGUMENT_F32 = 0, KV_ARGUMENT_I32 = 1, KV_ARGUMENT_U64 = 2 } kv_argument_type;
 typedef enum kv_argument_role {
   KV_ROLE_ARRAY = 0, /* of a score or mask expression */

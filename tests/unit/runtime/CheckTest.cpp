@@ -112,7 +112,7 @@ const Case cases[] = {
     {"kernelArgumentName", KV_ERROR_KERNEL, "argument 0 has no name", [](Spoiled &s) { s.declare().name = nullptr; }},
     {"kernelArgumentType", KV_ERROR_KERNEL, "argument 0, slopes, has type 1, role 0, axes 1, 0, 0, 0; this runtime knows f32 [Hq]",
      [](Spoiled &s) { s.declare().type = KV_ARGUMENT_I32; }},
-    {"kernelArgumentRole", KV_ERROR_KERNEL, "role 5", [](Spoiled &s) { s.declare().role = KV_ROLE_ROPE + 1; }},
+    {"kernelArgumentRole", KV_ERROR_KERNEL, "role 2", [](Spoiled &s) { s.declare().role = KV_ROLE_MASK; }},
     {"kernelArgumentAxes", KV_ERROR_KERNEL, "axes 1, 5, 0, 0", [](Spoiled &s) { s.declare().axes[1] = KV_AXIS_TOKENS; }},
     {"kernelVariants", KV_ERROR_KERNEL, "no variants", [](Spoiled &s) { s.kernel.num_variants = 0; }},
     {"variantTarget", KV_ERROR_VARIANT, "no target", [](Spoiled &s) { s.variant.target = nullptr; }},

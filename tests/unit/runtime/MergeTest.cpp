@@ -167,7 +167,7 @@ TEST(Merge, RefusesWithAReason) {
   says(kv_merge_states(2, 2, 1, o, lses, nullptr, nullptr), KV_ERROR_NULL, "merged is null");
   says(kv_merge_states(2, 2, 1, o, nullptr, merged, nullptr), KV_ERROR_NULL, "lse is null");
   says(kv_merge_states(-1, 2, 1, o, lses, merged, nullptr), KV_ERROR_SIZE,
-       "1 states of -1 rows of 2 channels; expected 0 .. 2^31 states and rows, 1 .. 2^31 channels");
+       "1 states of -1 rows of 2 channels; expected 0 .. 2^31 states and rows, 1 .. 2^31 channels, together below 2^61");
   EXPECT_EQ(kv_merge_states(2, 0, 1, o, lses, merged, nullptr), KV_ERROR_SIZE);
   EXPECT_EQ(kv_merge_states(int64_t(1) << 31, int64_t(1) << 31, 1, o, lses, merged, nullptr), KV_ERROR_SIZE);
   const float *odd[] = {reinterpret_cast<const float *>(reinterpret_cast<const char *>(a) + 2)};

@@ -22,8 +22,9 @@ FACTS = {  # pattern, in sources, and the home that may have it
     "region of a page": (r"\bRegionRole::", "dialect/Storage"),
     "who sees what": (r"\bcausal\b", "compiler/policy/AnalyzeMask.cpp"),
     # What one feature is called: it composes if few files know of it.
-    "sinks": (r"(?:\b|_)[sS]inks\b|\bKV_ROLE_SINKS\b",
-              ("compiler/frontend/", "dialect/KvOps", "dialect/KvAttrs", "compiler/kernels/Finish.cpp", "compiler/reference/", "tools/kvcc/Verify")),
+    "sinks": (r"(?i:sinks)",
+              ("compiler/frontend/", "dialect/KvOps", "dialect/KvAttrs", "compiler/kernels/Finish.cpp", "compiler/reference/", "tools/kvcc/Verify",
+               "runtime/src/check_")),  # who refuses other roles by name
     "f8e4m3": (r"(?i:e4m3)", ("compiler/frontend/", "dialect/Kv", "compiler/codecs/Scalar.cpp", "compiler/reference/codecs/Scalar",
                               "compiler/targets/", "tools/kvcc-halide/", "tools/kvcc/Verify")),
     "form of a partial": (r"(?:\b[dD]im|getValueDim\(\)|channels) \+ 2\b", "compiler/kernels/Partial.h"),
